@@ -1,0 +1,215 @@
+"""The closed result of compiling: what to run, on which bytes, in which order.
+
+A program names every file by digest, holds every parameter resolved and lists its instructions in the order in
+which they run, each with the values that may be freed after it. It needs neither the plan, nor a catalog, nor
+the compiler to run. Its digest covers what determines the outputs and nothing else: not where files lie, not
+the plan's text, not its spelling.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any, Literal
+
+import rfc8785
+from pydantic import BaseModel, ConfigDict, Field
+
+FORMAT = 1
+"""The version of the JSON form. A change that older readers would misread raises it."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class File(_Frozen):
+    """A file by content. `location` is where the bytes were seen last; it is outside the digest."""
+
+    role: str
+    name: str
+    sha256: str
+    size: int
+    location: str
+
+
+class Expert(_Frozen):
+    """An expert by content."""
+
+    id: str
+    kind: Literal["checkpoint", "lora", "embedding", "control", "vae"]
+    family: str | None
+    latent_space: str | None
+    prediction: str | None
+    trigger: str | None
+    license: str | None
+    title: str
+    files: tuple[File, ...]
+
+
+class Operand(_Frozen):
+    """An expert in a fusion, with its strength. `expert` indexes `Program.experts`."""
+
+    expert: int
+    strength: float
+
+
+class LoadModel(_Frozen):
+    """-> model. Load a checkpoint."""
+
+    op: Literal["load_model"] = "load_model"
+    expert: int
+
+
+class Fuse(_Frozen):
+    """(model) -> model. An overlay of the tensors that the operands change; embeddings add tokens; a VAE replaces
+    the model's own (both at strength 1)."""
+
+    op: Literal["fuse"] = "fuse"
+    model: int
+    operator: str
+    operator_version: int
+    settings: dict[str, Any]
+    operands: tuple[Operand, ...]
+
+
+class EncodeText(_Frozen):
+    """(model) -> conditioning."""
+
+    op: Literal["encode_text"] = "encode_text"
+    model: int
+    text: str
+
+
+class Denoise(_Frozen):
+    """(model, conditioning, conditioning) -> latent. From noise, wholly or until a fraction of the steps."""
+
+    op: Literal["denoise"] = "denoise"
+    model: int
+    positive: int
+    negative: int
+    steps: int
+    guidance: float
+    width: int
+    height: int
+    seed: int
+    scheduler: str
+    until: float = 1.0
+
+
+class Resume(_Frozen):
+    """(model, latent, conditioning, conditioning) -> latent. Go on where the latent stands.
+
+    `until` is a fraction of the whole run; `steps` caps how many of the remaining steps are taken (None: all).
+    """
+
+    op: Literal["resume"] = "resume"
+    model: int
+    latent: int
+    positive: int
+    negative: int
+    guidance: float
+    steps: int | None = None
+    until: float = 1.0
+
+
+class Refine(_Frozen):
+    """(model, latent, conditioning, conditioning) -> latent. Re-noise to `strength` and denoise (img2img)."""
+
+    op: Literal["refine"] = "refine"
+    model: int
+    latent: int
+    positive: int
+    negative: int
+    strength: float
+    steps: int
+    guidance: float
+    seed: int
+    scheduler: str
+
+
+class Decode(_Frozen):
+    """(latent, model) -> image, by the model's VAE."""
+
+    op: Literal["decode"] = "decode"
+    latent: int
+    model: int
+
+
+class EncodeImage(_Frozen):
+    """(image, model) -> latent, by the model's VAE."""
+
+    op: Literal["encode_image"] = "encode_image"
+    image: int
+    model: int
+
+
+class LoadImage(_Frozen):
+    """-> image. `file` indexes `Program.images`."""
+
+    op: Literal["load_image"] = "load_image"
+    file: int
+
+
+class Emit(_Frozen):
+    """(image, latent or model) -> a file. `path` is relative to the output folder."""
+
+    op: Literal["emit"] = "emit"
+    value: int
+    path: str
+    type: Literal["image", "latent", "model"]
+
+
+Operation = Annotated[
+    LoadModel | Fuse | EncodeText | Denoise | Resume | Refine | Decode | EncodeImage | LoadImage | Emit,
+    Field(discriminator="op"),
+]
+
+
+class Instruction(_Frozen):
+    """One operation. Its result is value number `result`; `frees` are the values that nothing later uses."""
+
+    result: int
+    operation: Operation
+    frees: tuple[int, ...] = ()
+
+
+class Source(_Frozen):
+    """The plan's text, kept so that a picture can give its plan back. Outside the digest."""
+
+    name: str
+    plan: str
+    text: str
+    parameters: dict[str, Any]
+    libraries: dict[str, str] = {}  # imported files by name
+
+
+class Program(_Frozen):
+    """A compiled plan."""
+
+    mosaic_program: Literal[1] = FORMAT
+    experts: tuple[Expert, ...]
+    images: tuple[File, ...]
+    instructions: tuple[Instruction, ...]
+    source: Source
+
+    def to_json(self) -> bytes:
+        """The canonical JSON form (RFC 8785), with a final line end."""
+        return rfc8785.dumps(self.model_dump(mode="json")) + b"\n"
+
+    @classmethod
+    def from_json(cls, data: bytes | str) -> Program:
+        """Read the JSON form. Raises pydantic.ValidationError."""
+        return cls.model_validate_json(data)
+
+    @property
+    def digest(self) -> str:
+        """`sha256:` + 64 hex digits over what determines the outputs."""
+        content = self.model_dump(mode="json", exclude={"source"})
+        for holder in (content, *content["experts"]):
+            for file in holder.get("images") or holder.get("files") or ():
+                del file["location"]
+        for expert in content["experts"]:
+            # Names and notices do not change a pixel; bytes do.
+            for key in ("id", "trigger", "license", "title"):
+                del expert[key]
+        return "sha256:" + hashlib.sha256(rfc8785.dumps(content)).hexdigest()
