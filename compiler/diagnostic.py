@@ -29,10 +29,11 @@ from mosaic.compiler.source import Span
 
 
 class Severity(StrEnum):
-    """How much a diagnostic weighs: an error forbids the plan, a warning does not."""
+    """How much a diagnostic weighs: an error forbids the plan, a warning does not, a note only says what is so."""
 
     ERROR = "error"
     WARNING = "warning"
+    NOTE = "note"
 
 
 @dataclass(frozen=True)
