@@ -1,0 +1,294 @@
+"""Where the tensors of an adapter belong: names and shapes to modules of a base.
+
+LoRA (Hu et al. 2021, arXiv:2106.09685) adds `alpha / rank * up @ down` to a weight. Its files are written
+in at least five spellings: diffusers (`unet.….to_q.lora.down.weight`, older
+`….processor.to_q_lora.down.weight`), PEFT (`base_model.model.….to_q.lora_A.weight`), kohya
+(`lora_unet_down_blocks_0_….lora_down.weight`, `lora_te_…`, with diffusers' or the original ldm module
+names). Every spelling is brought to one key per module, so that matching is a dictionary look-up and a name
+that finds no place is reported, never dropped.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod, sqrt
+from types import MappingProxyType
+from typing import Final
+
+from mosaic.compiler.weights import ldm
+
+Shape = tuple[int, ...]
+
+COMPONENTS: Final = ("unet", "text_encoder", "text_encoder_2")
+"""The parts of a base that an adapter may change; the first word of every target name."""
+
+_NO_METADATA: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The two factors of one module's delta: `delta = (alpha / rank) * up @ down`, reshaped to the target.
+
+    `module` is the target's key as it stands in `modules` (with `.weight`); `down`, `up`, `mid` and `alpha`
+    are names in the adapter. Shapes: down (rank, in) or (rank, in, kh, kw), up (out, rank) or (out, rank,
+    1, 1); with a Tucker core (`mid`, (rank, rank, kh, kw)) down is (rank, in, 1, 1). The effective alpha is
+    the tensor `alpha` if it is named, else `stated_alpha` (from PEFT's metadata, rank stabilisation already
+    multiplied in) if it is not None, else the rank (a scale of one).
+    """
+
+    module: str
+    component: str
+    down: str
+    up: str
+    alpha: str | None
+    mid: str | None
+    rank: int
+    stated_alpha: float | None = None
+
+
+@dataclass(frozen=True)
+class AdapterMatch:
+    """How an adapter meets a base. `unmatched` names have no counterpart; `misshaped` are "name: 64 here,
+    768 there".
+    """
+
+    pairs: tuple[Pair, ...]
+    unmatched: tuple[str, ...]
+    misshaped: tuple[str, ...]
+
+
+_ALGORITHMS: Final = (
+    ("dora", re.compile(r"\.(dora_scale|lora_magnitude_vector)(\.|$)")),
+    ("loha", re.compile(r"\.hada_[wt][12]")),
+    ("lokr", re.compile(r"\.lokr_[wt][12]")),
+    ("oft", re.compile(r"\.oft_(blocks|diag|R|r|s)(\.|$)")),
+    ("ia3", re.compile(r"\.(on_input$|ia3_l)")),
+    ("glora", re.compile(r"\.[ab][12]\.weight$")),
+    ("full", re.compile(r"\.(diff|diff_b|w_norm|b_norm)$")),
+    (
+        "lora",
+        re.compile(r"[._]lora[._](down|up|mid|A|B|linear_layer|embedding_[AB])([._]|$)"),
+    ),
+)
+
+
+def algorithm(names: Mapping[str, Shape] | tuple[str, ...] | list[str]) -> str:
+    """How an adapter encodes its deltas, told by the suffixes of its tensor names.
+
+    One of `lora`, `dora`, `loha`, `lokr`, `oft`, `ia3`, `glora`, `full`, or `unknown`. A file that mixes
+    LoRA with another encoding is named after the other one, because treating it as plain LoRA would give a
+    wrong picture.
+    """
+    for name, pattern in _ALGORITHMS:
+        if any(pattern.search(key) for key in names):
+            return name
+    return "unknown"
+
+
+# Suffixes of one factor, in every spelling. `.default` is PEFT's adapter name.
+_FACTOR: Final = re.compile(
+    r"""^(?P<module>.+?)
+        (?: \.lora_(?:linear_layer\.)?(?P<kohya>down|up|mid)\.weight
+          | \.lora_linear_layer\.(?P<linear>down|up)\.weight
+          | [._]lora\.(?P<diffusers>down|up|mid)\.weight
+          | \.lora_(?P<peft>A|B)(?:\.[^.]+)?\.weight
+          | (?P<alpha>(?:[._]lora)?\.alpha)
+        )$""",
+    re.VERBOSE,
+)
+_ROLE: Final = {"A": "down", "B": "up"}
+
+# Attention processors of early diffusers and of its text encoder named projections differently from their
+# modules.
+_OLD_PROJECTION: Final = re.compile(r"\.processor\.(to_q|to_k|to_v|to_out)$")
+_TEXT_PROJECTION: Final = {"to_q": "q_proj", "to_k": "k_proj", "to_v": "v_proj", "to_out": "out_proj"}
+_KOHYA_COMPONENT: Final = (
+    ("lora_unet_", "unet"),
+    ("lora_te1_", "text_encoder"),
+    ("lora_te2_", "text_encoder_2"),
+    ("lora_te_", "text_encoder"),
+)
+
+
+def match(
+    names: Mapping[str, Shape], modules: Mapping[str, Shape], metadata: Mapping[str, str] = _NO_METADATA
+) -> AdapterMatch:
+    """Find the module of `modules` that each tensor of an adapter changes.
+
+    `names` maps the adapter's tensor names to shapes; `modules` maps the base's weight names, in diffusers'
+    spelling and prefixed by component ("unet.….to_q.weight", "text_encoder.….q_proj.weight"), to shapes;
+    `metadata` is the adapter's safetensors metadata. Results follow the order of the names, sorted.
+    """
+    targets = _targets(modules)
+    groups: dict[str, dict[str, str]] = {}
+    unmatched: list[str] = []
+    for name in sorted(names):
+        found = _FACTOR.match(name)
+        if found is None:
+            unmatched.append(name)
+            continue
+        parts = groups.setdefault(_module_key(found["module"]), {})
+        if parts.setdefault(_role(found), name) != name:
+            unmatched.append(name)  # two spellings of the same factor: the second has no place
+
+    stated = _Stated.read(metadata)
+    pairs: list[Pair] = []
+    misshaped: list[str] = []
+    for key, parts in groups.items():
+        target = targets.get(key)
+        if target is None or "down" not in parts or "up" not in parts:
+            unmatched.extend(parts.values())
+            continue
+        problem = _shape_problem(parts, names, modules[target])
+        if problem:
+            misshaped.append(problem)
+            continue
+        rank = names[parts["down"]][0]
+        pairs.append(
+            Pair(
+                module=target,
+                component=target.partition(".")[0],
+                down=parts["down"],
+                up=parts["up"],
+                alpha=parts.get("alpha"),
+                mid=parts.get("mid"),
+                rank=rank,
+                stated_alpha=stated.alpha(target, rank),
+            )
+        )
+    return AdapterMatch(tuple(pairs), tuple(sorted(unmatched)), tuple(misshaped))
+
+
+def canonical(name: str) -> str:
+    """A weight or module name without what varies between library versions.
+
+    transformers 5 dropped `text_model.` from the names of CLIP text encoders; files of both ages are met.
+    """
+    component, dot, rest = name.partition(".")
+    if component.startswith("text_encoder") and rest.startswith("text_model."):
+        rest = rest.removeprefix("text_model.")
+    return component + dot + rest
+
+
+def _targets(modules: Mapping[str, Shape]) -> dict[str, str]:
+    """Every spelling of every target's module, flattened, to the target's key."""
+    layout = ldm.layout_of_diffusers(modules)
+    targets: dict[str, str] = {}
+    for name in modules:
+        if not name.endswith(".weight"):
+            continue
+        module = canonical(name).removesuffix(".weight")
+        targets[_flat(module)] = name
+        original = ldm.to_ldm(module, layout)
+        if original is not None:
+            targets.setdefault(_flat(original), name)
+    return targets
+
+
+def _flat(module: str) -> str:
+    # kohya writes dots as underscores, which cannot be undone; so everything is compared in that form.
+    return module.replace(".", "_")
+
+
+def _role(found: re.Match[str]) -> str:
+    if found["alpha"]:
+        return "alpha"
+    role = found["kohya"] or found["linear"] or found["diffusers"] or found["peft"]
+    return _ROLE.get(role, role)
+
+
+def _module_key(spelt: str) -> str:
+    """The flattened canonical module that a prefix of an adapter's tensor name means."""
+    for prefix, component in _KOHYA_COMPONENT:
+        if spelt.startswith(prefix):
+            rest = spelt.removeprefix(prefix)
+            if component != "unet":
+                rest = rest.removeprefix("text_model_")
+            return f"{component}_{rest}"
+    name = spelt.removeprefix("base_model.model.")
+    for prefix in ("model.diffusion_model.", "diffusion_model."):
+        if name.startswith(prefix):
+            name = f"unet.{name.removeprefix(prefix)}"
+    component, _, rest = name.partition(".")
+    if component not in COMPONENTS:
+        component, rest = ("text_encoder", name) if _is_text(name) else ("unet", name)
+    name = canonical(f"{component}.{rest}")
+    if component == "unet":
+        return _flat(_unet_projection(name))
+    return _flat(_text_projection(name))
+
+
+def _is_text(name: str) -> bool:
+    return name.startswith(("text_model.", "encoder.layers."))
+
+
+def _unet_projection(name: str) -> str:
+    name = _OLD_PROJECTION.sub(lambda found: f".{found[1]}", name)
+    # `to_out` of the oldest files is the projection itself, now the first of a list with a dropout.
+    return f"{name}.0" if name.endswith(".to_out") else name
+
+
+def _text_projection(name: str) -> str:
+    head, _, last = name.rpartition(".")
+    return f"{head}.{_TEXT_PROJECTION[last]}" if last in _TEXT_PROJECTION else name
+
+
+def _shape_problem(parts: Mapping[str, str], names: Mapping[str, Shape], target: Shape) -> str:
+    down, up = names[parts["down"]], names[parts["up"]]
+    if not down or not up or len(target) < 2:
+        return f"{parts['down']}: {_shown(down)} here, {_shown(target)} there"
+    if len(up) < 2 or up[1] != down[0] or prod(up[2:]) != 1:
+        return f"{parts['up']}: {_shown(up)} here, {up[0]}×{down[0]} there"
+    if up[0] != target[0]:
+        return f"{parts['up']}: {up[0]} here, {target[0]} there"
+    mid = names[parts["mid"]] if "mid" in parts else None
+    if mid is not None:
+        if mid[:2] != (down[0], down[0]) or mid[2:] != target[2:]:
+            return f"{parts['mid']}: {_shown(mid)} here, {_shown((down[0], down[0], *target[2:]))} there"
+        target = target[:2]
+    if down[1:2] != target[1:2]:
+        return f"{parts['down']}: {_shown(down[1:2])} here, {target[1]} there"
+    if prod(down[1:]) != prod(target[1:]):
+        return f"{parts['down']}: {_shown(down[1:])} here, {_shown(target[1:])} there"
+    return ""
+
+
+def _shown(shape: Shape) -> str:
+    return "×".join(map(str, shape)) or "a scalar"
+
+
+@dataclass(frozen=True)
+class _Stated:
+    """What `lora_adapter_metadata` (diffusers' copy of PEFT's configuration) says of alpha."""
+
+    config: Mapping[str, object]
+
+    @classmethod
+    def read(cls, metadata: Mapping[str, str]) -> _Stated:
+        text = metadata.get("lora_adapter_metadata")
+        if text is None:
+            return cls({})
+        try:
+            config = json.loads(text)
+        except (ValueError, RecursionError):
+            return cls({})
+        return cls(config if isinstance(config, dict) else {})
+
+    def alpha(self, target: str, rank: int) -> float | None:
+        component, _, module = target.removesuffix(".weight").partition(".")
+        value = self._of(component, "lora_alpha")
+        pattern = self._of(component, "alpha_pattern")
+        if isinstance(pattern, dict):
+            # PEFT matches the end of the module's name.
+            hits = [key for key in pattern if module == key or module.endswith(f".{key}")]
+            value = pattern[max(hits, key=len)] if hits else value
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        # Rank-stabilised LoRA (Kalajdzievski 2023, arXiv:2312.03732) scales by alpha / sqrt(rank).
+        return float(value) * (sqrt(rank) if self._of(component, "use_rslora") is True else 1.0)
+
+    def _of(self, component: str, key: str) -> object:
+        return self.config.get(f"{component}.{key}", self.config.get(key))

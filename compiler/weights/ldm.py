@@ -1,0 +1,235 @@
+"""The original single-file layout of Stable Diffusion 1 ("ldm": CompVis, Rombach et al. 2022), in
+diffusers' names.
+
+A single file holds `model.diffusion_model.*` (the UNet), `first_stage_model.*` (the VAE) and
+`cond_stage_model.transformer.*` (the text encoder). The translation is by rule, for any number of blocks,
+layers and channels. Shapes stay as they are, except that the VAE's attention projections are 1×1
+convolutions in ldm (C, C, 1, 1) and linear in diffusers (C, C): reshape them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+UNET: Final = "model.diffusion_model."
+VAE: Final = "first_stage_model."
+TEXT: Final = "cond_stage_model.transformer."
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a UNet's names do not say one by one: residual layers in a down block, up blocks with attention,
+    number of the VAE's up blocks."""
+
+    layers: int = 2
+    attentive: tuple[int, ...] = (1, 2, 3)
+    vae_blocks: int = 4
+
+
+def is_ldm(names: Iterable[str]) -> bool:
+    """Whether tensor names are those of a single-file checkpoint in the original layout."""
+    return any(name.startswith(UNET) for name in names)
+
+
+def layout_of_diffusers(names: Iterable[str]) -> Layout:
+    """The layout of a UNet given by diffusers' names, prefixed with `unet.`."""
+    layers, attentive = 0, set()
+    for name in names:
+        if found := _FIRST_RESNETS.match(name):
+            layers = max(layers, int(found[1]) + 1)
+        elif found := _UP_ATTENTION.match(name):
+            attentive.add(int(found[1]))
+    return Layout(layers=layers, attentive=tuple(sorted(attentive))) if layers else Layout()
+
+
+def layout_of_ldm(names: Iterable[str]) -> Layout:
+    """The layout of a checkpoint given by its ldm names."""
+    downsamplers, vae_blocks = [], 0
+    attentive: set[int] = set()
+    for name in names:
+        if found := _DOWNSAMPLER.match(name):
+            downsamplers.append(int(found[1]))
+        elif found := _LDM_ATTENTION.match(name):
+            attentive.add(int(found[1]))
+        elif found := _VAE_UP.match(name):
+            vae_blocks = max(vae_blocks, int(found[1]) + 1)
+    layers = min(downsamplers) - 1 if downsamplers else 2
+    blocks = {number // (layers + 1) for number in attentive}
+    return Layout(layers=layers, attentive=tuple(sorted(blocks)), vae_blocks=vae_blocks or 4)
+
+
+_FIRST_RESNETS: Final = re.compile(r"unet\.down_blocks\.0\.resnets\.(\d{1,4})\.")
+_UP_ATTENTION: Final = re.compile(r"unet\.up_blocks\.(\d{1,4})\.attentions\.")
+_DOWNSAMPLER: Final = re.compile(r"model\.diffusion_model\.input_blocks\.(\d{1,4})\.0\.op\.weight$")
+_LDM_ATTENTION: Final = re.compile(r"model\.diffusion_model\.output_blocks\.(\d{1,4})\.1\.proj_in\.weight$")
+_VAE_UP: Final = re.compile(r"first_stage_model\.decoder\.up\.(\d{1,4})\.")
+
+
+def to_diffusers(names: Iterable[str]) -> dict[str, str]:
+    """Each ldm name that has a counterpart, to its diffusers name with a component in front.
+
+    `model.diffusion_model.input_blocks.1.1.proj_in.weight` becomes
+    `unet.down_blocks.0.attentions.0.proj_in.weight`. Names without a counterpart (schedules, EMA copies,
+    position ids) are left out.
+    """
+    names = list(names)
+    layout = layout_of_ldm(names)
+    translated: dict[str, str] = {}
+    for name in names:
+        target = _translate(name, layout)
+        if target is not None:
+            translated[name] = target
+    return translated
+
+
+def _translate(name: str, layout: Layout) -> str | None:
+    if name.startswith(UNET):
+        inner = _unet(name.removeprefix(UNET), layout.layers)
+        return inner and f"unet.{inner}"
+    if name.startswith(VAE):
+        inner = _vae(name.removeprefix(VAE), layout.vae_blocks)
+        return inner and f"vae.{inner}"
+    if name.startswith(TEXT) and not name.endswith(".position_ids"):
+        return f"text_encoder.{name.removeprefix(TEXT)}"
+    return None
+
+
+_TOP: Final = (
+    ("time_embed.0.", "time_embedding.linear_1."),
+    ("time_embed.2.", "time_embedding.linear_2."),
+    ("label_emb.0.0.", "add_embedding.linear_1."),
+    ("label_emb.0.2.", "add_embedding.linear_2."),
+    ("input_blocks.0.0.", "conv_in."),
+    ("out.0.", "conv_norm_out."),
+    ("out.2.", "conv_out."),
+)
+_RESNET: Final = (
+    ("in_layers.0.", "norm1."),
+    ("in_layers.2.", "conv1."),
+    ("emb_layers.1.", "time_emb_proj."),
+    ("out_layers.0.", "norm2."),
+    ("out_layers.3.", "conv2."),
+    ("skip_connection.", "conv_shortcut."),
+)
+_BLOCK: Final = re.compile(r"(input_blocks|output_blocks)\.(\d{1,4})\.(\d)\.(.+)$")
+_MIDDLE: Final = re.compile(r"middle_block\.([012])\.(.+)$")
+
+
+def _unet(name: str, layers: int) -> str | None:
+    for old, new in _TOP:
+        if name.startswith(old):
+            return new + name.removeprefix(old)
+    if found := _MIDDLE.match(name):
+        place = {"0": "resnets.0", "1": "attentions.0", "2": "resnets.1"}[found[1]]
+        return f"mid_block.{place}.{_resnet(found[2])}"
+    if not (found := _BLOCK.match(name)):
+        return None
+    side, number, part, rest = found[1], int(found[2]), found[3], found[4]
+    if side == "input_blocks":
+        block, layer = divmod(number - 1, layers + 1)
+        if rest.startswith("op."):
+            return f"down_blocks.{block}.downsamplers.0.conv.{rest.removeprefix('op.')}"
+        side = "down_blocks"
+    else:
+        block, layer = divmod(number, layers + 1)
+        if rest.startswith("conv."):
+            return f"up_blocks.{block}.upsamplers.0.{rest}"
+        side = "up_blocks"
+    place = "resnets" if part == "0" else "attentions"
+    return f"{side}.{block}.{place}.{layer}.{_resnet(rest)}"
+
+
+def _resnet(rest: str) -> str:
+    for old, new in _RESNET:
+        if rest.startswith(old):
+            return new + rest.removeprefix(old)
+    return rest
+
+
+_VAE_BLOCK: Final = re.compile(r"(encoder\.down|decoder\.up)\.(\d{1,4})\.(block|downsample|upsample)\.(.+)$")
+_VAE_MIDDLE: Final = re.compile(r"(encoder|decoder)\.mid\.(block_1|block_2|attn_1)\.(.+)$")
+_VAE_ATTENTION: Final = (
+    ("norm.", "group_norm."),
+    ("q.", "to_q."),
+    ("k.", "to_k."),
+    ("v.", "to_v."),
+    ("proj_out.", "to_out.0."),
+)
+
+
+def _vae(name: str, blocks: int) -> str | None:
+    if found := _VAE_MIDDLE.match(name):
+        if found[2] == "attn_1":
+            for old, new in _VAE_ATTENTION:
+                if found[3].startswith(old):
+                    return f"{found[1]}.mid_block.attentions.0.{new}{found[3].removeprefix(old)}"
+            return None
+        number = int(found[2][-1]) - 1
+        return f"{found[1]}.mid_block.resnets.{number}.{_shortcut(found[3])}"
+    if found := _VAE_BLOCK.match(name):
+        side, number, part, rest = found[1], int(found[2]), found[3], found[4]
+        # ldm counts the decoder's blocks from the finest, diffusers from the coarsest.
+        place = (
+            f"decoder.up_blocks.{blocks - 1 - number}"
+            if side == "decoder.up"
+            else f"encoder.down_blocks.{number}"
+        )
+        if part == "block":
+            return f"{place}.resnets.{_shortcut(rest)}"
+        return f"{place}.{part}rs.0.{rest}"
+    return name.replace(".norm_out.", ".conv_norm_out.")
+
+
+def _shortcut(rest: str) -> str:
+    return rest.replace("nin_shortcut.", "conv_shortcut.")
+
+
+_DIFFUSERS_BLOCK: Final = re.compile(
+    r"unet\.(down|up)_blocks\.(\d{1,4})\.(resnets|attentions|downsamplers|upsamplers)\.(\d{1,4})(?:\.(.+))?$"
+)
+_DIFFUSERS_MIDDLE: Final = re.compile(r"unet\.mid_block\.(resnets|attentions)\.([01])(?:\.(.+))?$")
+_DIFFUSERS_TOP: Final = {f"unet.{new[:-1]}": f"unet.{old[:-1]}" for old, new in _TOP}
+_DIFFUSERS_RESNET: Final = {new[:-1]: old[:-1] for old, new in _RESNET}
+
+
+def to_ldm(module: str, layout: Layout) -> str | None:
+    """The ldm name of a UNet module given in diffusers' spelling (both `unet.…`), or None where there is
+    none.
+    """
+    if module in _DIFFUSERS_TOP:
+        return _DIFFUSERS_TOP[module]
+    if found := _DIFFUSERS_MIDDLE.match(module):
+        part = "1" if found[1] == "attentions" else {"0": "0", "1": "2"}[found[2]]
+        return _joined(f"unet.middle_block.{part}", found[3])
+    if not (found := _DIFFUSERS_BLOCK.match(module)):
+        return None
+    side, block, part, layer, rest = found[1], int(found[2]), found[3], int(found[4]), found[5]
+    first = block * (layout.layers + 1)
+    if part == "downsamplers":
+        return f"unet.input_blocks.{first + layout.layers + 1}.0.op"
+    if part == "upsamplers":
+        return f"unet.output_blocks.{first + layout.layers}.{2 if block in layout.attentive else 1}.conv"
+    place = f"input_blocks.{first + layer + 1}" if side == "down" else f"output_blocks.{first + layer}"
+    return _joined(f"unet.{place}.{0 if part == 'resnets' else 1}", rest)
+
+
+def _joined(place: str, rest: str | None) -> str:
+    return f"{place}.{_DIFFUSERS_RESNET.get(rest, rest)}" if rest else place
+
+
+def components(names: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    """Shapes by diffusers names (with a component in front) of a single-file checkpoint, as coverage needs
+    them.
+
+    The VAE's attention projections come out in diffusers' linear shape.
+    """
+    result: dict[str, tuple[int, ...]] = {}
+    for name, target in to_diffusers(names).items():
+        shape = names[name]
+        if target.startswith("vae.") and ".attentions.0.to_" in target and len(shape) == 4:
+            shape = shape[:2]
+        result[target] = shape
+    return result
