@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mosaic.compiler.context import ExpertFacts
 from mosaic.compiler.ir.graph import Attribute, Node
 
 
@@ -18,7 +17,8 @@ def constant(node: Node) -> Attribute:
     if node.op == "const":
         return node.attribute("value")
     if node.op == "trigger":
-        return expert_below(node.inputs[0]).trigger
+        below = operand(node.inputs[0])
+        return below.expert.trigger if below.op == "expert" else None
     if node.op == "format":
         parts = [constant(part) for part in node.inputs]
         return None if None in parts else "".join(spelled(part) for part in parts)
@@ -32,11 +32,6 @@ def spelled(value: Attribute) -> str:
     if isinstance(value, tuple):
         return f"{value[0]}x{value[1]}"
     return str(value)
-
-
-def expert_below(node: Node) -> ExpertFacts:
-    """The facts of the expert under strengths, regions and windows."""
-    return operand(node).expert
 
 
 def operand(node: Node) -> Node:
