@@ -132,7 +132,14 @@ class Window:
     span: Span = field(compare=False, repr=False)
 
 
-Expression = Reference | Literal | Text | List | Range | Call | Strength | Region | Window
+@dataclass(frozen=True)
+class Hole:
+    """An expression that could not be read; already reported. It fits every type, so that nothing cascades."""
+
+    span: Span = field(compare=False, repr=False)
+
+
+Expression = Reference | Literal | Text | List | Range | Call | Strength | Region | Window | Hole
 
 
 @dataclass(frozen=True)
