@@ -1,0 +1,64 @@
+"""mosaic: a declarative plan compiler and runtime for composing many expert image models.
+
+    >>> import mosaic
+    >>> compiled = mosaic.compile("examples/alley.mosaic", seed=3)
+    >>> compiled.programs[0].digest
+    >>> mosaic.run("examples/alley.mosaic", output="out")
+
+The three functions are the command line's `check`, `plan` and `run` for Python code. Importing this package
+imports nothing else; the stages live in `mosaic.compiler`, the engine in `mosaic.runtime`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import os
+
+    from mosaic.compiler import Compiled
+    from mosaic.compiler.diagnostic import Diagnostic
+    from mosaic.compiler.syntax.tree import Value
+    from mosaic.runtime.engine import RunResult
+
+__version__ = "0.1.0.dev0"
+__all__ = ["__version__", "check", "compile", "run"]
+
+
+def check(path: str | os.PathLike[str]) -> tuple[Diagnostic, ...]:
+    """Everything that is wrong with a plan file, in the order of the text.
+
+    Raises MosaicError where the file cannot be read.
+    """
+    from mosaic.project import Project
+
+    return Project.here().check(Project.read(path))
+
+
+def compile(path: str | os.PathLike[str], *, plan: str | None = None, **parameters: Value) -> Compiled:
+    """Compile the plans of a file (or the one named `plan`) with parameters set.
+
+    Raises MosaicError with every diagnostic where the file has errors.
+    """
+    from mosaic.project import Project
+
+    return Project.here().compile(Project.read(path), plan=plan, parameters=parameters)
+
+
+def run(
+    path: str | os.PathLike[str],
+    *,
+    output: str | os.PathLike[str] = ".",
+    device: str = "auto",
+    plan: str | None = None,
+    **parameters: Value,
+) -> tuple[RunResult, ...]:
+    """Compile a file and run its plans, writing what they emit under `output`. Needs the `run` extra.
+
+    Raises MosaicError with every diagnostic where the file has errors or cannot be run.
+    """
+    from mosaic.project import Project
+
+    project = Project.here()
+    compiled = project.compile(Project.read(path), plan=plan, parameters=parameters)
+    return tuple(project.run(program, output=output, device=device) for program in compiled.programs)

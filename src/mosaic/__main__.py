@@ -1,0 +1,7 @@
+"""`python -m mosaic`."""
+
+from __future__ import annotations
+
+from mosaic.cli import main
+
+main()

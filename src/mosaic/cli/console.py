@@ -1,0 +1,100 @@
+"""How commands print diagnostics and end."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable
+from enum import IntEnum, StrEnum
+from typing import Any, NoReturn, ParamSpec, TextIO
+
+import typer
+
+from mosaic.compiler.diagnostic import Diagnostic, InternalError, MosaicError, Severity
+from mosaic.compiler.errors.face import InternalFault
+
+JSON_VERSION = 1
+"""The version of the shapes that docs/json.md describes; a change that would break a reader raises it."""
+
+P = ParamSpec("P")
+
+
+class Format(StrEnum):
+    """How diagnostics are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class Status(IntEnum):
+    """Exit codes. UNREADABLE wins over ERRORS."""
+
+    CLEAN = 0
+    ERRORS = 1
+    UNREADABLE = 2
+    INTERRUPTED = 130  # 128 + SIGINT, what shells expect
+
+
+class UnreadableError(MosaicError):
+    """An input of a command could not be read at all."""
+
+
+def guarded(command: Callable[P, None]) -> Callable[P, None]:
+    """Turn what a command raises into messages and exit codes.
+
+    With `--json` or `--format json` the messages are printed as JSON too, on standard output.
+    """
+
+    @functools.wraps(command)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
+        as_json = bool(kwargs.get("json_output")) or kwargs.get("format") is Format.JSON
+        try:
+            command(*args, **kwargs)
+        except MosaicError as error:
+            show(error.diagnostics, as_json=as_json, stream=sys.stdout if as_json else sys.stderr)
+            finish(error.diagnostics, unreadable=isinstance(error, UnreadableError))
+        except InternalError as error:
+            fault = (InternalFault(None, str(error)),)
+            show(fault, as_json=as_json, stream=sys.stdout if as_json else sys.stderr)
+            finish(fault)
+        except KeyboardInterrupt:
+            print("interrupted; every file that was written is whole", file=sys.stderr)
+            raise typer.Exit(Status.INTERRUPTED) from None
+
+    return wrapper
+
+
+def show(
+    diagnostics: Iterable[Diagnostic], *, as_json: bool = False, stream: TextIO | None = None, files: int = 1
+) -> None:
+    """Print diagnostics; `files` is how many files were read."""
+    from mosaic.compiler import render
+
+    stream = stream or sys.stdout
+    found = tuple(diagnostics)
+    if as_json:
+        document = {"version": JSON_VERSION, "diagnostics": render.render_json(found), "files": files}
+        print_json(document, stream)
+        return
+    for diagnostic in found:
+        print(render.render_text((diagnostic,), color=colored(stream)), file=stream)
+
+
+def finish(diagnostics: Iterable[Diagnostic], *, unreadable: bool = False) -> NoReturn:
+    """End the command with the exit code that the diagnostics ask for."""
+    if unreadable:
+        raise typer.Exit(Status.UNREADABLE)
+    errors = any(d.severity is Severity.ERROR for d in diagnostics)
+    raise typer.Exit(Status.ERRORS if errors else Status.CLEAN)
+
+
+def print_json(document: dict[str, Any], stream: TextIO | None = None) -> None:
+    """Print a document with its keys in the order given, readable by people as well."""
+    print(json.dumps(document, indent=2, ensure_ascii=False), file=stream or sys.stdout)
+
+
+def colored(stream: TextIO) -> bool:
+    """Whether to write colours: to a terminal, unless NO_COLOR (no-color.org) is set."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

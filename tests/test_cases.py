@@ -1,0 +1,63 @@
+"""The golden runner: every file in tests/cases/errors is a mistake, and beside it stands what mosaic says about it.
+
+`M302-latent-space.mosaic` is checked as `mosaic check FILE`, a `.program.json` is run as `mosaic run FILE`. A first
+line `# $ mosaic run FILE --set seed=x` says otherwise. The expected text stands in `M302-latent-space.err`.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mosaic.cli.app import app
+from mosaic.compiler.explain import diagnostics
+
+CASES = Path(__file__).parent / "cases" / "errors"
+INPUTS = sorted(p for p in CASES.iterdir() if p.suffix in {".mosaic", ".json"})
+
+ELSEWHERE = {
+    "M901": "tests/cli/test_commands.py",
+}
+"""Codes that no file can provoke on every machine, and the test that shows their message."""
+
+
+def _command(case: Path) -> list[str]:
+    first = case.read_bytes().split(b"\n", 1)[0].decode("utf-8", "replace")
+    if first.startswith("# $ mosaic "):
+        return [case.name if word == "FILE" else word for word in shlex.split(first.removeprefix("# $ mosaic "))]
+    return ["check" if case.suffix == ".mosaic" else "run", case.name]
+
+
+@pytest.mark.parametrize("case", INPUTS, ids=lambda path: path.stem)
+def test_case(
+    case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, golden: Callable[[Path, str], None]
+) -> None:
+    shutil.copytree(CASES, tmp_path / "cases")
+    monkeypatch.chdir(tmp_path / "cases")
+    result = CliRunner().invoke(app, _command(case))
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    code = case.name[:4]
+    assert code in result.output
+    golden(case.parent / f"{case.name.removesuffix(case.suffix)}.err", f"{result.output}exit code {result.exit_code}\n")
+
+
+def test_every_code_has_a_case() -> None:
+    shown = {case.name[:4] for case in INPUTS} | ELSEWHERE.keys()
+    codes = {kind.code for kind in diagnostics()}
+    assert codes - shown == set()
+    assert shown - codes == set()
+
+
+@pytest.mark.parametrize(("code", "test"), ELSEWHERE.items())
+def test_codes_shown_elsewhere(code: str, test: str) -> None:
+    assert code in (Path(__file__).parent.parent / test).read_text(encoding="utf-8")
+
+
+def test_every_expectation_has_its_case() -> None:
+    stems = {case.name.removesuffix(case.suffix) for case in INPUTS}
+    assert {path.stem for path in CASES.glob("*.err")} <= stems
