@@ -1,0 +1,247 @@
+"""The denoising loop, on diffusers' schedulers.
+
+Conditional and unconditional rows go through the denoiser in one batch, unconditional first
+(classifier-free guidance, Ho & Salimans 2022, arXiv:2207.12598). All noise comes from a CPU generator
+seeded per sample, so that a seed means the same noise on every device. The state of a run travels in its
+latent: a run cut after any step and resumed takes exactly the steps of the uncut run.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import diffusers
+import torch
+
+from mosaic.compiler.diagnostic import MosaicError
+from mosaic.compiler.errors.runtime import (
+    LatentDoesNotFit,
+    NotFinite,
+    NothingToDenoise,
+    NotResumable,
+    SettingOutOfRange,
+    UnknownScheduler,
+    UnsupportedSize,
+)
+from mosaic.compiler.program import Denoise, Refine, Resume
+from mosaic.runtime.values import Conditioning, Latent, Model, Run
+from mosaic.runtime.weights import wearing
+
+SCHEDULERS: Mapping[str, tuple[Any, Mapping[str, Any]]] = MappingProxyType(
+    {
+        # Song et al. 2021, arXiv:2010.02502, with eta 0.
+        "ddim": (diffusers.DDIMScheduler, {}),
+        # Karras et al. 2022, arXiv:2206.00364, algorithm 2 without churn.
+        "euler": (diffusers.EulerDiscreteScheduler, {}),
+        "euler_a": (diffusers.EulerAncestralDiscreteScheduler, {}),
+        # Lu et al. 2022, arXiv:2211.01095.
+        "dpmpp_2m": (
+            diffusers.DPMSolverMultistepScheduler,
+            {"algorithm_type": "dpmsolver++", "solver_order": 2, "solver_type": "midpoint"},
+        ),
+        # Zhao et al. 2023, arXiv:2302.04867.
+        "unipc": (diffusers.UniPCMultistepScheduler, {}),
+    }
+)
+
+_SEEDS = range(-(1 << 63), 1 << 64)
+
+
+@dataclass
+class Meter:
+    """Counts denoiser forward passes and reports steps."""
+
+    evaluations: int = 0
+    advance: Callable[[int], None] = lambda done: None
+
+
+def steps_until(fraction: float, total: int) -> int:
+    """How many of `total` steps lie before a fraction of the run: rounded, halves up."""
+    return min(total, max(0, math.floor(fraction * total + 0.5)))
+
+
+def build_scheduler(name: str, config: Mapping[str, Any]) -> Any:
+    """A scheduler by name on a model's own noise schedule. Raises MosaicError (M464)."""
+    if name not in SCHEDULERS:
+        raise MosaicError(UnknownScheduler(span=None, name=name, known=", ".join(SCHEDULERS)))
+    kind, settings = SCHEDULERS[name]
+    return kind.from_config(dict(config), **settings)
+
+
+def sample(
+    model: Model, positive: Conditioning, negative: Conditioning, wanted: Denoise, meter: Meter
+) -> Latent:
+    """Denoise from noise, wholly or until a fraction of the steps."""
+    _require_settings(wanted.steps, wanted.guidance, wanted.seed)
+    _require("until", wanted.until, 0 < wanted.until <= 1, "above 0 and at most 1")
+    factor = model.vae.factor
+    if min(wanted.width, wanted.height) <= 0 or wanted.width % factor or wanted.height % factor:
+        raise MosaicError(
+            UnsupportedSize(span=None, width=wanted.width, height=wanted.height, multiple=factor)
+        )
+    scheduler = build_scheduler(wanted.scheduler, model.base.scheduler)
+    scheduler.set_timesteps(_trained(wanted.steps, scheduler))
+    _begin(scheduler, 0)
+    generator = torch.Generator("cpu").manual_seed(wanted.seed)
+    shape = (1, model.vae.channels, wanted.height // factor, wanted.width // factor)
+    noise = torch.randn(shape, generator=generator, dtype=torch.float32)
+    start = (noise * scheduler.init_noise_sigma).to(model.base.device.torch)
+    run = Run(wanted.scheduler, scheduler, scheduler.timesteps, 0, generator.get_state())
+    end = steps_until(wanted.until, run.total)
+    if end == 0:
+        reason = f"{wanted.until:g} of {run.total} steps"
+        raise MosaicError(NothingToDenoise(span=None, operation="sample", reason=reason))
+    return advance(model, positive, negative, Latent(start, run), end, wanted.guidance, meter)
+
+
+def resume(
+    model: Model,
+    latent: Latent,
+    positive: Conditioning,
+    negative: Conditioning,
+    wanted: Resume,
+    meter: Meter,
+) -> Latent:
+    """Go on where a latent stands, perhaps with another model. The noise schedule stays the latent's own."""
+    _require_settings(1, wanted.guidance, 0)
+    _require("until", wanted.until, 0 < wanted.until <= 1, "above 0 and at most 1")
+    run = latent.run
+    if run is None:
+        reason = "it comes from a picture and is in no denoising run"
+        raise MosaicError(NotResumable(span=None, operation="resume", reason=reason))
+    if wanted.steps is not None:
+        _require("steps", wanted.steps, wanted.steps > 0, "positive")
+    end = steps_until(wanted.until, run.total)
+    if wanted.steps is not None:
+        end = min(end, run.position + wanted.steps)
+    if end <= run.position:
+        reason = f"the latent stands at step {run.position} of {run.total}"
+        raise MosaicError(NothingToDenoise(span=None, operation="resume", reason=reason))
+    return advance(model, positive, negative, latent, end, wanted.guidance, meter)
+
+
+def refine(
+    model: Model,
+    latent: Latent,
+    positive: Conditioning,
+    negative: Conditioning,
+    wanted: Refine,
+    meter: Meter,
+) -> Latent:
+    """Re-noise a clean latent to the noise level of the matching step and denoise it (SDEdit, Meng et al.
+    2022, arXiv:2108.01073). Of `steps`, the last `floor(strength × steps)` are taken.
+    """
+    _require_settings(wanted.steps, wanted.guidance, wanted.seed)
+    _require("strength", wanted.strength, 0 < wanted.strength <= 1, "above 0 and at most 1")
+    if latent.run is not None and latent.run.position < latent.run.total:
+        reason = f"it stands at step {latent.run.position} of {latent.run.total}, and must be finished"
+        raise MosaicError(NotResumable(span=None, operation="refine", reason=reason))
+    # The small addend keeps 0.3 × 10, which is 3.0000000000000004 or 2.9999999999999996, at three steps.
+    taken = min(wanted.steps, math.floor(wanted.strength * wanted.steps + 1e-6))
+    if taken == 0:
+        reason = f"{wanted.strength:g} of {wanted.steps} steps"
+        raise MosaicError(NothingToDenoise(span=None, operation="refine", reason=reason))
+    scheduler = build_scheduler(wanted.scheduler, model.base.scheduler)
+    scheduler.set_timesteps(_trained(wanted.steps, scheduler))
+    first = len(scheduler.timesteps) - taken
+    _begin(scheduler, first)
+    generator = torch.Generator("cpu").manual_seed(wanted.seed)
+    clean = latent.sample
+    noise = torch.randn(clean.shape, generator=generator, dtype=torch.float32).to(clean.device)
+    noisy = scheduler.add_noise(clean, noise, scheduler.timesteps[first : first + 1])
+    run = Run(wanted.scheduler, scheduler, scheduler.timesteps, first, generator.get_state())
+    return advance(model, positive, negative, Latent(noisy, run), run.total, wanted.guidance, meter)
+
+
+def advance(
+    model: Model,
+    positive: Conditioning,
+    negative: Conditioning,
+    latent: Latent,
+    end: int,
+    guidance: float,
+    meter: Meter,
+) -> Latent:
+    """Take a latent's run from where it stands to step `end` (exclusive).
+
+    The latent itself stays as it was.
+    """
+    run = latent.run
+    assert run is not None
+    require_channels(latent, model)
+    scheduler = _continued(run, model)
+    generator = torch.Generator("cpu")
+    generator.set_state(run.generator)
+    device = model.base.device
+    guided = guidance != 1
+    conditioning = torch.cat([negative.hidden, positive.hidden]) if guided else positive.hidden
+    family = model.base.family
+    extra = {} if run.name in ("dpmpp_2m", "unipc", "ddim") else {"generator": generator}
+    current = latent.sample.to(device.torch)
+    with torch.no_grad(), wearing(model.base.unet, model.overlay) as denoiser:
+        for index in range(run.position, end):
+            timestep = run.timesteps[index]
+            scaled = scheduler.scale_model_input(current, timestep)
+            rows = torch.cat([scaled, scaled]) if guided else scaled
+            predicted = family.predict(denoiser, rows, timestep, conditioning)
+            meter.evaluations += 1
+            if guided:
+                without, within = predicted.chunk(2)
+                predicted = without + guidance * (within - without)
+            current = scheduler.step(predicted, timestep, current, return_dict=False, **extra)[0]
+            meter.advance(index + 1 - run.position)
+        finite = bool(torch.isfinite(current).all())
+    if not finite:
+        raise MosaicError(NotFinite(span=None, operation="denoising"))
+    after = Run(run.name, scheduler, run.timesteps, end, generator.get_state())
+    return Latent(current, after)
+
+
+def require_channels(latent: Latent, model: Model) -> None:
+    """Raise MosaicError (M459) for a latent that a model of another number of channels made."""
+    given = latent.sample.shape[1]
+    if given != model.vae.channels:
+        raise MosaicError(LatentDoesNotFit(span=None, given=given, wanted=model.vae.channels))
+
+
+def _continued(run: Run, model: Model) -> Any:
+    """A copy of a run's scheduler that reads this model's prediction kind.
+
+    Multistep solvers keep the predicted clean latents of earlier steps, not raw predictions, so a history
+    made by an epsilon model serves a v model.
+    """
+    scheduler = copy.deepcopy(run.scheduler)
+    kind = model.base.scheduler.get("prediction_type", "epsilon")
+    if scheduler.config.prediction_type != kind:
+        scheduler.register_to_config(prediction_type=kind)
+    return scheduler
+
+
+def _begin(scheduler: Any, index: int) -> None:
+    # DDIM finds its place by the timestep alone.
+    if hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(index)
+
+
+def _trained(steps: int, scheduler: Any) -> int:
+    trained = scheduler.config.num_train_timesteps
+    _require(
+        "steps", steps, steps <= trained, f"at most {trained}, the steps that the model was trained with"
+    )
+    return steps
+
+
+def _require_settings(steps: int, guidance: float, seed: int) -> None:
+    _require("steps", steps, steps > 0, "positive")
+    _require("guidance", guidance, math.isfinite(guidance), "a finite number")
+    _require("seed", seed, seed in _SEEDS, "a 64-bit number")
+
+
+def _require(name: str, value: float, holds: bool, needed: str) -> None:
+    if not holds:
+        raise MosaicError(SettingOutOfRange(span=None, name=name, value=value, needed=needed))

@@ -1,0 +1,298 @@
+"""The engine: runs a program, instruction by instruction."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TypeVar, cast
+
+import torch
+
+from mosaic.compiler.diagnostic import MosaicError
+from mosaic.compiler.errors.runtime import FamilyCannotRun, NotFinite, OutOfMemory, UnsupportedSize
+from mosaic.compiler.operators import Operator
+from mosaic.compiler.program import (
+    Decode,
+    Denoise,
+    Emit,
+    EncodeImage,
+    EncodeText,
+    Expert,
+    File,
+    Fuse,
+    LoadImage,
+    LoadModel,
+    Operation,
+    Program,
+    Refine,
+    Resume,
+)
+from mosaic.runtime import denoise, pictures
+from mosaic.runtime.adapters import KeyCount
+from mosaic.runtime.denoise import Meter
+from mosaic.runtime.devices import DeviceName, DtypeName, choose, deterministic, versions
+from mosaic.runtime.families import ModuleCache, families
+from mosaic.runtime.files import Reader
+from mosaic.runtime.fuse import Fusion
+from mosaic.runtime.outputs import Emitted, recipe, write_image, write_latent, write_model
+from mosaic.runtime.progress import Progress, Silent
+from mosaic.runtime.values import Base, Conditioning, Image, Latent, Model, Value
+from mosaic.runtime.verify import verify
+
+_V = TypeVar("_V", Model, Conditioning, Latent, Image)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long one instruction took."""
+
+    instruction: int
+    op: str
+    label: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run wrote and what it took. `evaluations` are forward passes of the denoiser."""
+
+    program: str
+    emitted: tuple[Emitted, ...]
+    seconds: float
+    evaluations: int
+    timings: tuple[Timing, ...]
+    keys: tuple[KeyCount, ...]
+    device: str
+    dtype: str
+    versions: Mapping[str, str]
+
+
+class Engine:
+    """Runs programs on one device.
+
+    `locate` says where a program's file lies now; its bytes are verified before use. The model that was
+    loaded last stays in memory between runs, so that a sweep does not load it again.
+    """
+
+    def __init__(
+        self,
+        *,
+        locate: Callable[[File], Path],
+        operators: Mapping[str, Operator],
+        device: DeviceName = "auto",
+        dtype: DtypeName = "auto",
+        progress: Progress | None = None,
+    ) -> None:
+        """Raises MosaicError (M859) for a device that is not there."""
+        self._reader = Reader(locate)
+        self._operators = operators
+        self._device = choose(device, dtype)
+        self._progress: Progress = progress or Silent()
+        self._families = families()
+        self._modules: ModuleCache = weakref.WeakValueDictionary()
+        self._last: tuple[tuple[str, ...], Base] | None = None
+
+    def run(self, program: Program, output: Path) -> RunResult:
+        """Run a program and write what it emits under the folder `output`.
+
+        Raises MosaicError with coded diagnostics: a malformed program, missing or changed files, experts
+        that do not fit, numbers out of range, unwritable outputs. What was emitted before stays.
+        """
+        verify(program)
+        self._reader.verify(file for expert in program.experts for file in expert.files)
+        self._reader.verify(program.images)
+        try:
+            with deterministic(self._device):
+                return _Walk(self, program, output).run()
+        finally:
+            self._progress.finish()
+
+    def base(self, expert: Expert) -> Base:
+        """A checkpoint, loaded or still in memory. Raises MosaicError."""
+        key = tuple(f"{file.name}:{file.sha256}" for file in expert.files)
+        if self._last is not None and self._last[0] == key:
+            return self._last[1]
+        family = self._families.get(expert.family or "")
+        if family is None:
+            known = ", ".join(self._families)
+            raise MosaicError(
+                FamilyCannotRun(span=None, expert=expert.id, family=str(expert.family), known=known)
+            )
+        base = family.load(expert, self._reader, self._device, self._modules)
+        self._last = (key, base)
+        return base
+
+
+class _Walk:
+    """One run of one program."""
+
+    def __init__(self, engine: Engine, program: Program, output: Path) -> None:
+        self.engine = engine
+        self.program = program
+        self.output = output
+        self.values: dict[int, Value] = {}
+        self.emitted: list[Emitted] = []
+        self.meter = Meter(advance=engine._progress.advance)
+        self.fusion = Fusion(program.experts, engine._operators, engine._reader)
+
+    def run(self) -> RunResult:
+        started = time.perf_counter()
+        timings = []
+        for number, instruction in enumerate(self.program.instructions):
+            before = time.perf_counter()
+            label = self._label(instruction.operation)
+            self.engine._progress.stage(label, self._parts(instruction.operation))
+            try:
+                value = self._execute(instruction.operation)
+            except torch.OutOfMemoryError as error:
+                where = self.engine._device.name
+                raise MosaicError(
+                    OutOfMemory(span=None, device=where, operation=instruction.operation.op)
+                ) from error
+            if value is not None:
+                self.values[instruction.result] = value
+            del value
+            for freed in instruction.frees:
+                self.values.pop(freed, None)
+            timings.append(Timing(number, instruction.operation.op, label, time.perf_counter() - before))
+        device = self.engine._device
+        return RunResult(
+            program=self.program.digest,
+            emitted=tuple(self.emitted),
+            seconds=time.perf_counter() - started,
+            evaluations=self.meter.evaluations,
+            timings=tuple(timings),
+            keys=tuple(dict.fromkeys(self.fusion.keys)),
+            device=device.name,
+            dtype=device.dtype_name,
+            versions={"mosaic": version(), **versions()},
+        )
+
+    def _execute(self, operation: Operation) -> Value | None:
+        match operation:
+            case LoadModel(expert=expert):
+                return Model.of(self.engine.base(self.program.experts[expert]))
+            case Fuse():
+                return self.fusion.apply(self._model(operation.model), operation, self.meter.advance)
+            case EncodeText():
+                model = self._model(operation.model)
+                return Conditioning(model.base.family.encode_text(model, operation.text))
+            case Denoise():
+                return denoise.sample(*self._denoiser(operation), operation, self.meter)
+            case Resume():
+                model, positive, negative = self._denoiser(operation)
+                latent = self._latent(operation.latent)
+                return denoise.resume(model, latent, positive, negative, operation, self.meter)
+            case Refine():
+                model, positive, negative = self._denoiser(operation)
+                latent = self._latent(operation.latent)
+                return denoise.refine(model, latent, positive, negative, operation, self.meter)
+            case Decode():
+                return self._decode(operation)
+            case EncodeImage():
+                return self._encode_image(operation)
+            case LoadImage(file=file):
+                wanted = self.program.images[file]
+                return pictures.load(self.engine._reader.path(wanted), wanted.location)
+            case Emit():
+                self._emit(operation)
+                return None
+
+    def _decode(self, operation: Decode) -> Image:
+        model = self._model(operation.model)
+        latent = self._latent(operation.latent)
+        denoise.require_channels(latent, model)
+        picture = model.base.family.decode(model.vae, latent.sample.to(model.base.device.torch))
+        if not bool(torch.isfinite(picture).all()):
+            raise MosaicError(NotFinite(span=None, operation="decoding"))
+        return pictures.from_tensor(picture)
+
+    def _encode_image(self, operation: EncodeImage) -> Latent:
+        model = self._model(operation.model)
+        image = self._value(operation.image, Image)
+        height, width = image.pixels.shape[:2]
+        factor = model.vae.factor
+        if width % factor or height % factor:
+            raise MosaicError(UnsupportedSize(span=None, width=width, height=height, multiple=factor))
+        picture = pictures.to_tensor(image, model.base.device.torch)
+        return Latent(model.base.family.encode_image(model.vae, picture), None)
+
+    def _emit(self, operation: Emit) -> None:
+        path = self.output / operation.path
+        texts = recipe(self.program, version())
+        match self.values[operation.value]:
+            case Image() as image:
+                digest = write_image(image, path, texts)
+            case Latent() as latent:
+                digest = write_latent(latent, path, texts)
+            case Model() as model:
+                digest = write_model(model, path, texts)
+            case Conditioning():
+                raise AssertionError("verify() lets no conditioning be emitted")
+        self.emitted.append(Emitted(operation.path, path, operation.type, digest))
+
+    def _denoiser(self, operation: Denoise | Resume | Refine) -> tuple[Model, Conditioning, Conditioning]:
+        return (
+            self._model(operation.model),
+            self._value(operation.positive, Conditioning),
+            self._value(operation.negative, Conditioning),
+        )
+
+    def _model(self, number: int) -> Model:
+        return self._value(number, Model)
+
+    def _latent(self, number: int) -> Latent:
+        return self._value(number, Latent)
+
+    def _value(self, number: int, kind: type[_V]) -> _V:
+        # `verify` has proven the types of all values.
+        return cast(_V, self.values[number])
+
+    def _label(self, operation: Operation) -> str:
+        experts = self.program.experts
+        match operation:
+            case LoadModel(expert=expert):
+                return f"load {experts[expert].id}"
+            case Fuse(operands=operands):
+                return "fuse " + ", ".join(experts[operand.expert].id for operand in operands)
+            case LoadImage(file=file):
+                return f"read {self.program.images[file].name}"
+            case Emit(path=path):
+                return f"write {path}"
+            case _:
+                return _LABELS[operation.op]
+
+    def _parts(self, operation: Operation) -> int:
+        match operation:
+            case Denoise():
+                return max(1, denoise.steps_until(operation.until, operation.steps))
+            case Refine():
+                return max(1, int(operation.strength * operation.steps + 1e-6))
+            case Resume():
+                run = self._latent(operation.latent).run
+                left = denoise.steps_until(operation.until, run.total) - run.position if run else 1
+                return max(1, left if operation.steps is None else min(left, operation.steps))
+            case _:
+                return 1
+
+
+_LABELS = {
+    "encode_text": "read prompt",
+    "denoise": "denoise",
+    "resume": "resume",
+    "refine": "refine",
+    "decode": "decode",
+    "encode_image": "encode picture",
+}
+
+
+def version() -> str:
+    """The installed version of mosaic, or `unknown` in a tree that was never installed."""
+    try:
+        return metadata.version("mosaic-plan")
+    except metadata.PackageNotFoundError:
+        return "unknown"
