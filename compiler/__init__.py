@@ -1,0 +1,111 @@
+"""The pure core: text in, programs and diagnostics out. No torch, no database, no file access, no clock.
+
+| stage    | from                  | to                              | where                          |
+|----------|-----------------------|---------------------------------|--------------------------------|
+| parse    | `SourceFile`          | `tree.File`                     | `syntax/parse`                 |
+| check    | `tree.File`           | surface `Graph`s, one a plan    | `check/file`                   |
+| resolve  | surface `Graph`       | the same, inlined, operators set | `passes` (`RESOLVE`)          |
+| judge    | resolved `Graph`      | diagnostics                     | `rules`                        |
+| optimise | resolved `Graph`      | core `Graph`                    | `passes` (`OPTIMISE`)          |
+| lower    | core `Graph`          | `Program`                       | `lower`                        |
+
+The outside comes in by the protocols of `context`. Mistakes go to a sink, so that one run reports them all;
+a plan with an error gives no program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mosaic.compiler.check.file import check_file
+from mosaic.compiler.near import nearest
+from mosaic.compiler.context import Context
+from mosaic.compiler.diagnostic import Diagnostic, Severity, Sink
+from mosaic.compiler.errors.names import UnknownPlan
+from mosaic.compiler.ir.graph import Graph
+from mosaic.compiler.lower import lower
+from mosaic.compiler.passes import OPTIMISE, RESOLVE, Pass, run_passes
+from mosaic.compiler.passes.choose_operators import Choice, choose
+from mosaic.compiler.passes.inline_fragments import inline_fragments
+from mosaic.compiler.program import Program, Source
+from mosaic.compiler.rules import run_rules
+from mosaic.compiler.source import SourceFile
+from mosaic.compiler.syntax.parse import parse
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What became of a file. Where there are errors, there are no programs."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    programs: tuple[Program, ...] = ()
+    graphs: tuple[Graph, ...] = ()
+    choices: Mapping[str, tuple[Choice, ...]] = field(default_factory=dict)
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether anything forbids running."""
+        return any(d.severity is Severity.ERROR for d in self.diagnostics)
+
+
+def compile(
+    source: SourceFile,
+    context: Context,
+    *,
+    plan: str | None = None,
+    parameters: Mapping[str, object] | None = None,
+    passes: tuple[Pass, ...] = OPTIMISE,
+) -> Compiled:
+    """Compile every plan of a file, or the one that is named.
+
+    `parameters` gives values to the file's `param`s, as text or as Python values. `passes` are the rewrites
+    after the rules; leaving any but `expand_verbs` out changes no byte of a result.
+    """
+    sink = Sink()
+    file = parse(source, sink)
+    if file is None:
+        return Compiled(tuple(sink))
+    checked = check_file(file, context, parameters or {}, sink)
+    names = [graph.name for graph in checked.graphs]
+    if plan is not None and plan not in names and not sink.has_errors:
+        sink.add(UnknownPlan(None, plan, source.name, nearest(plan, names)))
+    resolved = []
+    choices = {}
+    for graph in checked.graphs:
+        graph_choices = _choices(graph, context)
+        graph = run_passes(graph, context, RESOLVE)
+        run_rules(graph, context, sink)
+        if plan in (None, graph.name):
+            resolved.append(graph)
+            choices[graph.name] = graph_choices
+    if sink.has_errors:
+        return Compiled(tuple(sink))
+    graphs = tuple(run_passes(graph, context, passes) for graph in resolved)
+    programs = tuple(
+        lower(graph, context, _source(source, graph, checked.parameters, checked.libraries))
+        for graph in graphs
+    )
+    return Compiled(tuple(sink), programs, graphs, choices)
+
+
+def check(source: SourceFile, context: Context) -> tuple[Diagnostic, ...]:
+    """Every mistake of a file."""
+    return compile(source, context).diagnostics
+
+
+def _choices(graph: Graph, context: Context) -> tuple[Choice, ...]:
+    inlined = inline_fragments(graph, context)
+    return tuple(choose(node, context) for node in inlined.nodes() if node.op == "fuse")
+
+
+def _source(
+    source: SourceFile, graph: Graph, parameters: Mapping[str, object], libraries: Mapping[str, str]
+) -> Source:
+    return Source(
+        name=source.name,
+        plan=graph.name,
+        text=source.text,
+        parameters=dict(parameters),
+        libraries=dict(libraries),
+    )

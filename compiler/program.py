@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import rfc8785
 from pydantic import BaseModel, ConfigDict, Field
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 """The version of the JSON form. A change that older readers would misread raises it."""
 
 

@@ -55,13 +55,19 @@ def _model(required: bool = True) -> Parameter:
 
 def _prompt(required: bool) -> Parameter:
     inherited = "" if required else " Left out: the prompt that the latent was made with."
-    return Parameter("prompt", (Kind.TEXT,), "What the picture shows; `{name}` inserts." + inherited, required)
+    return Parameter(
+        "prompt", (Kind.TEXT,), "What the picture shows; `{name}` inserts." + inherited, required
+    )
 
 
 _NEGATIVE = Parameter("negative", (Kind.TEXT,), "What to steer away from; empty unless given.")
 _STEPS = Parameter("steps", (Kind.INT,), "Denoising steps.", low=1, high=MOST_STEPS)
 _GUIDANCE = Parameter(
-    "guidance", (Kind.NUMBER,), "Classifier-free guidance scale; 1 is none (Ho & Salimans 2022).", low=0, high=100
+    "guidance",
+    (Kind.NUMBER,),
+    "Classifier-free guidance scale; 1 is none (Ho & Salimans 2022).",
+    low=0,
+    high=100,
 )
 _SEED = Parameter("seed", (Kind.INT,), "Seed of the noise; 0 unless given.", low=0, high=LARGEST_SEED)
 _SCHEDULER = Parameter("scheduler", (Kind.TEXT,), "ddim, euler, euler_a, dpmpp_2m or unipc.")
@@ -71,7 +77,9 @@ _UNTIL = Parameter(
 
 
 def _expert(kind: Kind, doc: str, example: str, available: bool = True) -> Verb:
-    what = Parameter("id", (Kind.TEXT,), "Catalog id, `sha256:…` or `./path`.", required=True, positional=True)
+    what = Parameter(
+        "id", (Kind.TEXT,), "Catalog id, `sha256:…` or `./path`.", required=True, positional=True
+    )
     return Verb(kind.value, (what,), kind, doc, example, available=available)
 
 
@@ -113,7 +121,9 @@ _TABLE = (
             _NEGATIVE,
             _STEPS,
             _GUIDANCE,
-            Parameter("size", (Kind.SIZE,), "Width x height in pixels; the model's native size unless given."),
+            Parameter(
+                "size", (Kind.SIZE,), "Width x height in pixels; the model's native size unless given."
+            ),
             _SEED,
             _SCHEDULER,
             _UNTIL,
@@ -126,12 +136,18 @@ _TABLE = (
         "resume",
         (
             _model(),
-            Parameter("latent", (Kind.LATENT,), "A latent that stands part-way.", required=True, positional=True),
+            Parameter(
+                "latent", (Kind.LATENT,), "A latent that stands part-way.", required=True, positional=True
+            ),
             _prompt(required=False),
             _NEGATIVE,
             _GUIDANCE,
             Parameter(
-                "steps", (Kind.INT,), "Take at most this many of the steps left; all unless given.", low=1, high=MOST_STEPS
+                "steps",
+                (Kind.INT,),
+                "Take at most this many of the steps left; all unless given.",
+                low=1,
+                high=MOST_STEPS,
             ),
             _UNTIL,
         ),
@@ -145,10 +161,19 @@ _TABLE = (
         (
             _model(),
             Parameter(
-                "source", (Kind.IMAGE, Kind.LATENT), "A picture or a finished latent.", required=True, positional=True
+                "source",
+                (Kind.IMAGE, Kind.LATENT),
+                "A picture or a finished latent.",
+                required=True,
+                positional=True,
             ),
             Parameter(
-                "strength", (Kind.FRACTION,), "How far to re-noise; 0.6 unless given.", low=0, high=1, low_open=True
+                "strength",
+                (Kind.FRACTION,),
+                "How far to re-noise; 0.6 unless given.",
+                low=0,
+                high=1,
+                low_open=True,
             ),
             _prompt(required=False),
             _NEGATIVE,

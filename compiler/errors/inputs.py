@@ -264,9 +264,7 @@ class PickleRefused(Diagnostic):
     path: str
 
     def help(self) -> tuple[str, ...]:
-        return (
-            "use the safetensors version of the model, or convert the file in a place where it may be trusted",
-        )
+        return ("use the model's safetensors version, or convert the file where it may be trusted to run",)
 
 
 @dataclass(frozen=True)

@@ -180,7 +180,12 @@ _TABLE = (
     Op("encode", (("image", (Kind.IMAGE,)), ("model", ANY_MODEL)), _latent_of(1)),
     Op("emit", (("value", (Kind.IMAGE, Kind.LATENT, Kind.MODEL)), ("path", _TEXT)), _fixed(Kind.NOTHING)),
     # Core
-    Op("load_model", (("expert", (Kind.CHECKPOINT,)),), lambda i, a: Type(Kind.MODEL, i[0].family, i[0].space, i[0].prediction), core=True),
+    Op(
+        "load_model",
+        (("expert", (Kind.CHECKPOINT,)),),
+        lambda i, a: Type(Kind.MODEL, i[0].family, i[0].space, i[0].prediction),
+        core=True,
+    ),
     Op("encode_text", (("model", ANY_MODEL), ("text", _TEXT)), _fixed(Kind.CONDITIONING), core=True),
     Op(
         "denoise",

@@ -68,7 +68,9 @@ _NODE = re.compile(
     r'%(?P<number>\d+) = (?P<op>\w+)(?: (?P<name>"(?:\\.|[^"\\])*"))?(?:\((?P<inputs>[^)]*)\))?'
     r"(?: (?P<attributes>\{.*\}))? : (?P<type>.+)"
 )
-_HEAD = re.compile(r'(?:graph (?P<graph>\S+)|fragment (?P<fragment>"(?:\\.|[^"\\])*") \((?P<parameters>[^)]*)\)) \{')
+_HEAD = re.compile(
+    r'(?:graph (?P<graph>\S+)|fragment (?P<fragment>"(?:\\.|[^"\\])*") \((?P<parameters>[^)]*)\)) \{'
+)
 _ROOT = re.compile(r"(?:(?P<emit>emit)|(?P<return>return)|let (?P<let>\S+) =) %(?P<number>\d+)")
 
 

@@ -1,0 +1,32 @@
+"""Rewrites of the graph. One pass, one file, one verb; the order is the tuple below.
+
+A pass takes a valid graph and gives a valid graph that computes the same. `RESOLVE` makes the graph what the
+rules judge: no fragments, an operator for each fusion. `OPTIMISE` follows once a plan is known to be sound; any
+of it but `expand_verbs` can be left out without changing a byte of the result, and tests do so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mosaic.compiler.context import Context
+from mosaic.compiler.ir.graph import Graph
+from mosaic.compiler.ir.verify import verify
+from mosaic.compiler.passes.choose_operators import choose_operators
+from mosaic.compiler.passes.drop_dead import drop_dead
+from mosaic.compiler.passes.expand_verbs import expand_verbs
+from mosaic.compiler.passes.fold_constants import fold_constants
+from mosaic.compiler.passes.inline_fragments import inline_fragments
+from mosaic.compiler.passes.share_equal import share_equal
+
+Pass = Callable[[Graph, Context], Graph]
+
+RESOLVE: tuple[Pass, ...] = (inline_fragments, choose_operators)
+OPTIMISE: tuple[Pass, ...] = (fold_constants, expand_verbs, share_equal, drop_dead)
+
+
+def run_passes(graph: Graph, context: Context, passes: tuple[Pass, ...]) -> Graph:
+    """Apply passes in order, verifying the graph after each."""
+    for rewrite in passes:
+        graph = verify(rewrite(graph, context), rewrite.__name__)
+    return graph

@@ -1,0 +1,45 @@
+"""What makes a plan impossible. One rule, one file: a function from a resolved graph to diagnostics.
+
+Rules judge the surface graph after fragments are inlined and operators chosen: every type is as sharp as the
+headers allow, and every node still knows the words it was written with. The order below is the order of
+importance; all of them run, so that every mistake is reported at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from mosaic.compiler.context import Context
+from mosaic.compiler.diagnostic import Diagnostic, Sink
+from mosaic.compiler.ir.graph import Graph
+from mosaic.compiler.rules.coverage import coverage
+from mosaic.compiler.rules.families import families
+from mosaic.compiler.rules.fused_operands import fused_operands
+from mosaic.compiler.rules.half_done import half_done
+from mosaic.compiler.rules.latent_spaces import latent_spaces
+from mosaic.compiler.rules.outputs import outputs
+from mosaic.compiler.rules.predictions import predictions
+from mosaic.compiler.rules.prompts import prompts
+from mosaic.compiler.rules.ranges import ranges
+from mosaic.compiler.rules.tokens import tokens
+
+Rule = Callable[[Graph, Context], Iterator[Diagnostic]]
+
+RULES: tuple[Rule, ...] = (
+    families,
+    predictions,
+    latent_spaces,
+    coverage,
+    fused_operands,
+    tokens,
+    prompts,
+    half_done,
+    ranges,
+    outputs,
+)
+
+
+def run_rules(graph: Graph, context: Context, sink: Sink) -> None:
+    """Judge a graph by every rule."""
+    for rule in RULES:
+        sink.extend(rule(graph, context))

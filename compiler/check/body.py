@@ -1,0 +1,151 @@
+"""The statements of plans and fragments."""
+
+from __future__ import annotations
+
+from mosaic.compiler.check.expressions import build
+from mosaic.compiler.check.kinds import wanted
+from mosaic.compiler.near import nearest
+from mosaic.compiler.check.scope import Scope, Value
+from mosaic.compiler.check.world import World
+from mosaic.compiler.errors.names import UnusedExpert
+from mosaic.compiler.errors.plans import BudgetNotEnforced, PolicyNotEnforced
+from mosaic.compiler.errors.types import EmitsNothing, MisplacedStatement, TypeMismatch, UnknownKey
+from mosaic.compiler.ir.graph import Fragment, Graph, Node, Origin
+from mosaic.compiler.ir.ops import make
+from mosaic.compiler.syntax import tree
+from mosaic.compiler.types import EXPERTS, Kind
+from mosaic.compiler.verbs import BUDGET_KEYS, POLICY_KEYS
+
+
+def build_plan_body(plan: tree.Plan, scope: Scope, world: World) -> Graph | None:
+    """The surface graph of a plan, or None where a statement was wrong."""
+    emits: list[Node] = []
+    bindings: list[tuple[str, Node]] = []
+    sound = True
+    for statement in plan.body:
+        match statement:
+            case tree.Let():
+                node = _let(statement, scope, world)
+                sound = sound and node is not None
+                if node is not None:
+                    bindings.append((statement.name.text, node))
+            case tree.Emit():
+                emit = _emit(statement, scope, world)
+                sound = sound and emit is not None
+                if emit is not None:
+                    emits.append(emit)
+            case tree.Budget() | tree.Policy():
+                check_block(statement, scope, world)
+            case tree.Return():
+                world.sink.add(
+                    MisplacedStatement(
+                        statement.span, "a plan does not return", 'a plan emits: `emit … as "file"`'
+                    )
+                )
+                sound = False
+    for name, node in bindings:
+        binding = scope.names.get(name)
+        if node.type.kind in EXPERTS and isinstance(binding, Value) and not binding.used:
+            world.sink.add(UnusedExpert(binding.span, node.type.kind.value, name))
+    if not any(isinstance(statement, tree.Emit) for statement in plan.body):
+        world.sink.add(EmitsNothing(plan.name.span, plan.name.text))
+        return None
+    return Graph(plan.name.text, tuple(emits), tuple(bindings), dict(world.fragments)) if sound else None
+
+
+def build_fragment_body(
+    item: tree.Define, key: str, arguments: tuple[Node, ...], result: Kind | None, scope: Scope, world: World
+) -> Fragment | None:
+    """The body of a `define` as a graph over its arguments, or None where a statement was wrong."""
+    returned: Node | None = None
+    returns = 0
+    for statement in item.body:
+        match statement:
+            case tree.Let():
+                _let(statement, scope, world)
+            case tree.Return():
+                returns += 1
+                returned = build(statement.value, scope, world)
+                if returned is not None and result is not None:
+                    where = f"the result of `{item.name.text}`"
+                    if not wanted(returned, (result,), where, statement.value.span, world):
+                        returned = None
+            case tree.Emit() | tree.Budget() | tree.Policy():
+                what = type(statement).__name__.lower()
+                world.sink.add(
+                    MisplacedStatement(
+                        statement.span, f"a fragment has no `{what}`", "this belongs in a plan"
+                    )
+                )
+    if returns != 1:
+        reason = f"fragment `{item.name.text}` returns {'nothing' if returns == 0 else 'more than once'}"
+        world.sink.add(MisplacedStatement(item.name.span, reason, "a fragment ends in one `return`"))
+        return None
+    return Fragment(key, arguments, returned) if returned is not None and result is not None else None
+
+
+def _let(statement: tree.Let, scope: Scope, world: World) -> Node | None:
+    node = build(statement.value, scope, world)
+    scope.bind(statement.name, Value(node, statement.name.span), world.sink)
+    return node
+
+
+def _emit(statement: tree.Emit, scope: Scope, world: World) -> Node | None:
+    value = build(statement.value, scope, world)
+    path = build(statement.path, scope, world)
+    if value is None or path is None:
+        return None
+    kinds = (Kind.IMAGE, Kind.LATENT, Kind.MODEL)
+    if not wanted(value, kinds, "`emit`", statement.value.span, world):
+        return None
+    spans = (statement.value.span, statement.path.span)
+    return make("emit", (value, path), origin=Origin(statement.span, spans))
+
+
+def check_block(block: tree.Budget | tree.Policy, scope: Scope, world: World) -> None:
+    """Keys and units of a `budget` or `policy`."""
+    for entry in block.entries:
+        if isinstance(block, tree.Budget):
+            _budget_entry(entry, scope, world)
+        else:
+            _policy_entry(entry, scope, world)
+    note = BudgetNotEnforced if isinstance(block, tree.Budget) else PolicyNotEnforced
+    if block.entries:
+        world.sink.add(note(block.span))
+
+
+def _budget_entry(entry: tree.Entry, scope: Scope, world: World) -> None:
+    key = entry.key.text
+    kind = BUDGET_KEYS.get(key)
+    if kind is None:
+        world.sink.add(
+            UnknownKey(entry.key.span, key, "budget", tuple(BUDGET_KEYS), nearest(key, BUDGET_KEYS))
+        )
+        return
+    node = build(entry.value, scope, world)
+    if node is not None:
+        wanted(node, (kind,), f"`{key}`", entry.value.span, world)
+
+
+def _policy_entry(entry: tree.Entry, scope: Scope, world: World) -> None:
+    key, value = entry.key.text, entry.value
+    choices = POLICY_KEYS.get(key)
+    if choices is None:
+        world.sink.add(
+            UnknownKey(entry.key.span, key, "policy", tuple(POLICY_KEYS), nearest(key, POLICY_KEYS))
+        )
+        return
+    if isinstance(choices, Kind):
+        node = build(value, scope, world)
+        if node is not None:
+            wanted(node, (choices,), f"`{key}`", value.span, world)
+        return
+    if not isinstance(value, tree.Reference):
+        world.sink.add(
+            TypeMismatch(value.span, f"`{key}`", " or ".join(f"`{c}`" for c in choices), "something else")
+        )
+        return
+    if value.text not in choices:
+        world.sink.add(
+            UnknownKey(value.span, value.text, f"policy {key}", choices, nearest(value.text, choices))
+        )

@@ -1,0 +1,215 @@
+"""From an optimised graph to a program: numbered values, in order, with their last uses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+from mosaic.compiler import program as p
+from mosaic.compiler.context import Context, ExpertFacts, FileFact
+from mosaic.compiler.ir.evaluate import constant, operand
+from mosaic.compiler.ir.graph import Graph, Node, walk
+
+
+def lower(graph: Graph, context: Context, source: p.Source) -> p.Program:
+    """The program of a core graph. Instructions stand in the order of their first need."""
+    lowering = _Lowering(context)
+    for node in walk(graph.roots):
+        lowering.add(node)
+    return p.Program(
+        experts=tuple(lowering.experts.values()),
+        images=tuple(lowering.images.values()),
+        instructions=_with_frees(lowering.operations),
+        source=source,
+    )
+
+
+@dataclass
+class _Lowering:
+    context: Context
+    operations: list[p.Operation] = field(default_factory=list)
+    experts: dict[str, p.Expert] = field(default_factory=dict)
+    images: dict[str, p.File] = field(default_factory=dict)
+    numbers: dict[int, int] = field(default_factory=dict)
+
+    def add(self, node: Node) -> None:
+        build = _BUILD.get(node.op)
+        if build is None:
+            return  # a scalar or an expert: part of the instructions that use it
+        operation = build(self, node)
+        self.numbers[id(node)] = len(self.operations)
+        self.operations.append(operation)
+
+    def value(self, node: Node) -> int:
+        return self.numbers[id(node)]
+
+    def expert(self, node: Node) -> int:
+        facts = node.expert
+        if node.digest not in self.experts:
+            self.experts[node.digest] = _expert(facts)
+        return list(self.experts).index(node.digest)
+
+    def image(self, node: Node) -> int:
+        facts = node.facts
+        assert isinstance(facts, FileFact)
+        self.images.setdefault(facts.sha256, _file(facts))
+        return list(self.images).index(facts.sha256)
+
+
+def _load_model(to: _Lowering, node: Node) -> p.Operation:
+    return p.LoadModel(expert=to.expert(node.inputs[0]))
+
+
+def _fuse(to: _Lowering, node: Node) -> p.Operation:
+    operator = to.context.operators[str(node.attribute("operator"))]
+    operands = tuple(
+        p.Operand(expert=to.expert(operand(given)), strength=_strength(given)) for given in node.inputs[1:]
+    )
+    return p.Fuse(
+        model=to.value(node.inputs[0]),
+        operator=operator.name,
+        operator_version=operator.version,
+        settings=json.loads(str(node.attribute("settings"))),
+        operands=operands,
+    )
+
+
+def _strength(given: Node) -> float:
+    strength = 1.0
+    while given.op == "strength":
+        strength *= _float(given.inputs[1])
+        given = given.inputs[0]
+    return strength
+
+
+def _encode_text(to: _Lowering, node: Node) -> p.Operation:
+    return p.EncodeText(model=to.value(node.inputs[0]), text=str(constant(node.inputs[1])))
+
+
+def _denoise(to: _Lowering, node: Node) -> p.Operation:
+    model, positive, negative, steps, guidance, size, seed, scheduler, until = node.inputs
+    width, height = cast(tuple[int, int], constant(size))
+    return p.Denoise(
+        model=to.value(model),
+        positive=to.value(positive),
+        negative=to.value(negative),
+        steps=_int(steps),
+        guidance=_float(guidance),
+        width=width,
+        height=height,
+        seed=_int(seed),
+        scheduler=str(constant(scheduler)),
+        until=_float(until),
+    )
+
+
+def _denoise_rest(to: _Lowering, node: Node) -> p.Operation:
+    model, latent, positive, negative, guidance, steps, until = node.inputs
+    return p.Resume(
+        model=to.value(model),
+        latent=to.value(latent),
+        positive=to.value(positive),
+        negative=to.value(negative),
+        guidance=_float(guidance),
+        steps=None if steps.op == "default" else _int(steps),
+        until=_float(until),
+    )
+
+
+def _denoise_again(to: _Lowering, node: Node) -> p.Operation:
+    model, latent, positive, negative, strength, steps, guidance, seed, scheduler = node.inputs
+    return p.Refine(
+        model=to.value(model),
+        latent=to.value(latent),
+        positive=to.value(positive),
+        negative=to.value(negative),
+        strength=_float(strength),
+        steps=_int(steps),
+        guidance=_float(guidance),
+        seed=_int(seed),
+        scheduler=str(constant(scheduler)),
+    )
+
+
+def _decode(to: _Lowering, node: Node) -> p.Operation:
+    return p.Decode(latent=to.value(node.inputs[0]), model=to.value(node.inputs[1]))
+
+
+def _encode_image(to: _Lowering, node: Node) -> p.Operation:
+    return p.EncodeImage(image=to.value(node.inputs[0]), model=to.value(node.inputs[1]))
+
+
+def _load_image(to: _Lowering, node: Node) -> p.Operation:
+    return p.LoadImage(file=to.image(node))
+
+
+def _write(to: _Lowering, node: Node) -> p.Operation:
+    kind = cast(Literal["image", "latent", "model"], node.inputs[0].type.kind.value)
+    return p.Emit(value=to.value(node.inputs[0]), path=str(constant(node.inputs[1])), type=kind)
+
+
+_BUILD = {
+    "load_model": _load_model,
+    "fuse": _fuse,
+    "encode_text": _encode_text,
+    "denoise": _denoise,
+    "denoise_rest": _denoise_rest,
+    "denoise_again": _denoise_again,
+    "decode_latent": _decode,
+    "encode_image": _encode_image,
+    "load_image": _load_image,
+    "write": _write,
+}
+VALUES = ("model", "latent", "positive", "negative", "image", "value")
+"""The fields of an operation that number other values."""
+
+
+def _with_frees(operations: list[p.Operation]) -> tuple[p.Instruction, ...]:
+    """Each value is freed after the last instruction that uses it; one that nothing uses, at once."""
+    last = list(range(len(operations)))
+    for index, operation in enumerate(operations):
+        for value in used(operation):
+            last[value] = index
+    frees: Mapping[int, list[int]] = {index: [] for index in range(len(operations))}
+    for value, index in enumerate(last):
+        frees[index].append(value)
+    return tuple(
+        p.Instruction(result=index, operation=operation, frees=tuple(frees[index]))
+        for index, operation in enumerate(operations)
+    )
+
+
+def used(operation: p.Operation) -> tuple[int, ...]:
+    """The values that an operation reads."""
+    given: dict[str, Any] = dict(operation)
+    return tuple(given[name] for name in VALUES if name in given)
+
+
+def _expert(facts: ExpertFacts) -> p.Expert:
+    return p.Expert(
+        id=facts.id,
+        kind=cast(Any, facts.kind.value),
+        family=facts.family,
+        latent_space=facts.space,
+        prediction=facts.prediction,
+        trigger=facts.trigger,
+        license=facts.license,
+        title=facts.title,
+        files=tuple(_file(file) for file in facts.files),
+    )
+
+
+def _file(facts: FileFact) -> p.File:
+    return p.File(
+        role=facts.role, name=facts.name, sha256=facts.sha256, size=facts.size, location=facts.location
+    )
+
+
+def _int(node: Node) -> int:
+    return int(cast(int, constant(node)))
+
+
+def _float(node: Node) -> float:
+    return float(cast(float, constant(node)))

@@ -1,0 +1,73 @@
+"""Settle which operator each fusion uses."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from mosaic.compiler.context import Context
+from mosaic.compiler.ir.evaluate import operand
+from mosaic.compiler.ir.graph import Graph, Node, map_graph
+from mosaic.compiler.ir.ops import make, with_inputs
+from mosaic.compiler.operators import Operator
+from mosaic.compiler.source import Span
+from mosaic.compiler.types import Kind
+
+_BESIDE = (Kind.EMBEDDING, Kind.VAE)
+"""Operands that every operator carries along: a token and a codec are not blended."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which operator a fusion uses, and why."""
+
+    operator: str
+    reason: str
+    operands: tuple[str, ...]
+    span: Span | None
+
+
+def choose_operators(graph: Graph, context: Context) -> Graph:
+    """Fusions with one operator and all its settings, defaults included, written out."""
+
+    def rewrite(node: Node, inputs: tuple[Node, ...]) -> Node:
+        if node.op != "fuse":
+            return with_inputs(node, inputs)
+        operator = context.operators[choose(node, context).operator]
+        given = json.loads(str(node.attribute("settings"))).get(operator.name, {})
+        settings = {setting.name: given.get(setting.name, setting.default) for setting in operator.settings}
+        attributes = {"operator": operator.name, "settings": json.dumps(settings, sort_keys=True)}
+        return make("fuse", inputs, attributes, like=node)
+
+    return map_graph(graph, rewrite)
+
+
+def choose(node: Node, context: Context) -> Choice:
+    """The operator for a fusion that is still open."""
+    allowed = str(node.attribute("operator"))
+    blended = tuple(operand(given) for given in node.inputs[1:] if given.type.kind not in _BESIDE)
+    names = tuple(given.name for given in blended)
+    span = node.origin.span if node.origin else None
+    if allowed != "auto":
+        pinned = [context.operators[name] for name in allowed.split(",")]
+        fitting = [operator for operator in pinned if takes(operator, blended)]
+        reason = (
+            "pinned by the plan"
+            if len(pinned) == 1
+            else "the first of the plan's list that takes these experts"
+        )
+        return Choice((fitting or pinned)[0].name, reason, names, span)
+    fitting = [operator for operator in context.operators.values() if takes(operator, blended)]
+    best = min(fitting or list(context.operators.values()), key=_preference)
+    return Choice(best.name, "exact weight arithmetic, one model evaluation a step", names, span)
+
+
+def takes(operator: Operator, blended: tuple[Node, ...]) -> bool:
+    """Whether an operator accepts the kinds of all operands that it would blend."""
+    return all(node.type.kind in operator.accepts for node in blended)
+
+
+def _preference(operator: Operator) -> tuple[bool, bool, int, str]:
+    # Our own before others', cheap before dear, more laws before fewer; the name settles ties.
+    foreign = not operator.owner.startswith("mosaic.")
+    return foreign, operator.evaluations != "1", -len(operator.laws), operator.name

@@ -1,0 +1,57 @@
+"""M314: every emit has a file of its own, inside the output folder, of a fitting format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath, PureWindowsPath
+
+from mosaic.compiler.context import Context
+from mosaic.compiler.diagnostic import Diagnostic
+from mosaic.compiler.errors.types import BadOutput
+from mosaic.compiler.ir.evaluate import constant
+from mosaic.compiler.ir.graph import Graph, Node
+from mosaic.compiler.rules.place import place
+from mosaic.compiler.source import Span
+from mosaic.compiler.types import Kind
+
+FORMATS = {
+    Kind.IMAGE: (".png",),
+    Kind.LATENT: (".png", ".safetensors"),  # a picture is decoded on the way
+    Kind.MODEL: (".safetensors",),
+    Kind.CHECKPOINT: (".safetensors",),
+}
+
+
+def outputs(graph: Graph, context: Context) -> Iterator[Diagnostic]:
+    """The file names of a plan."""
+    first: dict[str, Span | None] = {}
+    for node in graph.emits:
+        path = constant(node.inputs[1])
+        if not isinstance(path, str):
+            continue
+        span = place(node, 1).span
+        problem = _problem(path, node)
+        if problem:
+            yield BadOutput(span, path, *problem)
+            continue
+        # Some file systems do not tell cases apart.
+        key = str(PurePosixPath(path)).casefold()
+        if key in first:
+            yield BadOutput(
+                span, path, "another emit writes it", "each emit needs a file of its own", first[key]
+            )
+        first.setdefault(key, span)
+
+
+def _problem(path: str, node: Node) -> tuple[str, str] | None:
+    plain = PurePosixPath(path)
+    if not path.strip() or "\0" in path or "\n" in path or path.endswith("/"):
+        return "it is no file name", 'name a file: `"picture.png"`'
+    if plain.is_absolute() or PureWindowsPath(path).drive or "\\" in path or ".." in plain.parts:
+        return "it leaves the output folder", "name a file below the output folder, with `/` between folders"
+    kind = node.inputs[0].type.kind
+    formats = FORMATS[kind]
+    if plain.suffix.lower() not in formats:
+        article = "an" if kind is Kind.IMAGE else "a"
+        return f"{article} {kind} is written as {' or '.join(formats)}", f"end the name in `{formats[0]}`"
+    return None

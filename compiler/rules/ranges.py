@@ -1,0 +1,90 @@
+"""M305: numbers that mean something."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from mosaic.compiler.near import nearest
+from mosaic.compiler.context import Context
+from mosaic.compiler.diagnostic import Diagnostic
+from mosaic.compiler.errors.types import OutOfRange
+from mosaic.compiler.ir.evaluate import constant, spelled
+from mosaic.compiler.ir.graph import Attribute, Graph, Node
+from mosaic.compiler.ir.origins import base_expert
+from mosaic.compiler.rules.place import place
+from mosaic.compiler.verbs import LARGEST_SIDE, SCHEDULERS, VERBS, Parameter
+
+STRONGEST = 100.0
+"""No expert was ever meant to be used at a hundred times its strength; the number is a slip."""
+
+
+def ranges(graph: Graph, context: Context) -> Iterator[Diagnostic]:
+    """Every bounded argument of every verb, strengths, sizes, windows, scheduler names."""
+    for node in graph.nodes():
+        verb = VERBS.get(node.op)
+        if verb is not None and node.op not in ("fuse", "load_image"):
+            for position, (parameter, given) in enumerate(zip(verb.parameters, node.inputs, strict=False)):
+                yield from _bounds(node, position, parameter, given)
+        if node.op == "sample":
+            yield from _size(node)
+        if node.op == "strength":
+            yield from _strength(node)
+        if node.op == "window":
+            yield from _window(node)
+
+
+def _report(
+    node: Node, position: int, where: str, rule: str, value: Attribute, fix: str | None = None
+) -> OutOfRange:
+    spot = place(node, position)
+    return OutOfRange(spot.span, where, rule, spelled(value), fix if not spot.trail else None, spot.trail)
+
+
+def _bounds(node: Node, position: int, parameter: Parameter, given: Node) -> Iterator[Diagnostic]:
+    value = None if given.op == "default" else constant(given)
+    where = f"`{parameter.name}`"
+    if parameter.name == "scheduler" and isinstance(value, str) and value not in SCHEDULERS:
+        near = nearest(value, SCHEDULERS)
+        rule = f"is one of {', '.join(SCHEDULERS)}"
+        yield _report(node, position, where, rule, value, f'"{near}"' if near else None)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return
+    low, high = parameter.low, parameter.high
+    if not math.isfinite(value):
+        yield _report(node, position, where, "is a finite number", value)
+    elif low is not None and (value < low or (parameter.low_open and value == low)):
+        rule = f"is more than {low:g}" if parameter.low_open else f"is at least {low:g}"
+        yield _report(node, position, where, rule, value, None if parameter.low_open else f"{low:g}")
+    elif high is not None and value > high:
+        yield _report(node, position, where, f"is at most {high:.17g}", value, f"{high:.17g}")
+
+
+def _size(node: Node) -> Iterator[Diagnostic]:
+    position = 5
+    value = constant(node.inputs[position]) if node.inputs[position].op != "default" else None
+    if not isinstance(value, tuple):
+        return
+    multiple = base_expert(node.inputs[0]).size_multiple
+    if min(value) < 1 or max(value) > LARGEST_SIDE:
+        yield _report(node, position, "`size`", f"has sides of 1 to {LARGEST_SIDE} pixels", value)
+    elif any(side % multiple for side in value):
+        near = "x".join(str(max(multiple, round(side / multiple) * multiple)) for side in value)
+        rule = f"has sides that are multiples of {multiple} for this model"
+        yield _report(node, position, "`size`", rule, value, near)
+
+
+def _strength(node: Node) -> Iterator[Diagnostic]:
+    value = constant(node.inputs[1])
+    if not isinstance(value, int | float):
+        return
+    if not math.isfinite(value) or abs(value) > STRONGEST:
+        yield _report(node, 1, "a strength", f"lies between -{STRONGEST:g} and {STRONGEST:g}", value)
+
+
+def _window(node: Node) -> Iterator[Diagnostic]:
+    start, end = (constant(given) for given in node.inputs[1:])
+    if not isinstance(start, int | float) or not isinstance(end, int | float):
+        return
+    if not 0 <= start < end <= 1:
+        yield _report(node, 1, "a window", "goes forward, within 0%..100%", f"{start:g}..{end:g}")

@@ -1,0 +1,44 @@
+"""M404, M405: the words of an expert mean something only to a model that has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mosaic.compiler.context import Context
+from mosaic.compiler.diagnostic import Diagnostic
+from mosaic.compiler.errors.compatibility import TokenUnused, TokenWithoutMeaning
+from mosaic.compiler.ir.evaluate import constant, operand
+from mosaic.compiler.ir.graph import Graph, Node, walk
+from mosaic.compiler.ir.origins import SAMPLED, base_node, conditionings, operands
+from mosaic.compiler.rules.place import place
+from mosaic.compiler.types import Kind
+
+
+def tokens(graph: Graph, context: Context) -> Iterator[Diagnostic]:
+    """Each insert of an expert is checked against the model that reads the prompt, and the other way round."""
+    for node in graph.nodes():
+        if node.op not in SAMPLED:
+            continue
+        found = conditionings(node)
+        if found is None:
+            continue
+        model = node.inputs[0]
+        fused = [operand(given) for given in operands(model)]
+        present = {below.digest for below in (*fused, base_node(model))}
+        for trigger in walk((found.prompt, found.negative)):
+            if trigger.op == "trigger" and operand(trigger.inputs[0]).digest not in present:
+                spot = place(trigger)
+                name = operand(trigger.inputs[0]).name
+                yield TokenWithoutMeaning(spot.span, name, place(node, 0).span, spot.trail)
+        yield from _unused(node, fused, f"{constant(found.prompt)} {constant(found.negative)}")
+
+
+def _unused(node: Node, fused: list[Node], text: str) -> Iterator[Diagnostic]:
+    for below in fused:
+        token = below.expert.trigger
+        if below.type.kind is Kind.EMBEDDING and token is not None and token not in text:
+            spot = place(node, _PROMPT.get(node.op))
+            yield TokenUnused(spot.span, below.name, token, calls=spot.trail)
+
+
+_PROMPT = {"sample": 1, "resume": 2, "refine": 3}
