@@ -151,8 +151,8 @@ def _tensor(name: str, entry: object) -> TensorInfo:
 
 
 def _counts(value: object) -> tuple[int, ...] | None:
-    # bool is an int in Python, and JSON's `true` is no number of bytes. A product over thousands of dimensions
-    # would take minutes, and no tensor library has them.
+    # bool is an int in Python, and JSON's `true` is no number of bytes. A product over thousands of
+    # dimensions would take minutes, and no tensor library has them.
     if not isinstance(value, list) or len(value) > _DIMENSIONS:
         return None
     return tuple(value) if all(type(item) is int and 0 <= item < 1 << 63 for item in value) else None

@@ -1,0 +1,131 @@
+"""SHA-256 of files, computed once: checkpoints have gigabytes.
+
+A digest is kept for as long as a file's path, size, times and inode stay the same. It is kept in a JSON file
+under the user's cache folder, so that the next process finds it too. Losing the file costs time, nothing
+else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+_CHUNK: Final = 1 << 20
+_SMALL: Final = 1 << 16
+"""Files below this many bytes are hashed faster than a cache is read."""
+_SETTLED_NS: Final = 2_000_000_000
+"""Younger files may change again within the file system's clock tick, unnoticed; their digests are not
+kept.
+"""
+_VERSION: Final = 1
+
+State = list[int]
+
+
+class Digests:
+    """Digests by path, in memory and on disk."""
+
+    def __init__(self, store: Path | None = None) -> None:
+        """`store` is the JSON file; the default is `digests.json` in the cache folder."""
+        self._store = store if store is not None else cache_folder() / "digests.json"
+        self._known: dict[str, tuple[State, str]] | None = None
+
+    def sha256(self, path: Path) -> str:
+        """The 64 hex digits of a file. Raises OSError."""
+        stat = path.stat()
+        if stat.st_size < _SMALL:
+            return _digest(path)
+        state = _state(stat)
+        key = os.path.realpath(path)
+        known = self._load()
+        if key in known and known[key][0] == state:
+            return known[key][1]
+        digest = _digest(path)
+        # A file that was written to meanwhile has another state now; its digest is of no moment.
+        settled = time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) > _SETTLED_NS
+        if settled and _state(path.stat()) == state:
+            self._keep(key, state, digest)
+        return digest
+
+    def _load(self) -> dict[str, tuple[State, str]]:
+        if self._known is None:
+            self._known = _read(self._store)
+        return self._known
+
+    def _keep(self, key: str, state: State, digest: str) -> None:
+        # Another process may have written since: its entries are taken over.
+        self._known = {**_read(self._store), **self._load(), key: (state, digest)}
+        content = {"version": _VERSION, "files": {k: [s, d] for k, (s, d) in sorted(self._known.items())}}
+        # A cache that cannot be written (a read-only home) is no reason to stop.
+        with suppress(OSError):
+            _write(self._store, json.dumps(content, indent=0).encode())
+
+
+def cache_folder() -> Path:
+    """Where derived data of the user is kept: `MOSAIC_CACHE`, or the platform's own place."""
+    if chosen := os.environ.get("MOSAIC_CACHE"):
+        return Path(chosen)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "mosaic"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "mosaic" / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mosaic"
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _state(stat: os.stat_result) -> State:
+    # The change time cannot be set by a user, so a file with a forged modification time is still noticed.
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev]
+
+
+def _read(store: Path) -> dict[str, tuple[State, str]]:
+    try:
+        content = json.loads(store.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(content, dict) or content.get("version") != _VERSION:
+        return {}
+    files = content.get("files")
+    if not isinstance(files, dict):
+        return {}
+    return {key: (entry[0], entry[1]) for key, entry in files.items() if _is_entry(entry)}
+
+
+def _is_entry(entry: object) -> bool:
+    if not isinstance(entry, list) or len(entry) != 2:
+        return False
+    state, digest = entry
+    return (
+        isinstance(state, list)
+        and all(type(item) is int for item in state)
+        and isinstance(digest, str)
+        and len(digest) == 64
+        and all(char in "0123456789abcdef" for char in digest)
+    )
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".digests-")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+        os.replace(temporary, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise

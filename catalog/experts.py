@@ -1,0 +1,186 @@
+"""The experts that a plan can name: those shipped with the package, and any on disk by path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+
+from mosaic.catalog.coverage import Shapes, tensors
+from mosaic.catalog.coverage import coverage as measure
+from mosaic.catalog.digests import Digests
+from mosaic.catalog.folders import Folder
+from mosaic.catalog.found import Found, read_text
+from mosaic.catalog.headers import Headers
+from mosaic.catalog.index import locate, read_aliases, read_index
+from mosaic.catalog.paths import beside, is_path, place, similar
+from mosaic.catalog.prompts import Prompts
+from mosaic.catalog.single import single_file
+from mosaic.compiler.context import Coverage, ExpertFacts, FileFact, TokenCount
+from mosaic.compiler.diagnostic import Diagnostic, MosaicError
+from mosaic.compiler.errors.inputs import (
+    NoSuchFile,
+    NotAModel,
+    RemoteExpert,
+    UnknownDigest,
+    UnknownExpert,
+    Unreadable,
+    WrongExpertKind,
+)
+from mosaic.compiler.source import Span
+from mosaic.compiler.types import Kind
+from mosaic.compiler.weights import families
+from mosaic.compiler.weights.header import Header
+
+_REMOTE: Final = re.compile(r"(?i)^(https?|ftp|s3|gs|hf|civitai|urn|air):")
+_DIGEST: Final = re.compile(r"(?i)^sha256:([0-9a-f]{8,64})$")
+_FIXES_SPACE: Final = "vae"
+
+
+class LocalExperts:
+    """Implements `mosaic.compiler.context.Experts`. Reads headers and configurations, never weights.
+
+    `index` is the table of shipped experts, `root` the folder that its paths start from, `project` the folder
+    that relative paths start from in a text without a place of its own. Experts may lie anywhere: the
+    author of a plan names them, and nothing of them is ever executed.
+    """
+
+    def __init__(
+        self, index: Mapping[str, Any], root: Path, project: Path, digests: Digests | None = None
+    ) -> None:
+        self._shipped = read_index(index, root)
+        self._aliases = read_aliases(index)
+        self._project = project
+        self._digests = digests if digests is not None else Digests()
+        self._headers = Headers()
+        self._prompts = Prompts(self._open, self._read, self._tensors)
+        self._bases: dict[tuple[str, ...], Shapes] = {}
+        # A VAE met by path under a known digest is the shipped one, and so is its latent space.
+        self._spaces = {
+            file.sha256: facts.space
+            for facts in self._shipped.values()
+            if facts.space is not None
+            for file in facts.files
+            if file.role == _FIXES_SPACE and file.name.endswith(".safetensors")
+        }
+
+    def resolve(self, kind: Kind, reference: str, span: Span) -> ExpertFacts | Diagnostic:
+        """The expert that an id, alias, `sha256:...` or path (relative to the span's file) means."""
+        facts = self._find(kind, reference, span)
+        if isinstance(facts, Diagnostic) or facts.kind is kind:
+            return facts
+        near = get_close_matches(reference, self.names(kind), n=1, cutoff=0.6)
+        return WrongExpertKind(span, reference, str(kind), str(facts.kind), tuple(near))
+
+    def names(self, kind: Kind) -> Sequence[str]:
+        """The ids of shipped experts of a kind."""
+        return tuple(id for id, facts in self._shipped.items() if facts.kind is kind)
+
+    def coverage(self, base: ExpertFacts, expert: ExpertFacts) -> Coverage:
+        """How the tensors of a LoRA, embedding, VAE or checkpoint meet those of the base.
+
+        Raises MosaicError where a file has gone since it was resolved.
+        """
+        return measure(self._tensors(base), expert, self._open, self._read)
+
+    def tokens(self, base: ExpertFacts, embeddings: Sequence[ExpertFacts], text: str) -> TokenCount | None:
+        """The length of a prompt for this base's encoder, or None where its tokenizer is not at hand."""
+        return self._prompts.count(base, embeddings, text)
+
+    def _find(self, kind: Kind, reference: str, span: Span) -> ExpertFacts | Diagnostic:
+        if is_path(reference):
+            return self._by_path(reference, span)
+        if _REMOTE.match(reference):
+            return RemoteExpert(span, str(kind), reference)
+        if reference.lower().startswith("sha256:"):
+            return self._by_digest(kind, reference, span)
+        id = self._aliases.get(reference, reference)
+        if id in self._shipped:
+            return self._shipped[id]
+        known = [*self.names(kind), *(alias for alias, to in self._aliases.items() if to in self.names(kind))]
+        near = get_close_matches(reference, known, n=2, cutoff=0.5)
+        is_file = bool(reference) and "\0" not in reference and place(reference, span, self._project).exists()
+        return UnknownExpert(span, str(kind), reference, tuple(near), is_file)
+
+    def _by_digest(self, kind: Kind, reference: str, span: Span) -> ExpertFacts | Diagnostic:
+        found = _DIGEST.match(reference)
+        if found is None:
+            return UnknownDigest(span, str(kind), reference, "no expert")
+        start = found[1].lower()
+        holders = [
+            facts
+            for facts in self._shipped.values()
+            if facts.kind is kind and any(file.sha256.startswith(start) for file in facts.files)
+        ]
+        if len(holders) != 1:
+            return UnknownDigest(span, str(kind), reference, "several experts" if holders else "no expert")
+        return holders[0]
+
+    def _by_path(self, reference: str, span: Span) -> ExpertFacts | Diagnostic:
+        try:
+            path = place(reference, span, self._project)
+            if not path.exists():
+                near = tuple(beside(reference, name) for name in similar(path))
+                return NoSuchFile(span, reference, near)
+            return self._facts(reference, self._look(path, reference, span), span)
+        except MosaicError as error:
+            return error.diagnostics[0]
+        except ValueError as error:
+            return NotAModel(span, reference, str(error))
+        except OSError as error:
+            return Unreadable(span, reference, error.strerror or type(error).__name__)
+
+    def _look(self, path: Path, shown: str, span: Span) -> Found:
+        if path.is_dir():
+            folder = Folder(path, shown, span, self._headers)
+            adapter = folder.adapter()
+            if adapter is None:
+                return folder.read(self._space)
+            path, shown = adapter, f"{shown.rstrip('/')}/{adapter.name}"
+        elif not path.is_file():
+            raise MosaicError(NotAModel(span, shown, "it is neither a file nor a folder"))
+        header = self._headers.read(path, shown, span)
+        return single_file(path, header, shown, span, lambda facts, family: self._space(facts, family, path))
+
+    def _space(self, facts: families.VaeFacts, family: str | None, path: Path) -> str | None:
+        digest = self._digests.sha256(path)
+        return self._spaces.get(digest) or families.latent_space(facts, family, digest)
+
+    def _facts(self, reference: str, found: Found, span: Span) -> ExpertFacts:
+        files = tuple(
+            FileFact(
+                role=part.role,
+                sha256=self._digests.sha256(part.path),
+                size=part.path.stat().st_size,
+                location=str(part.path.absolute()),
+                name=part.name,
+            )
+            for part in found.parts
+        )
+        return ExpertFacts(
+            id=reference,
+            kind=found.kind,
+            family=found.family,
+            space=found.space,
+            prediction=found.prediction,
+            files=files,
+            trigger=found.trigger,
+            title=found.title,
+            license=found.license,
+            native_size=found.native_size,
+            size_multiple=found.size_multiple,
+        )
+
+    def _tensors(self, base: ExpertFacts) -> Shapes:
+        key = tuple(f"{file.role}:{file.name}:{file.sha256}" for file in base.files)
+        if key not in self._bases:
+            self._bases[key] = tensors(base, self._open)
+        return self._bases[key]
+
+    def _open(self, file: FileFact) -> Header:
+        return self._headers.read(locate(file.location), file.name)
+
+    def _read(self, file: FileFact) -> str:
+        return read_text(locate(file.location), file.name, None)

@@ -1,0 +1,201 @@
+"""An expert in a folder: a diffusers model, one component of it, or an adapter as its trainer saved it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from mosaic.catalog.found import Found, Part, read_config
+from mosaic.catalog.headers import PICKLES, Headers
+from mosaic.catalog.single import TOKENIZER_FILES, check_channels
+from mosaic.compiler.diagnostic import MosaicError
+from mosaic.compiler.errors.inputs import IncompleteModel, NotAModel, PickleRefused
+from mosaic.compiler.source import Span
+from mosaic.compiler.types import Family, Kind
+from mosaic.compiler.weights import families
+
+Space = Callable[[families.VaeFacts, str | None, Path], str | None]
+
+ADAPTERS: Final = (
+    "adapter_model.safetensors",
+    "pytorch_lora_weights.safetensors",
+    "learned_embeds.safetensors",
+)
+"""Names under which trainers save an adapter in a folder of its own."""
+
+_WEIGHTS: Final = ("diffusion_pytorch_model", "model")
+_SHARD: Final = re.compile(r"-(\d{5})-of-(\d{5})(?:\.fp16)?\.safetensors$")
+_TRANSFORMERS: Final = {"SD3Transformer2DModel": Family.SD3, "FluxTransformer2DModel": Family.FLUX}
+
+
+class Folder:
+    """A model's folder. Messages call it `shown`."""
+
+    def __init__(self, path: Path, shown: str, span: Span | None, headers: Headers) -> None:
+        self._path, self._shown, self._span, self._headers = path, shown.rstrip("/"), span, headers
+
+    def adapter(self) -> Path | None:
+        """The one adapter that the folder holds, if it is an adapter's folder."""
+        return next((self._path / name for name in ADAPTERS if (self._path / name).is_file()), None)
+
+    def read(self, space: Space) -> Found:
+        """What the folder holds. `space` names the latent space of a VAE, given a family and the VAE's file.
+
+        Raises MosaicError: M802 for no model, M803 where there are only pickles, M805 for a missing part.
+        """
+        if (self._path / "unet").is_dir():
+            return self._diffusers(space)
+        if (self._path / "transformer").is_dir():
+            return self._transformer()
+        if (self._path / "model_index.json").is_file():
+            raise MosaicError(IncompleteModel(self._span, self._shown, "its denoiser (the folder `unet/`)"))
+        if (self._path / "config.json").is_file():
+            return self._component(space)
+        raise MosaicError(NotAModel(self._span, self._shown, self._why_not()))
+
+    def _why_not(self) -> str:
+        names = sorted(entry.name for entry in self._path.iterdir())
+        models = [name for name in names if name.endswith(".safetensors")]
+        if models:
+            return f"it is a folder with {len(models)} files; the plan has to name one, such as `{models[0]}`"
+        return (
+            "the folder is empty" if not names else "the folder holds neither `model_index.json` nor `unet/`"
+        )
+
+    def _diffusers(self, space: Space) -> Found:
+        config = self._config("unet/config.json")
+        scheduler = self._config("scheduler/scheduler_config.json", required=False)
+        denoiser = self._weights("unet", "unet")
+        encoder = self._weights("text_encoder", "text_encoder")
+        autoencoder = self._weights("vae", "vae")
+        shapes = self._shapes(denoiser)
+        facts = families.vae_of_config(self._config("vae/config.json"))
+        found = families.identify(shapes)
+        check_channels(families.unet_channels(shapes), facts, self._shown, self._span)
+        predicts = families.prediction(found.family, scheduler=scheduler or None, shapes=shapes)
+        multiple = facts.multiple if facts else 8
+        second = (self._path / "text_encoder_2").is_dir()
+        return Found(
+            kind=Kind.CHECKPOINT,
+            parts=(
+                *self._optional("config", "model_index.json"),
+                *self._optional("scheduler", "scheduler/scheduler_config.json"),
+                *encoder,
+                *(self._weights("text_encoder_2", "text_encoder_2") if second else ()),
+                *self._tokenizer("tokenizer"),
+                *(self._tokenizer("tokenizer_2") if second else ()),
+                *denoiser,
+                *autoencoder,
+            ),
+            family=found.family,
+            prediction=predicts,
+            space=space(facts, found.family, autoencoder[-1].path) if facts else None,
+            native_size=families.native_size(found.family, predicts, config, multiple),
+            size_multiple=multiple,
+        )
+
+    def _transformer(self) -> Found:
+        config = self._config("transformer/config.json")
+        family = _TRANSFORMERS.get(str(config.get("_class_name")))
+        return Found(
+            kind=Kind.CHECKPOINT,
+            parts=self._weights("transformer", "transformer"),
+            family=family,
+            prediction=families.prediction(family),
+            native_size=families.native_size(family, None),
+        )
+
+    def _component(self, space: Space) -> Found:
+        """A folder that is one component by itself."""
+        config = self._config("config.json")
+        parts = self._weights(".", "")
+        shapes = self._shapes(parts)
+        identity = families.identify(shapes)
+        if identity.kind is Kind.VAE:
+            facts = families.vae_of_config(config) or families.vae_of_shapes(shapes)
+            named = space(facts, None, parts[-1].path) if facts else None
+            return Found(Kind.VAE, _as("vae", parts), space=named)
+        if identity.kind is Kind.CHECKPOINT:
+            family = identity.family
+            return Found(
+                Kind.CHECKPOINT, _as("unet", parts), family, families.prediction(family, shapes=shapes)
+            )
+        if identity.kind is Kind.CONTROL:
+            return Found(Kind.CONTROL, _as("control", parts), identity.family)
+        reason = f"its weights are of no known kind ({config.get('_class_name', 'no class')})"
+        raise MosaicError(NotAModel(self._span, self._shown, reason))
+
+    def _config(self, name: str, *, required: bool = True) -> dict[str, Any]:
+        path = self._path / name
+        if not path.is_file():
+            if required:
+                raise MosaicError(IncompleteModel(self._span, self._shown, f"`{name}`"))
+            return {}
+        return read_config(path, f"{self._shown}/{name}", self._span)
+
+    def _shapes(self, parts: tuple[Part, ...]) -> dict[str, tuple[int, ...]]:
+        shapes: dict[str, tuple[int, ...]] = {}
+        for part in parts:
+            if part.name.endswith(".safetensors"):
+                shapes |= self._headers.read(part.path, f"{self._shown}/{part.name}", self._span).shapes
+        return shapes
+
+    def _weights(self, folder: str, role: str) -> tuple[Part, ...]:
+        """A component's configuration and weights, the weights last."""
+        inner = self._path / folder
+        names = sorted(entry.name for entry in inner.iterdir()) if inner.is_dir() else []
+        chosen = _choose([name for name in names if name.endswith(".safetensors")])
+        prefix = "" if folder == "." else f"{folder}/"
+        if not chosen:
+            pickles = [name for name in names if name.lower().endswith(PICKLES)]
+            if pickles:
+                raise MosaicError(PickleRefused(self._span, f"{self._shown}/{prefix}{pickles[0]}"))
+            raise MosaicError(IncompleteModel(self._span, self._shown, f"weights in `{folder}/`"))
+        missing = _missing_shard(chosen)
+        if missing:
+            raise MosaicError(IncompleteModel(self._span, self._shown, f"`{prefix}{missing}`"))
+        config = self._optional("config", f"{prefix}config.json")
+        return (*config, *(Part(role, f"{prefix}{name}", inner / name) for name in chosen))
+
+    def _tokenizer(self, folder: str) -> tuple[Part, ...]:
+        parts = [part for name in TOKENIZER_FILES for part in self._optional("tokenizer", f"{folder}/{name}")]
+        held = {part.name.rpartition("/")[2] for part in parts}
+        if "tokenizer.json" not in held and not {"vocab.json", "merges.txt"} <= held:
+            raise MosaicError(IncompleteModel(self._span, self._shown, f"`{folder}/tokenizer.json`"))
+        return tuple(parts)
+
+    def _optional(self, role: str, name: str) -> tuple[Part, ...]:
+        path = self._path / name
+        return (Part(role, name, path),) if path.is_file() else ()
+
+
+def _choose(names: list[str]) -> list[str]:
+    """The weights to load among a component's files: full precision before fp16, one file before shards."""
+    for stem in _WEIGHTS:
+        for variant in ("", ".fp16"):
+            if f"{stem}{variant}.safetensors" in names:
+                return [f"{stem}{variant}.safetensors"]
+        shards = [name for name in names if name.startswith(f"{stem}-") and _SHARD.search(name)]
+        full = [name for name in shards if ".fp16." not in name]
+        if shards:
+            return full or shards
+    return names if len(names) == 1 else []
+
+
+def _missing_shard(names: list[str]) -> str:
+    found = _SHARD.search(names[0])
+    if found is None:
+        return ""
+    count, head, tail = int(found[2]), names[0][: found.start()], names[0][found.end(2) :]
+    wanted = [f"{head}-{number:05d}-of-{count:05d}{tail}" for number in range(1, min(count, 1000) + 1)]
+    return next((name for name in wanted if name not in names), "")
+
+
+def _as(role: str, parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """A component's own files, named as inside a whole model."""
+    return tuple(
+        Part(role if part.name.endswith(".safetensors") else "config", f"{role}/{part.name}", part.path)
+        for part in parts
+    )

@@ -1,0 +1,68 @@
+"""What a look at a path gives, before it becomes facts: the common shape of folders and single files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from mosaic.compiler.diagnostic import MosaicError
+from mosaic.compiler.errors.inputs import BrokenConfig, FileTooLarge, Unreadable
+from mosaic.compiler.source import Span
+from mosaic.compiler.types import Kind
+
+MEGABYTE: Final = 1_000_000
+_CONFIG_MEGABYTES: Final = 64
+"""Configurations have kilobytes; the largest tokenizers have some megabytes."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file of an expert. `name` is its path inside the expert."""
+
+    role: str
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Found:
+    """An expert as its files show it."""
+
+    kind: Kind
+    parts: tuple[Part, ...]
+    family: str | None = None
+    prediction: str | None = None
+    space: str | None = None
+    native_size: tuple[int, int] | None = None
+    size_multiple: int = 8
+    trigger: str | None = None
+    title: str = ""
+    license: str | None = None
+
+
+def read_text(path: Path, shown: str, span: Span | None) -> str:
+    """A small text file of a model. Raises MosaicError (M807, M810, M812)."""
+    try:
+        size = path.stat().st_size
+        if size > _CONFIG_MEGABYTES * MEGABYTE:
+            raise MosaicError(FileTooLarge(span, shown, size // MEGABYTE, _CONFIG_MEGABYTES))
+        return path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise MosaicError(Unreadable(span, shown, error.strerror or type(error).__name__)) from None
+    except UnicodeDecodeError:
+        raise MosaicError(BrokenConfig(span, shown, "it is not UTF-8 text")) from None
+
+
+def read_config(path: Path, shown: str, span: Span | None) -> dict[str, Any]:
+    """A JSON object. Raises MosaicError (M807, M810, M812)."""
+    text = read_text(path, shown, span)
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        reason = str(error).splitlines()[0] if str(error) else "it is not JSON"
+        raise MosaicError(BrokenConfig(span, shown, reason)) from None
+    if not isinstance(content, dict):
+        raise MosaicError(BrokenConfig(span, shown, "it is no JSON object"))
+    return content

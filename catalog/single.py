@@ -1,0 +1,114 @@
+"""An expert in one safetensors file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from mosaic.catalog.found import Found, Part
+from mosaic.compiler.diagnostic import MosaicError
+from mosaic.compiler.errors.inputs import UnknownArchitecture, UnsupportedAdapter, UnsupportedVariant
+from mosaic.compiler.source import Span
+from mosaic.compiler.types import Kind
+from mosaic.compiler.weights import families
+from mosaic.compiler.weights.adapter_keys import algorithm
+from mosaic.compiler.weights.header import Header
+
+Space = Callable[[families.VaeFacts, str | None], str | None]
+
+TOKENIZER_FILES: Final = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+    "merges.txt",
+    "special_tokens_map.json",
+)
+_TRIGGERS: Final = ("modelspec.trigger_phrase", "trigger_phrase", "trigger_words", "activation_text")
+_LONGEST_TRIGGER: Final = 200
+_SHOWN: Final = 3
+
+_ROLES: Final[Mapping[Kind, str]] = {
+    Kind.CHECKPOINT: "checkpoint",
+    Kind.LORA: "adapter",
+    Kind.EMBEDDING: "embedding",
+    Kind.CONTROL: "control",
+    Kind.VAE: "vae",
+}
+
+
+def single_file(path: Path, header: Header, shown: str, span: Span | None, space: Space) -> Found:
+    """What a safetensors file holds. `space` names the latent space of a VAE inside it, given a family.
+
+    Raises MosaicError: M806 for tensors of no known kind, M813 for an adapter that is no LoRA, M814 for a
+    variant.
+    """
+    shapes = header.shapes
+    identity = families.identify(shapes, header.metadata)
+    kind = identity.kind
+    if kind is None:
+        raise MosaicError(UnknownArchitecture(span, shown, tuple(sorted(shapes)[:_SHOWN])))
+    if kind is Kind.LORA and (named := algorithm(shapes)) != "lora":
+        raise MosaicError(UnsupportedAdapter(span, shown, named))
+    told = header.metadata
+    parts = _parts(kind, identity.layout, path)
+    found = Found(kind, parts, identity.family, identity.prediction)
+    if kind is Kind.CHECKPOINT:
+        found = _checkpoint(found, shapes, shown, span, space)
+    elif kind is Kind.EMBEDDING:
+        found = replace(found, trigger=families.embedding_token(shapes, path.stem))
+    elif kind is Kind.VAE:
+        vae = families.vae_of_shapes(shapes)
+        found = replace(found, space=space(vae, None) if vae else None)
+    else:
+        found = replace(found, trigger=_trigger(told))
+    return replace(found, title=told.get("modelspec.title", ""), license=told.get("modelspec.license"))
+
+
+def _checkpoint(found: Found, shapes: families.Shapes, shown: str, span: Span | None, space: Space) -> Found:
+    vae = families.vae_of_shapes(shapes)
+    check_channels(families.unet_channels(shapes), vae, shown, span)
+    multiple = vae.multiple if vae else 8
+    return replace(
+        found,
+        space=space(vae, found.family) if vae else None,
+        native_size=families.native_size(found.family, found.prediction, multiple=multiple),
+        size_multiple=multiple,
+    )
+
+
+def check_channels(
+    channels: int | None, vae: families.VaeFacts | None, shown: str, span: Span | None
+) -> None:
+    """Refuse a denoiser that reads more than its latents (M814)."""
+    if channels is None or vae is None or channels == vae.latents:
+        return
+    raise MosaicError(UnsupportedVariant(span, shown, channels, vae.latents))
+
+
+def _trigger(told: Mapping[str, str]) -> str | None:
+    found = next((told[key] for key in _TRIGGERS if told.get(key, "").strip()), None)
+    return found if found is not None and len(found) <= _LONGEST_TRIGGER else None
+
+
+def _parts(kind: Kind, layout: str, path: Path) -> tuple[Part, ...]:
+    if kind is Kind.LORA:
+        # PEFT keeps alpha in a file beside the adapter.
+        config = path.with_name("adapter_config.json")
+        beside = (
+            (Part("config", config.name, config),)
+            if path.stem == "adapter_model" and config.is_file()
+            else ()
+        )
+        return (Part("adapter", path.name, path), *beside)
+    if kind is Kind.CHECKPOINT and layout == "diffusers":
+        return (Part("unet", f"unet/{path.name}", path),)
+    if kind is not Kind.CHECKPOINT:
+        return (Part(_ROLES[kind], path.name, path),)
+    # A single file holds no tokenizer; one is taken from a folder beside it.
+    folder = path.parent / "tokenizer"
+    words = [
+        Part("tokenizer", f"tokenizer/{n}", folder / n) for n in TOKENIZER_FILES if (folder / n).is_file()
+    ]
+    return (Part("checkpoint", path.name, path), *words)
