@@ -26,8 +26,8 @@ from mosaic.runtime.files import Reader
 PARTS = ("unet", "text_encoder", "tokenizer", "vae", "scheduler")
 _ADVICE = MappingProxyType(
     {
-        "tokenizer": "put `tokenizer/vocab.json` and `tokenizer/merges.txt` (or `tokenizer/tokenizer.json`) of its"
-        " family beside the file",
+        "tokenizer": "put `tokenizer/vocab.json` and `tokenizer/merges.txt` (or `tokenizer/tokenizer.json`)"
+        " of its family beside the file",
     }
 )
 _WHOLE = "use a complete diffusers folder, or a single file that holds every part"
@@ -63,7 +63,7 @@ class Parts:
         return {canonical(new): _linear(new, stored[old]) for old, new in ldm.to_diffusers(stored).items()}
 
     def files(self, part: str) -> tuple[File, ...]:
-        """The files of one part, weights of a reduced-precision variant last and only where nothing else is."""
+        """The files of one part; a reduced-precision variant only where there is no full one."""
         found = [file for file in self.expert.files if part_of(file) == part]
         full = [f for f in found if not (f.name.endswith(".safetensors") and ".fp16." in f.name)]
         has_weights = any(file.name.endswith(".safetensors") for file in full)
