@@ -1,0 +1,246 @@
+"""Text -> tree, with every mistake reported in one run.
+
+A token that does not fit is first explained (`mistakes.py`), then mended where its mending is obvious (a missing
+comma is put in), else skipped up to the next place where the parser knows its way: a comma or bracket of the
+same call, the next statement, the next item. What was read is kept; what could not be read leaves a `Hole`.
+"""
+
+from __future__ import annotations
+
+from lark import Token
+from lark import Tree as LarkTree
+
+from mosaic.compiler.diagnostic import Diagnostic, Sink
+from mosaic.compiler.errors import syntax as errors
+from mosaic.compiler.source import SourceFile, Span
+from mosaic.compiler.syntax import tree
+from mosaic.compiler.syntax.build import Builder
+from mosaic.compiler.syntax.cursor import CLOSING, ITEMS, OPENING, STATEMENTS, Cursor, tables
+from mosaic.compiler.syntax.mistakes import Offence, Remedy, explain
+from mosaic.compiler.syntax.tokens import END, ERROR, Lexed
+
+
+def decode(name: str, data: bytes, sink: Sink) -> SourceFile | None:
+    """The text of a file's bytes, or None where they are no text; the reason is reported.
+
+    A byte order mark of UTF-8 is dropped.
+    """
+    nowhere = SourceFile(name, "").span(0, 0)
+    if len(data) > errors.MAX_SIZE:
+        sink.add(errors.TooLarge(nowhere, len(data)))
+        return None
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        sink.add(errors.NotText(nowhere, "it is in UTF-16"))
+        return None
+    if b"\0" in data:
+        sink.add(errors.NotText(nowhere, f"byte {data.index(0)} is zero, as in binary files"))
+        return None
+    try:
+        return SourceFile(name, data.removeprefix(b"\xef\xbb\xbf").decode("utf-8"))
+    except UnicodeDecodeError as fault:
+        sink.add(errors.NotText(nowhere, f"byte {fault.start} begins no character"))
+        return None
+
+
+def parse(source: SourceFile, sink: Sink) -> tree.File:
+    """The tree of a file. Always returns as much of it as can be read; every mistake goes to the sink."""
+    if len(source.text) > errors.MAX_SIZE:
+        sink.add(errors.TooLarge(source.span(0, 0), len(source.text.encode("utf-8", "surrogatepass"))))
+        return tree.File(source, None, ())
+    lexed = tables().lexer.lex(source, sink)
+    reader = _Reader(source, sink, lexed)
+    root = reader.read()
+    return Builder(source, sink).file(root, reader.hoisted, lexed.comments)
+
+
+class _Enough(Exception):
+    """So many mistakes that the rest is not worth reading."""
+
+
+class _Reader:
+    """One run over the tokens of a file."""
+
+    def __init__(self, source: SourceFile, sink: Sink, lexed: Lexed) -> None:
+        self.source = source
+        self.sink = sink
+        self.tokens = list(lexed.tokens)
+        self.faults = lexed.faults
+        self.cursor = Cursor()
+        self.hoisted: list[LarkTree[Token]] = []
+        self.mistakes = 0
+        self.quiet_until = -1  # an error at or before this token follows from the one just reported
+        self.depth = 0
+
+    def read(self) -> LarkTree[Token]:
+        """Feed every token."""
+        at = self._header()
+        try:
+            while self.cursor.root is None:
+                at = self._step(at)
+        except _Enough:
+            end = self.tokens[-1]
+            self.sink.add(errors.TooManyMistakes(self._span(-1)))
+            self.cursor.resume(END, end)
+            self.cursor.feed(end)
+        assert self.cursor.root is not None
+        return self.cursor.root
+
+    def _header(self) -> int:
+        """Feed the header, or one in its place."""
+        first, second = self.tokens[0], self.tokens[min(1, len(self.tokens) - 1)]
+        if first.type == "MOSAIC" and second.type == "NUMBER":
+            self.cursor.feed(first)
+            self.cursor.feed(second)
+            return 2
+        at = 0
+        if first.type == "MOSAIC":
+            at = 1
+            self.sink.add(errors.UnknownEdition(self._span(1) if second.type != END else self._span(0), str(second)))
+            if second.type in ("NAME", "TEXT", "LOW", ERROR):
+                at = 2
+        else:
+            self.sink.add(errors.MissingHeader(self._span(0)))
+        self.cursor.feed(Token("MOSAIC", "", start_pos=0, end_pos=0))
+        self.cursor.feed(Token("NUMBER", "", start_pos=0, end_pos=0))
+        return at
+
+    def _step(self, at: int) -> int:
+        token = self._adapted(at)
+        if token.type in ("LPAR", "LSQB") and self.depth >= errors.MAX_DEPTH:
+            self._report(errors.TooDeep(self._span(at)))
+            return self._skip(at, (*STATEMENTS, *ITEMS, END))
+        if not self.cursor.feed(token):
+            return self._recover(at)
+        if token.type in ("LPAR", "LSQB"):
+            self.depth += 1
+        elif token.type in ("RPAR", "RSQB"):
+            self.depth -= 1
+        return at + 1
+
+    def _adapted(self, at: int) -> Token:
+        """The token, as a name where it is a keyword that serves as a key."""
+        token = self.tokens[at]
+        if token.type not in tables().keywords:
+            return token
+        choices = self.cursor.choices()
+        if token.type in choices or "NAME" not in choices:
+            return token
+        if token.type == "MOSAIC" or self.tokens[at + 1].type == "COLON":
+            return Token("NAME", str(token), start_pos=token.start_pos, end_pos=token.end_pos)
+        return token
+
+    # Recovery
+
+    def _recover(self, at: int) -> int:
+        token = self.tokens[at]
+        if at <= self.quiet_until:
+            return self._skip(max(at, self.quiet_until))
+        if token.type == ERROR:
+            self._report(self.faults[token.start_pos or 0])
+            self.quiet_until = at + 1
+            return at + 1 if self.cursor.after([self._adapted(at + 1).type]) else self._skip(at + 1)
+        mistake, remedy = explain(Offence(self.source, self.cursor, self.tokens, at))
+        self._report(mistake)
+        return self._apply(remedy, at)
+
+    def _apply(self, remedy: Remedy, at: int) -> int:
+        token = self.tokens[at]
+        self.quiet_until = at
+        match remedy.kind:
+            case "insert":
+                self._feed_made(remedy.tokens, self._end_before(at))
+                return at
+            case "replace":
+                made = [Token(kind, str(token), start_pos=token.start_pos, end_pos=token.end_pos) for kind in remedy.tokens]
+                self.tokens[at : at + 1] = made
+                self.quiet_until = at + max(len(made), 1) - 1
+                return at
+            case "unwrap":
+                closing = _matching(self.tokens, at)
+                if closing is not None:
+                    del self.tokens[closing]
+                del self.tokens[at]
+                return at
+            case "hoist":
+                return self._hoist(at)
+            case "item":
+                return self._skip(at + 1, (*ITEMS, END))
+            case _:
+                return self._skip(at)
+
+    def _feed_made(self, kinds: tuple[str, ...], offset: int) -> None:
+        for kind in kinds:
+            self.cursor.feed(Token(kind, "", start_pos=offset, end_pos=offset))
+
+    def _hoist(self, at: int) -> int:
+        """Read an item that stands inside of a block as if it stood at the top of the file."""
+        end = at + 1
+        while not self._is_sync(end) and self.tokens[end].type not in ("RBRACE", END):
+            closing = _matching(self.tokens, end) if self.tokens[end].type == "LBRACE" else None
+            end = end + 1 if closing is None else closing + 1
+            if closing is not None:
+                break
+        aside = Cursor()
+        header = (Token("MOSAIC", "", start_pos=0, end_pos=0), Token("NUMBER", "", start_pos=0, end_pos=0))
+        if all(aside.feed(t) for t in (*header, *self.tokens[at:end], Token(END, ""))) and aside.root is not None:
+            self.hoisted.extend(node for node in aside.root.children[1:] if isinstance(node, LarkTree))
+        return end
+
+    def _skip(self, at: int, wanted: tuple[str, ...] | None = None) -> int:
+        """Go on at the first token from `at` where the parser knows its way."""
+        inner = 0
+        while True:
+            token = self.tokens[at]
+            is_stop = token.type == END or (self._is_stop(at, inner) and (wanted is None or token.type in wanted))
+            if is_stop and self.cursor.resume(token.type, self._hole(at)):
+                self.depth = sum(b.type != "LBRACE" for b in self.cursor.open_brackets)
+                return at
+            if token.type in ("LPAR", "LSQB"):
+                inner += 1
+            elif token.type in ("RPAR", "RSQB"):
+                inner = max(inner - 1, 0)
+            elif token.type == "LBRACE":
+                at = _matching(self.tokens, at) or at
+            at += 1
+
+    def _is_stop(self, at: int, inner: int) -> bool:
+        kind = self.tokens[at].type
+        if kind in ("COMMA", "RPAR", "RSQB"):
+            return inner == 0
+        return kind in ("RBRACE", "LBRACE") or self._is_sync(at)
+
+    def _is_sync(self, at: int) -> bool:
+        """Whether a token begins a statement or item: a keyword that is no key."""
+        return self.tokens[at].type in (*STATEMENTS, *ITEMS) and self.tokens[at + 1].type != "COLON"
+
+    def _report(self, mistake: Diagnostic) -> None:
+        self.mistakes += 1
+        if self.mistakes > errors.MAX_MISTAKES:
+            raise _Enough
+        self.sink.add(mistake)
+
+    def _hole(self, at: int) -> Token:
+        offset = self._end_before(at)
+        return Token("NAME", "", start_pos=offset, end_pos=offset)
+
+    def _end_before(self, at: int) -> int:
+        return (self.tokens[at - 1].end_pos or 0) if at else 0
+
+    def _span(self, at: int) -> Span:
+        token = self.tokens[at]
+        return self.source.span(token.start_pos or 0, token.end_pos or 0)
+
+
+def _matching(tokens: list[Token], at: int) -> int | None:
+    """The index of the bracket that closes the one at `at`, or None."""
+    open_: list[str] = []
+    for k in range(at, len(tokens)):
+        kind = tokens[k].type
+        if kind in OPENING:
+            open_.append(OPENING[kind])
+        elif kind in CLOSING:
+            if open_.pop() != kind:
+                return None
+            if not open_:
+                return k
+    return None
