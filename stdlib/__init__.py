@@ -1,0 +1,80 @@
+"""What comes with the language: operators, fragments, the zoo. Nothing here is listed; it is found."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from importlib.resources import files
+from typing import Final
+
+from mosaic.compiler.diagnostic import MosaicError
+from mosaic.compiler.errors.inputs import BrokenOperator, OperatorClash
+from mosaic.compiler.operators import Operator
+
+GROUP: Final = "mosaic.operators"
+"""The entry-point group by which other packages provide operators."""
+
+_FRAGMENT: Final = ".mosaic"
+
+
+def find_operators() -> Mapping[str, Operator]:
+    """Every installed operator by name, in the order of names.
+
+    Raises MosaicError: M216 where two packages provide one name (both are named), M217 where an announced
+    operator cannot be loaded.
+    """
+    owners: dict[str, str] = {}
+    found: dict[str, Operator] = {}
+    for owner, operator in (*_own(), *_provided()):
+        if operator.name in found:
+            raise MosaicError(OperatorClash(None, operator.name, owners[operator.name], owner))
+        found[operator.name], owners[operator.name] = operator, owner
+    return dict(sorted(found.items()))
+
+
+def find_fragments() -> Mapping[str, str]:
+    """The texts of the standard fragment libraries by module name: `std.looks`, ..."""
+    return dict(sorted(_fragments()))
+
+
+def _fragments() -> Iterator[tuple[str, str]]:
+    for entry in files(__name__).joinpath("fragments").iterdir():
+        if entry.name.endswith(_FRAGMENT):
+            yield f"std.{entry.name.removesuffix(_FRAGMENT)}", entry.read_text(encoding="utf-8")
+
+
+def _own() -> Iterator[tuple[str, Operator]]:
+    package = import_module("mosaic.stdlib.operators")
+    for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda module: module.name):
+        name = f"{package.__name__}.{module.name}"
+        held = [value for value in vars(import_module(name)).values() if isinstance(value, Operator)]
+        if len(held) != 1:
+            raise MosaicError(
+                BrokenOperator(None, module.name, name, "the file holds not exactly one operator")
+            )
+        yield name, held[0]
+
+
+def _provided() -> Iterator[tuple[str, Operator]]:
+    for point in sorted(entry_points(group=GROUP), key=lambda point: (_owner(point), point.name)):
+        yield _owner(point), _load(point)
+
+
+def _load(point: EntryPoint) -> Operator:
+    try:
+        operator = point.load()
+    except (ImportError, AttributeError, TypeError, ValueError, SyntaxError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise MosaicError(BrokenOperator(None, point.name, _owner(point), reason)) from error
+    if not isinstance(operator, Operator):
+        raise MosaicError(BrokenOperator(None, point.name, _owner(point), f"`{point.value}` is no operator"))
+    if operator.name != point.name:
+        reason = f"`{point.value}` calls itself `{operator.name}`"
+        raise MosaicError(BrokenOperator(None, point.name, _owner(point), reason))
+    return operator
+
+
+def _owner(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else point.module
