@@ -113,7 +113,7 @@ class Engine:
 
     def base(self, expert: Expert) -> Base:
         """A checkpoint, loaded or still in memory. Raises MosaicError."""
-        key = tuple(f"{file.name}:{file.sha256}" for file in expert.files)
+        key = (str(expert.family), *(f"{file.name}:{file.sha256}" for file in expert.files))
         if self._last is not None and self._last[0] == key:
             return self._last[1]
         family = self._families.get(expert.family or "")

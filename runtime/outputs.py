@@ -120,7 +120,7 @@ def write_latent(latent: Latent, path: Path, texts: Mapping[str, str]) -> str:
         }
         extra["mosaic.run"] = _compact(position)
     tensors = {"latent": latent.sample.float().cpu().contiguous()}
-    return write(path, save(tensors, metadata={**texts, **extra}))
+    return write(path, _serialized(tensors, {**texts, **extra}))
 
 
 def write_model(model: Model, path: Path, texts: Mapping[str, str]) -> str:
@@ -140,7 +140,7 @@ def write_model(model: Model, path: Path, texts: Mapping[str, str]) -> str:
     words = {added.word: list(added.ids) for added in model.tokens.added}
     if words:
         extra["mosaic.words"] = _compact(words)
-    return write(path, save(tensors, metadata={**texts, **extra}))
+    return write(path, _serialized(tensors, {**texts, **extra}))
 
 
 def write(path: Path, data: bytes) -> str:
@@ -184,6 +184,19 @@ def recover(path: Path) -> Recovered:
         )
     except (ValueError, TypeError, RecursionError) as error:
         raise _nothing(path, "its texts are damaged") from error
+
+
+def _serialized(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> bytes:
+    """A safetensors file with its header in a fixed order: the library writes metadata in hash order."""
+    data = save(dict(tensors), metadata=dict(metadata))
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
+    placed = sorted(entries.items(), key=lambda item: (item[1]["data_offsets"], item[0]))
+    ordered = {"__metadata__": dict(sorted(metadata.items())), **dict(placed)}
+    text = json.dumps(ordered, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data[8 + size :]
 
 
 def _texts(path: Path) -> dict[str, str]:

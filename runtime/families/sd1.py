@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from huggingface_hub.errors import StrictDataclassError
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -114,6 +115,12 @@ class SD1:
         return (mean - vae.shift) * vae.scaling
 
 
+_UNBUILDABLE = (
+    *(TypeError, ValueError, KeyError, IndexError, AttributeError, RuntimeError, ArithmeticError),
+    StrictDataclassError,
+)
+"""What the libraries raise for configurations that describe nothing."""
+
 _BUILD: Mapping[str, Callable[[Mapping[str, Any]], nn.Module]] = MappingProxyType(
     {
         "unet": lambda config: UNet2DConditionModel.from_config(dict(config)),
@@ -149,7 +156,7 @@ def _network(
         # On the meta device nothing is allocated or drawn at random that the file replaces anyway.
         with torch.device("meta"):
             module = _BUILD[part](config)
-    except (TypeError, ValueError, KeyError, IndexError, AttributeError, RuntimeError) as error:
+    except _UNBUILDABLE as error:
         raise MosaicError(unusable(parts.location(part), error)) from error
     wanted = {canonical(f"{part}.{name}"): name for name in module.state_dict()}
     given = {name: tensor for name, tensor in tensors.items() if not name.endswith(".position_ids")}

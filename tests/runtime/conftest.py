@@ -196,7 +196,9 @@ def in_original_layout(tiny: Tiny) -> dict[str, Any]:
             old = old.replace(".to_out.0.", ".proj_out.")
             if tensor.ndim == 2:
                 tensor = tensor[:, :, None, None]
-        old = old.replace("decoder.up_blocks.0.", "decoder.up.1.").replace("decoder.up_blocks.1.", "decoder.up.0.")
+        old = old.replace("decoder.up_blocks.0.", "decoder.up.1.").replace(
+            "decoder.up_blocks.1.", "decoder.up.0."
+        )
         old = old.replace("encoder.down_blocks.", "encoder.down.").replace(".resnets.", ".block.")
         old = old.replace("samplers.0.", "sample.").replace("conv_shortcut", "nin_shortcut")
         tensors[f"first_stage_model.{old.replace('conv_norm_out', 'norm_out')}"] = tensor
@@ -239,9 +241,7 @@ class Build:
     def fuse(self, model: int, *operands: tuple[Expert, float]) -> int:
         """Experts into a model by `sum`."""
         wanted = tuple(Operand(expert=self.expert(e), strength=s) for e, s in operands)
-        return self.add(
-            Fuse(model=model, operator="sum", operator_version=1, settings={}, operands=wanted)
-        )
+        return self.add(Fuse(model=model, operator="sum", operator_version=1, settings={}, operands=wanted))
 
     def text(self, model: int, text: str) -> int:
         """A prompt."""
@@ -386,7 +386,7 @@ def make_expert() -> Any:
 
 @pytest.fixture(scope="session")
 def lora_factors(tiny: Tiny) -> dict[str, tuple[Any, Any]]:
-    """Rank-3 factors (down, up) by module, `unet.…` and `text_encoder.…`: linear, 1×1 and 3×3 convolutions."""
+    """Rank-3 factors (down, up) by module of unet and text encoder, linear and convolutions."""
     generator = torch.Generator().manual_seed(5)
     factors = {}
     for part, module in (("unet", tiny.unet), ("text_encoder", tiny.text_encoder)):

@@ -23,7 +23,9 @@ from mosaic.runtime.values import Model
 def fused(model: Model, operators: Any, *operands: tuple[Any, float]) -> Model:
     fusion = Fusion(tuple(expert for expert, _ in operands), operators, Reader(at_location))
     wanted = tuple(Operand(expert=n, strength=strength) for n, (_, strength) in enumerate(operands))
-    return fusion.apply(model, Fuse(model=0, operator="sum", operator_version=1, settings={}, operands=wanted))
+    return fusion.apply(
+        model, Fuse(model=0, operator="sum", operator_version=1, settings={}, operands=wanted)
+    )
 
 
 def at_location(file: Any) -> Path:
@@ -200,6 +202,8 @@ def test_an_operator_of_another_version_is_refused(tuned: Any, base: Model) -> N
     assert "`sum` version 1" in found.message()
 
 
-def test_strengths_of_parts_must_be_one(base: Model, operators: Any, make_expert: Any, tmp_path: Path) -> None:
+def test_strengths_of_parts_must_be_one(
+    base: Model, operators: Any, make_expert: Any, tmp_path: Path
+) -> None:
     save_file({"<x>": torch.zeros(64)}, tmp_path / "x.safetensors")
     refuses("M463", base, operators, (make_expert(tmp_path / "x.safetensors", "embedding"), 0.5))
