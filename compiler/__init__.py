@@ -19,12 +19,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mosaic.compiler.check.file import check_file
-from mosaic.compiler.near import nearest
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic, Severity, Sink
 from mosaic.compiler.errors.names import UnknownPlan
 from mosaic.compiler.ir.graph import Graph
 from mosaic.compiler.lower import lower
+from mosaic.compiler.near import nearest
 from mosaic.compiler.passes import OPTIMISE, RESOLVE, Pass, run_passes
 from mosaic.compiler.passes.choose_operators import Choice, choose
 from mosaic.compiler.passes.inline_fragments import inline_fragments

@@ -46,7 +46,9 @@ class ExpertFacts:
     license: str | None = None
     native_size: tuple[int, int] | None = None
     size_multiple: int = 8  # width and height must be multiples of this many pixels
-    defaults: Mapping[str, object] = field(default_factory=dict, hash=False)  # steps, guidance, scheduler, size
+    defaults: Mapping[str, object] = field(
+        default_factory=dict, hash=False
+    )  # steps, guidance, scheduler, size
 
 
 @dataclass(frozen=True)

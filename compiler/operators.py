@@ -112,5 +112,7 @@ def _annotation(kernel: Callable[..., Any], parameter: inspect.Parameter) -> typ
     probe = type("probe", (), {"__annotations__": {parameter.name: parameter.annotation}})
     found = get_type_hints(probe, vars(inspect.getmodule(kernel)))[parameter.name]
     if found not in _KINDS:
-        raise TypeError(f"setting `{parameter.name}` of operator `{kernel.__name__}` must be int, float, bool or str")
+        raise TypeError(
+            f"setting `{parameter.name}` of operator `{kernel.__name__}` must be int, float, bool or str"
+        )
     return found  # type: ignore[no-any-return]

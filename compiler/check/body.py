@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from mosaic.compiler.check.expressions import build
 from mosaic.compiler.check.kinds import wanted
-from mosaic.compiler.near import nearest
 from mosaic.compiler.check.scope import Scope, Value
 from mosaic.compiler.check.world import World
 from mosaic.compiler.errors.names import UnusedExpert
@@ -12,6 +11,7 @@ from mosaic.compiler.errors.plans import BudgetNotEnforced, PolicyNotEnforced
 from mosaic.compiler.errors.types import EmitsNothing, MisplacedStatement, TypeMismatch, UnknownKey
 from mosaic.compiler.ir.graph import Fragment, Graph, Node, Origin
 from mosaic.compiler.ir.ops import make
+from mosaic.compiler.near import nearest
 from mosaic.compiler.syntax import tree
 from mosaic.compiler.types import EXPERTS, Kind
 from mosaic.compiler.verbs import BUDGET_KEYS, POLICY_KEYS
@@ -104,48 +104,42 @@ def _emit(statement: tree.Emit, scope: Scope, world: World) -> Node | None:
 
 def check_block(block: tree.Budget | tree.Policy, scope: Scope, world: World) -> None:
     """Keys and units of a `budget` or `policy`."""
-    for entry in block.entries:
-        if isinstance(block, tree.Budget):
-            _budget_entry(entry, scope, world)
-        else:
-            _policy_entry(entry, scope, world)
+    check = _budget_entry if isinstance(block, tree.Budget) else _policy_entry
+    sound = [check(entry, scope, world) for entry in block.entries]
     note = BudgetNotEnforced if isinstance(block, tree.Budget) else PolicyNotEnforced
-    if block.entries:
+    if sound and all(sound):
         world.sink.add(note(block.span))
 
 
-def _budget_entry(entry: tree.Entry, scope: Scope, world: World) -> None:
+def _budget_entry(entry: tree.Entry, scope: Scope, world: World) -> bool:
     key = entry.key.text
     kind = BUDGET_KEYS.get(key)
     if kind is None:
         world.sink.add(
             UnknownKey(entry.key.span, key, "budget", tuple(BUDGET_KEYS), nearest(key, BUDGET_KEYS))
         )
-        return
+        return False
     node = build(entry.value, scope, world)
-    if node is not None:
-        wanted(node, (kind,), f"`{key}`", entry.value.span, world)
+    return node is not None and wanted(node, (kind,), f"`{key}`", entry.value.span, world)
 
 
-def _policy_entry(entry: tree.Entry, scope: Scope, world: World) -> None:
+def _policy_entry(entry: tree.Entry, scope: Scope, world: World) -> bool:
     key, value = entry.key.text, entry.value
     choices = POLICY_KEYS.get(key)
     if choices is None:
         world.sink.add(
             UnknownKey(entry.key.span, key, "policy", tuple(POLICY_KEYS), nearest(key, POLICY_KEYS))
         )
-        return
+        return False
     if isinstance(choices, Kind):
         node = build(value, scope, world)
-        if node is not None:
-            wanted(node, (choices,), f"`{key}`", value.span, world)
-        return
+        return node is not None and wanted(node, (choices,), f"`{key}`", value.span, world)
     if not isinstance(value, tree.Reference):
-        world.sink.add(
-            TypeMismatch(value.span, f"`{key}`", " or ".join(f"`{c}`" for c in choices), "something else")
-        )
-        return
+        names = " or ".join(f"`{choice}`" for choice in choices)
+        world.sink.add(TypeMismatch(value.span, f"`{key}`", names, "something else"))
+        return False
     if value.text not in choices:
-        world.sink.add(
-            UnknownKey(value.span, value.text, f"policy {key}", choices, nearest(value.text, choices))
-        )
+        near = nearest(value.text, choices)
+        world.sink.add(UnknownKey(value.span, value.text, f"policy {key}", choices, near))
+        return False
+    return True

@@ -6,7 +6,6 @@ from collections.abc import Callable as Function
 
 from mosaic.compiler.check.fusion import build_fuse
 from mosaic.compiler.check.kinds import wanted
-from mosaic.compiler.near import nearest
 from mosaic.compiler.check.scope import Callable, Module, Scope, Value
 from mosaic.compiler.check.world import World
 from mosaic.compiler.errors.names import (
@@ -20,6 +19,7 @@ from mosaic.compiler.errors.types import ArgumentTwice, NotAnOperand, TooManyArg
 from mosaic.compiler.ir.evaluate import constant
 from mosaic.compiler.ir.graph import Node, Origin, absent
 from mosaic.compiler.ir.ops import make
+from mosaic.compiler.near import nearest
 from mosaic.compiler.source import Span
 from mosaic.compiler.syntax import tree
 from mosaic.compiler.types import EXPERTS, Kind
@@ -37,6 +37,7 @@ def build_call(call: tree.Call, scope: Scope, world: World, build: Build) -> Nod
         if member is None:
             near = nearest(rest[0], binding.members)
             world.sink.add(NotAModule(call.function.span, rest[0], head, near and f"{head}.{near}"))
+            _build_arguments(call, scope, world, build)
             return None
         return _fragment(call, member, scope, world, build)
     if isinstance(binding, Callable) and not rest:

@@ -10,13 +10,13 @@ from typing import assert_never
 
 from mosaic.compiler.check.calls import build_call
 from mosaic.compiler.check.kinds import article, wanted
-from mosaic.compiler.near import nearest
 from mosaic.compiler.check.scope import Callable, Module, Scope, Value
 from mosaic.compiler.check.world import World
 from mosaic.compiler.errors.names import NotAModule, NotAvailable, UnknownName
 from mosaic.compiler.errors.types import CannotInsert, NotAnOperand, TypeMismatch
 from mosaic.compiler.ir.graph import Node, Origin, scalar
 from mosaic.compiler.ir.ops import make
+from mosaic.compiler.near import nearest
 from mosaic.compiler.source import Span
 from mosaic.compiler.syntax import tree
 from mosaic.compiler.types import EXPERTS, SCALARS, Kind

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from mosaic.compiler.check.body import build_fragment_body, build_plan_body, check_block
 from mosaic.compiler.check.expressions import build
 from mosaic.compiler.check.kinds import wanted
-from mosaic.compiler.near import nearest
 from mosaic.compiler.check.scope import Callable, FragmentParameter, Module, Scope, Value
 from mosaic.compiler.check.values import read_value
 from mosaic.compiler.check.world import World
@@ -18,6 +17,7 @@ from mosaic.compiler.errors.names import BadParameter, BoundTwice, ImportCycle
 from mosaic.compiler.errors.types import UnknownType
 from mosaic.compiler.ir.graph import Attribute, Graph, Node, Origin, scalar
 from mosaic.compiler.ir.ops import make
+from mosaic.compiler.near import nearest
 from mosaic.compiler.source import SourceFile, Span
 from mosaic.compiler.syntax import tree
 from mosaic.compiler.syntax.parse import parse

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 
 from mosaic.compiler.check.kinds import article, wanted
-from mosaic.compiler.near import nearest
 from mosaic.compiler.check.scope import Scope
 from mosaic.compiler.check.world import World
 from mosaic.compiler.errors.names import MissingArgument, NotAvailable, UnknownArgument, UnknownOperator
@@ -14,6 +13,7 @@ from mosaic.compiler.errors.types import ArgumentTwice, NotAnOperand, TypeMismat
 from mosaic.compiler.ir.evaluate import constant
 from mosaic.compiler.ir.graph import Attribute, Node, Origin
 from mosaic.compiler.ir.ops import make
+from mosaic.compiler.near import nearest
 from mosaic.compiler.operators import Operator
 from mosaic.compiler.source import Span
 from mosaic.compiler.syntax import tree

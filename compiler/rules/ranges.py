@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from mosaic.compiler.near import nearest
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.errors.types import OutOfRange
 from mosaic.compiler.ir.evaluate import constant, spelled
 from mosaic.compiler.ir.graph import Attribute, Graph, Node
 from mosaic.compiler.ir.origins import base_expert
+from mosaic.compiler.near import nearest
 from mosaic.compiler.rules.place import place
 from mosaic.compiler.verbs import LARGEST_SIDE, SCHEDULERS, VERBS, Parameter
 

@@ -1,0 +1,139 @@
+"""Compile plans over a small made-up catalog of several families, and files held in memory.
+
+The compiler knows the world only by protocol, so this is no stand-in for something real: it is one more
+implementation, with experts that the zoo does not have (another family, an epsilon model, an incomplete LoRA).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from mosaic.compiler import Compiled, compile
+from mosaic.compiler.context import Context, Coverage, ExpertFacts, FileFact, TokenCount
+from mosaic.compiler.diagnostic import Diagnostic
+from mosaic.compiler.errors.names import UnknownName
+from mosaic.compiler.near import nearest
+from mosaic.compiler.operators import Acts, Law, Operator, operator
+from mosaic.compiler.passes import OPTIMISE, Pass
+from mosaic.compiler.source import SourceFile, Span
+from mosaic.compiler.types import Kind
+
+
+def expert(
+    name: str,
+    kind: Kind,
+    family: str | None = "sd1",
+    space: str | None = None,
+    prediction: str | None = None,
+    trigger: str | None = None,
+) -> ExpertFacts:
+    """An expert whose only file's bytes are its name."""
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    role = "unet" if kind is Kind.CHECKPOINT else "adapter"
+    files = (FileFact(role, digest, len(name), f"{name}.safetensors", f"{name}.safetensors"),)
+    size = (64, 64) if kind is Kind.CHECKPOINT else None
+    return ExpertFacts(
+        name, kind, family, space, prediction, files, trigger, native_size=size, defaults={"guidance": 3.0}
+    )
+
+
+EXPERTS = {
+    facts.id: facts
+    for facts in (
+        expert("t/base", Kind.CHECKPOINT, "sd1", "space-a", "v"),
+        expert("t/robot", Kind.CHECKPOINT, "sd1", "space-a", "v"),
+        expert("t/other", Kind.CHECKPOINT, "sd1", "space-b", "v"),
+        expert("t/epsilon", Kind.CHECKPOINT, "sd1", "space-a", "epsilon"),
+        expert("t/large", Kind.CHECKPOINT, "sdxl", "space-x", "epsilon"),
+        expert("t/neon", Kind.LORA, trigger="neon style"),
+        expert("t/wash", Kind.LORA),
+        expert("t/film", Kind.LORA, "sdxl"),
+        expert("t/partial", Kind.LORA, None),
+        expert("t/hero", Kind.EMBEDDING, trigger="<hero>"),
+        expert("t/twin", Kind.EMBEDDING, trigger="<hero>"),
+        expert("t/vae", Kind.VAE, "sd1", "space-b"),
+    )
+}
+
+
+class SyntheticExperts:
+    """`Experts` over the table above. A word is a token; seven fit."""
+
+    def resolve(self, kind: Kind, reference: str, span: Span) -> ExpertFacts | Diagnostic:
+        facts = EXPERTS.get(reference)
+        if facts is None or facts.kind is not kind:
+            return UnknownName(span, reference, nearest(reference, self.names(kind)))
+        return facts
+
+    def names(self, kind: Kind) -> Sequence[str]:
+        return [facts.id for facts in EXPERTS.values() if facts.kind is kind]
+
+    def coverage(self, base: ExpertFacts, expert: ExpertFacts) -> Coverage:
+        if expert.id == "t/partial":
+            return Coverage(6, 8, ("down.0.attn3.to_q",), ("down.0.attn1.to_k: 64 here, 768 there",))
+        return Coverage(8, 8)
+
+    def tokens(self, base: ExpertFacts, embeddings: Sequence[ExpertFacts], text: str) -> TokenCount | None:
+        limit = 7
+        words = text.split()
+        kept = len(" ".join(words[:limit]))
+        return TokenCount(len(words), limit, kept)
+
+
+@dataclass(frozen=True)
+class MemoryFiles:
+    """`Files` over texts by reference."""
+
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+    def fragment(self, reference: str, span: Span) -> SourceFile | Diagnostic:
+        if reference not in self.texts:
+            return UnknownName(span, reference, nearest(reference, self.texts))
+        return SourceFile(reference, self.texts[reference])
+
+    def image(self, reference: str, span: Span) -> FileFact | Diagnostic:
+        digest = hashlib.sha256(reference.encode()).hexdigest()
+        return FileFact("image", digest, 1, reference, reference)
+
+
+@operator(
+    acts=Acts.WEIGHTS,
+    accepts=(Kind.LORA, Kind.CHECKPOINT),
+    laws=(Law.SYMMETRIC, Law.LINEAR, Law.IDENTITY_AT_ZERO),
+)
+def sum_(base: float, deltas: Sequence[float], strengths: Sequence[float], *, scale: float = 1.0) -> float:
+    """A sum over numbers, with a setting: the compiler never calls it."""
+    return base + scale * sum(d * s for d, s in zip(deltas, strengths, strict=True))
+
+
+@operator(acts=Acts.WEIGHTS, accepts=(Kind.LORA,), evaluations="experts")
+def dear(base: float, deltas: Sequence[float], strengths: Sequence[float]) -> float:
+    """Takes LoRAs only, and costs more."""
+    return base
+
+
+OPERATORS: Mapping[str, Operator] = {found.name: found for found in (sum_, dear)}
+
+
+@pytest.fixture
+def compiled() -> Callable[..., Compiled]:
+    """Compile the body of a plan (or, with `whole`, a file)."""
+
+    def run(
+        body: str,
+        before: str = "",
+        *,
+        texts: Mapping[str, str] | None = None,
+        parameters: Mapping[str, object] | None = None,
+        passes: tuple[Pass, ...] = OPTIMISE,
+        whole: bool = False,
+    ) -> Compiled:
+        text = body if whole else f"mosaic 1\n{before}\nplan p {{\n{body}\n}}\n"
+        context = Context(SyntheticExperts(), MemoryFiles(texts or {}), OPERATORS)
+        return compile(SourceFile("plan.mosaic", text), context, parameters=parameters, passes=passes)
+
+    return run
