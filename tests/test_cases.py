@@ -1,7 +1,7 @@
-"""The golden runner: every file in tests/cases/errors is a mistake, and beside it stands what mosaic says about it.
+"""The golden runner: every file in tests/cases/errors is a mistake; beside it stands what mosaic says about it.
 
-`M302-latent-space.mosaic` is checked as `mosaic check FILE`, a `.program.json` is run as `mosaic run FILE`. A first
-line `# $ mosaic run FILE --set seed=x` says otherwise. The expected text stands in `M302-latent-space.err`.
+`M302-latent-space.mosaic` is checked as `mosaic check FILE`, a `.program.json` is run as `mosaic run FILE`. A
+first line `# $ mosaic run FILE --set seed=x` says otherwise. The expected text stands in `M302-latent-space.err`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ ELSEWHERE = {
 def _command(case: Path) -> list[str]:
     first = case.read_bytes().split(b"\n", 1)[0].decode("utf-8", "replace")
     if first.startswith("# $ mosaic "):
-        return [case.name if word == "FILE" else word for word in shlex.split(first.removeprefix("# $ mosaic "))]
+        return [
+            case.name if word == "FILE" else word for word in shlex.split(first.removeprefix("# $ mosaic "))
+        ]
     return ["check" if case.suffix == ".mosaic" else "run", case.name]
 
 
@@ -43,7 +45,10 @@ def test_case(
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     code = case.name[:4]
     assert code in result.output
-    golden(case.parent / f"{case.name.removesuffix(case.suffix)}.err", f"{result.output}exit code {result.exit_code}\n")
+    golden(
+        case.parent / f"{case.name.removesuffix(case.suffix)}.err",
+        f"{result.output}exit code {result.exit_code}\n",
+    )
 
 
 def test_every_code_has_a_case() -> None:

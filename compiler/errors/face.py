@@ -1,4 +1,4 @@
-"""Messages of the command line itself: what it was asked to read, sweep or run (M88x), and faults of mosaic (M901)."""
+"""Messages of the command line itself: what it was asked to read, sweep or run, and faults of mosaic."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class EngineMissing(Diagnostic):
 
     Example: `mosaic run alley.mosaic` where only the core is installed.
 
-    To mend it: `pip install "mosaic-plan[run]"`. Check and compile plans without it: `mosaic check`, `mosaic plan`.
+    To mend it: `pip install "mosaic-plan[run]"`. `mosaic check` and `mosaic plan` work without it.
     """
 
     code: ClassVar[str] = "M880"
@@ -52,7 +52,7 @@ class NoPlansInFolder(Diagnostic):
 class SeveralPlans(Diagnostic):
     """The file holds several plans where the command can take one.
 
-    Example: `mosaic plan studies.mosaic -o study.program.json`, where the file holds `plan day` and `plan night`.
+    Example: `mosaic plan both.mosaic -o day.program.json`, where the file holds `plan day` and `plan night`.
 
     To mend it: name one, `--plan night`.
     """
@@ -90,7 +90,7 @@ class NotAProgram(Diagnostic):
 
     Example: `mosaic run package.json`.
 
-    To mend it: compile the plan anew, `mosaic plan alley.mosaic -o alley.program.json`, or run the plan itself.
+    To mend it: compile anew, `mosaic plan alley.mosaic -o alley.program.json`, or run the plan itself.
     """
 
     code: ClassVar[str] = "M884"
@@ -102,7 +102,7 @@ class NotAProgram(Diagnostic):
 
 @dataclass(frozen=True)
 class UnknownTopic(Diagnostic):
-    """`mosaic explain` knows diagnostics by code, verbs, operators and experts' kinds by name; this is none of them.
+    """`mosaic explain` knows diagnostics by code, verbs and operators by name; this is none of them.
 
     Example: `mosaic explain fuze`.
 

@@ -1,9 +1,10 @@
 """mosaic: a declarative plan compiler and runtime for composing many expert image models.
 
-    >>> import mosaic
-    >>> compiled = mosaic.compile("examples/alley.mosaic", seed=3)
-    >>> compiled.programs[0].digest
-    >>> mosaic.run("examples/alley.mosaic", output="out")
+    import mosaic
+
+    compiled = mosaic.compile("examples/alley.mosaic", seed=3)
+    print(compiled.programs[0].digest)
+    mosaic.run("examples/alley.mosaic", output="out", seed=3)
 
 The three functions are the command line's `check`, `plan` and `run` for Python code. Importing this package
 imports nothing else; the stages live in `mosaic.compiler`, the engine in `mosaic.runtime`.
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from mosaic.compiler import Compiled
     from mosaic.compiler.diagnostic import Diagnostic
-    from mosaic.compiler.syntax.tree import Value
+    from mosaic.project import DeviceName
     from mosaic.runtime.engine import RunResult
 
 __version__ = "0.1.0.dev0"
@@ -30,35 +31,37 @@ def check(path: str | os.PathLike[str]) -> tuple[Diagnostic, ...]:
 
     Raises MosaicError where the file cannot be read.
     """
-    from mosaic.project import Project
+    from mosaic.project import Project, read
 
-    return Project.here().check(Project.read(path))
+    return Project().check(read(path))
 
 
-def compile(path: str | os.PathLike[str], *, plan: str | None = None, **parameters: Value) -> Compiled:
+def compile(path: str | os.PathLike[str], *, plan: str | None = None, **parameters: object) -> Compiled:
     """Compile the plans of a file (or the one named `plan`) with parameters set.
 
     Raises MosaicError with every diagnostic where the file has errors.
     """
-    from mosaic.project import Project
+    from mosaic.project import Project, read
 
-    return Project.here().compile(Project.read(path), plan=plan, parameters=parameters)
+    return Project().compile(read(path), plan=plan, parameters=parameters)
 
 
 def run(
     path: str | os.PathLike[str],
     *,
     output: str | os.PathLike[str] = ".",
-    device: str = "auto",
+    device: DeviceName = "auto",
     plan: str | None = None,
-    **parameters: Value,
+    **parameters: object,
 ) -> tuple[RunResult, ...]:
     """Compile a file and run its plans, writing what they emit under `output`. Needs the `run` extra.
 
     Raises MosaicError with every diagnostic where the file has errors or cannot be run.
     """
-    from mosaic.project import Project
+    from pathlib import Path
 
-    project = Project.here()
-    compiled = project.compile(Project.read(path), plan=plan, parameters=parameters)
-    return tuple(project.run(program, output=output, device=device) for program in compiled.programs)
+    from mosaic.project import engine
+
+    programs = compile(path, plan=plan, **parameters).programs
+    worker = engine(device=device)
+    return tuple(worker.run(program, Path(output)) for program in programs)

@@ -1,4 +1,4 @@
-"""What every face needs: plans read from disk, and the world that they are compiled in.
+"""What every face needs: plans read from disk, and the world that they are compiled and run in.
 
 This is the place where the rooms meet: the catalog's experts and files, the standard library's operators,
 fragments and zoo, the compiler and, when something is to be run, the engine.
@@ -7,10 +7,9 @@ fragments and zoo, the compiler and, when something is to be run, the engine.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError, Sink
@@ -19,13 +18,19 @@ from mosaic.compiler.source import SourceFile
 if TYPE_CHECKING:
     from mosaic.compiler import Compiled
     from mosaic.compiler.program import File, Program
-    from mosaic.compiler.syntax.tree import Value
-    from mosaic.runtime.engine import Engine, RunResult
+    from mosaic.runtime.engine import Engine
+    from mosaic.runtime.progress import Progress
 
-PACKAGE: Final = "package:"
-"""The scheme of locations inside the installed package, such as the zoo's weights."""
-LARGEST_PLAN: Final = 4 * 1024 * 1024
-"""More bytes than a plan can have. What is larger is read no further and reported by the parser."""
+LARGEST_PLAN: Final = 8 * 1024 * 1024
+"""More bytes than the parser accepts: a file is read so far and no further."""
+
+_ENGINE: Final = frozenset(
+    {"diffusers", "jinja2", "numpy", "PIL", "safetensors", "tokenizers", "torch", "transformers"}
+)
+"""What the `run` extra brings."""
+
+DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
 
 
 def read(path: str | os.PathLike[str] | BinaryIO, name: str | None = None) -> SourceFile:
@@ -35,62 +40,139 @@ def read(path: str | os.PathLike[str] | BinaryIO, name: str | None = None) -> So
     """
     from mosaic.compiler.syntax.parse import decode
 
-    sink = Sink()
     if isinstance(path, (str, os.PathLike)):
         name = name or os.fspath(path)
-        data = _bytes(Path(path), name)
+        data = read_bytes(Path(path), LARGEST_PLAN)
     else:
         name = name or "<stream>"
-        data = path.read(LARGEST_PLAN + 1)
+        data = path.read(LARGEST_PLAN)
+    sink = Sink()
     source = decode(name, data, sink)
     if source is None:
         raise MosaicError(*sink)
     return source
 
 
-def _bytes(path: Path, name: str) -> bytes:
+def read_bytes(path: Path, most: int = -1) -> bytes:
+    """At most so many bytes of a file. Raises MosaicError (M801, M807)."""
     from mosaic.compiler.errors.inputs import NoSuchFile, Unreadable
 
     try:
         with path.open("rb") as file:
-            return file.read(LARGEST_PLAN + 1)
+            return file.read(most)
     except FileNotFoundError:
-        raise MosaicError(NoSuchFile(None, name)) from None
-    except OSError as error:
-        raise MosaicError(Unreadable(None, name, error.strerror or str(error))) from None
+        raise MosaicError(NoSuchFile(None, str(path))) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise MosaicError(Unreadable(None, str(path), reason)) from None
 
 
-@dataclass(frozen=True)
 class Project:
-    """The world that plans are compiled in."""
+    """The world that plans are compiled in.
 
-    context: Context
+    A plan may use fragments and load pictures below its project's folder: the current folder, or the plan's
+    own where that lies elsewhere.
+    """
 
-    @classmethod
-    def here(cls) -> Project:
-        """The project around the current folder: plans may use fragments and pictures below it."""
-        from mosaic import stdlib
-        from mosaic.catalog import LocalExperts, LocalFiles
-        from mosaic.stdlib import zoo
+    def __init__(self) -> None:
+        self._contexts: dict[Path, Context] = {}
 
-        experts = LocalExperts(zoo.index())
-        files = LocalFiles(Path.cwd(), stdlib.fragments())
-        return cls(Context(experts=experts, files=files, operators=stdlib.operators()))
+    def context(self, source: SourceFile) -> Context:
+        """The context of a file. Raises MosaicError where installed operators clash."""
+        root = _root(source.name)
+        if root not in self._contexts:
+            self._contexts[root] = _context(root)
+        return self._contexts[root]
 
     def check(self, source: SourceFile) -> tuple[Diagnostic, ...]:
         """Everything that is wrong with a plan file, in the order of the text."""
         from mosaic.compiler import check
 
-        return check(source, self.context)
+        return check(source, self.context(source))
 
     def compile(
-        self, source: SourceFile, *, plan: str | None = None, parameters: Mapping[str, Value] | None = None
+        self, source: SourceFile, *, plan: str | None = None, parameters: Mapping[str, object] | None = None
     ) -> Compiled:
-        """Compile a file's plans, or the one named. Raises MosaicError with every diagnostic where there are errors."""
+        """Compile a file's plans, or the one named. Raises MosaicError with everything where there are errors."""
         from mosaic.compiler import compile
-        from mosaic.compiler.diagnostic import Severity
 
-        compiled = compile(source, self.context, plan=plan, parameters=parameters or {})
-        if any(d.severity is Severity.ERROR for d in compiled.diagnostics):
+        compiled = compile(source, self.context(source), plan=plan, parameters=parameters or {})
+        if compiled.has_errors:
             raise MosaicError(*compiled.diagnostics)
         return compiled
+
+
+def engine(
+    *,
+    device: DeviceName = "auto",
+    dtype: DtypeName = "auto",
+    progress: Progress | None = None,
+    beside: Path | None = None,
+) -> Engine:
+    """An engine that finds files where programs say, relative paths from the folder `beside`.
+
+    Raises MosaicError where the engine is not installed (M880) or the device is not there (M859).
+    """
+    from mosaic import stdlib
+
+    try:
+        from mosaic.runtime.engine import Engine
+    except ModuleNotFoundError as error:
+        raise engine_missing(error) from None
+    operators = stdlib.find_operators()
+    return Engine(locate=_locator(beside), operators=operators, device=device, dtype=dtype, progress=progress)
+
+
+def engine_missing(error: ModuleNotFoundError) -> Exception:
+    """What to raise where a module of the engine cannot be imported."""
+    from mosaic.compiler.errors.face import EngineMissing
+
+    module = (error.name or "").partition(".")[0]
+    return MosaicError(EngineMissing(None, module)) if module in _ENGINE else error
+
+
+def load_program(path: Path) -> Program:
+    """A compiled program from its file. Raises MosaicError (M801, M807, M884)."""
+    import pydantic
+
+    from mosaic.compiler.errors.face import NotAProgram
+    from mosaic.compiler.program import Program
+
+    data = read_bytes(path)
+    try:
+        return Program.from_json(data)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        reason = f"{where}: {first['msg']}" if where else first["msg"]
+        raise MosaicError(NotAProgram(None, str(path), reason)) from None
+
+
+def _root(name: str) -> Path:
+    here = Path.cwd()
+    folder = Path(name).absolute().parent
+    return here if name.startswith("<") or folder.is_relative_to(here) else folder
+
+
+def _context(root: Path) -> Context:
+    from mosaic import stdlib
+    from mosaic.catalog import LocalExperts, LocalFiles
+    from mosaic.catalog.digests import Digests
+    from mosaic.stdlib import zoo
+
+    digests = Digests()
+    return Context(
+        experts=LocalExperts(zoo.index(), zoo.root(), root, digests),
+        files=LocalFiles(root, stdlib.find_fragments(), digests),
+        operators=stdlib.find_operators(),
+    )
+
+
+def _locator(beside: Path | None) -> Callable[[File], Path]:
+    from mosaic.catalog import locate
+
+    def where(file: File) -> Path:
+        path = locate(file.location)
+        return path if beside is None else beside / path
+
+    return where

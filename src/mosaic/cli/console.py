@@ -53,11 +53,11 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         try:
             command(*args, **kwargs)
         except MosaicError as error:
-            show(error.diagnostics, as_json=as_json, stream=sys.stdout if as_json else sys.stderr)
+            show(error.diagnostics, as_json=as_json, to_stderr=not as_json)
             finish(error.diagnostics, unreadable=isinstance(error, UnreadableError))
         except InternalError as error:
             fault = (InternalFault(None, str(error)),)
-            show(fault, as_json=as_json, stream=sys.stdout if as_json else sys.stderr)
+            show(fault, as_json=as_json, to_stderr=not as_json)
             finish(fault)
         except KeyboardInterrupt:
             print("interrupted; every file that was written is whole", file=sys.stderr)
@@ -67,19 +67,17 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
 
 
 def show(
-    diagnostics: Iterable[Diagnostic], *, as_json: bool = False, stream: TextIO | None = None, files: int = 1
+    diagnostics: Iterable[Diagnostic], *, as_json: bool = False, to_stderr: bool = False, files: int = 1
 ) -> None:
     """Print diagnostics; `files` is how many files were read."""
-    from mosaic.compiler import render
+    from mosaic.compiler.render import render_json, render_text
 
-    stream = stream or sys.stdout
+    stream = sys.stderr if to_stderr else sys.stdout
     found = tuple(diagnostics)
     if as_json:
-        document = {"version": JSON_VERSION, "diagnostics": render.render_json(found), "files": files}
-        print_json(document, stream)
-        return
-    for diagnostic in found:
-        print(render.render_text((diagnostic,), color=colored(stream)), file=stream)
+        stream.write(render_json(found, files=files))
+    elif found:
+        print(render_text(found, colour=coloured(stream)), file=stream)
 
 
 def finish(diagnostics: Iterable[Diagnostic], *, unreadable: bool = False) -> NoReturn:
@@ -90,11 +88,11 @@ def finish(diagnostics: Iterable[Diagnostic], *, unreadable: bool = False) -> No
     raise typer.Exit(Status.ERRORS if errors else Status.CLEAN)
 
 
-def print_json(document: dict[str, Any], stream: TextIO | None = None) -> None:
+def print_json(document: dict[str, Any]) -> None:
     """Print a document with its keys in the order given, readable by people as well."""
-    print(json.dumps(document, indent=2, ensure_ascii=False), file=stream or sys.stdout)
+    print(json.dumps(document, indent=2, ensure_ascii=False))
 
 
-def colored(stream: TextIO) -> bool:
+def coloured(stream: TextIO) -> bool:
     """Whether to write colours: to a terminal, unless NO_COLOR (no-color.org) is set."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

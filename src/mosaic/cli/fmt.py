@@ -20,11 +20,9 @@ def fmt(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit 1 where a file would change.")
     ] = False,
-    diff: Annotated[
-        bool, typer.Option("--diff", help="Write nothing; print what would change.")
-    ] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Write nothing; print what would change.")] = False,
 ) -> None:
-    """Rewrite plans in their canonical form, keeping comments. Files with syntax errors are left as they are."""
+    """Rewrite plans in their canonical form, keeping comments; one with syntax errors is left as it is."""
     from mosaic.cli import console
     from mosaic.cli.sources import gather
     from mosaic.cli.write import write_atomically
@@ -54,7 +52,7 @@ def fmt(
         elif not check and not diff and differs:
             write_atomically(Path(source.name), text.encode())
             print(f"formatted {source.name}", file=sys.stderr)
-    console.show(sink, stream=sys.stderr)
+    console.show(sink, to_stderr=True)
     if (check or diff) and changed and not gathered.unreadable:
         raise typer.Exit(console.Status.ERRORS)
     console.finish(sink, unreadable=gathered.unreadable)
@@ -64,4 +62,6 @@ def _difference(name: str, before: str, after: str) -> str:
     lines = difflib.unified_diff(
         before.splitlines(keepends=True), after.splitlines(keepends=True), name, f"{name} (formatted)"
     )
-    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,54 +11,82 @@ import typer
 from mosaic.cli.console import guarded
 
 if TYPE_CHECKING:
+    from mosaic.compiler.passes.choose_operators import Choice
     from mosaic.compiler.program import Program
+
+
+class Stage(StrEnum):
+    """What to print instead of the table."""
+
+    IR = "ir"
 
 
 @guarded
 def plan(
     path: Annotated[str, typer.Argument(metavar="FILE", help="A plan, or - for standard input.")],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Write the program here (plan.program.json).")
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Write the program here, to be run later as it is."
+        ),
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print the program as JSON.")] = False,
     emit: Annotated[
-        str, typer.Option("--emit", metavar="ir", help="Print the graph the program was made from: ir.")
+        Stage | None, typer.Option("--emit", help="Print the graph that the program was made from.")
+    ] = None,
+    name: Annotated[
+        str, typer.Option("--plan", metavar="NAME", help="One plan of a file that holds several.")
     ] = "",
-    name: Annotated[str, typer.Option("--plan", metavar="NAME", help="One plan of a file that holds several.")] = "",
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Give a parameter another value.")
     ] = None,
 ) -> None:
-    """Compile plans and show what would run: experts, instructions, digest."""
-    from mosaic.cli import console
-    from mosaic.cli.sources import compiled, read_one
+    """Compile plans and show what would run: experts, steps, choices, digest."""
+    from mosaic.cli import console, session
+    from mosaic.cli.sources import read_one
+    from mosaic.cli.sweep import sweep
     from mosaic.cli.write import write_atomically
     from mosaic.compiler.diagnostic import MosaicError
     from mosaic.compiler.errors.face import SeveralPlans
+    from mosaic.compiler.ir.text import print_graph
+    from mosaic.project import Project
 
-    if emit not in ("", "ir"):
-        raise typer.BadParameter(f"{emit!r} is none of: ir", param_hint="--emit")
-    result = compiled(read_one(path), name or None, settings or ())
-    programs = result.programs
-    if (output or json_output) and len(programs) > 1:
-        raise MosaicError(SeveralPlans(None, path, tuple(p.source.plan for p in programs)))
+    source = read_one(path)
+    wanted = sweep(settings or (), session.parameters(source))
+    if wanted.open_axes:
+        raise typer.BadParameter("one value each; sweeps are for `mosaic run`", param_hint="--set")
+    (cell,) = wanted
+    compiled = Project().compile(source, plan=name or None, parameters=cell.parameters)
+    programs = compiled.programs
+    if (output or json_output) and len(programs) != 1:
+        raise MosaicError(SeveralPlans(None, path, tuple(program.source.plan for program in programs)))
+    console.show(compiled.diagnostics, to_stderr=True)
     if output:
         write_atomically(output, programs[0].to_json())
     if json_output:
-        console.print_json(_document(result, programs[0]))
+        console.print_json(_document(programs[0], compiled.choices[programs[0].source.plan]))
         return
-    console.show(result.diagnostics, stream=None)
-    for program, graph in zip(programs, result.graphs, strict=True):
-        typer.echo(graph_text(graph) if emit else table(program))
+    if emit is Stage.IR:
+        typer.echo("\n".join(print_graph(graph) for graph in compiled.graphs), nl=False)
+        return
+    from mosaic.cli.table import table
+
+    typer.echo(
+        "\n".join(table(program, compiled.choices[program.source.plan]) for program in programs), nl=False
+    )
     if output:
-        typer.echo(f"written to {output}")
+        typer.echo(f"\nwritten to {output}; run it with: mosaic run {output}")
 
 
-def _document(result: Any, program: Program) -> dict[str, Any]:
+def _document(program: Program, choices: tuple[Choice, ...]) -> dict[str, Any]:
+    """The JSON shape that docs/json.md describes."""
     return {
         "version": 1,
         "program": program.model_dump(mode="json"),
         "digest": program.digest,
-        "choices": list(result.choices),
+        "choices": [
+            {"operator": choice.operator, "operands": list(choice.operands), "reason": choice.reason}
+            for choice in choices
+        ],
         "predicted": None,
     }

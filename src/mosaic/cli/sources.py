@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +31,7 @@ class Gathered:
 
 
 def gather(paths: Iterable[str]) -> Gathered:
-    """Read files, all plans of folders (sorted, hidden folders left out) and standard input (`-`), each once."""
+    """Read files, all plans of folders (sorted, hidden ones left out) and standard input, each once."""
     files: dict[SourceFile, None] = {}
     diagnostics: list[Diagnostic] = []
     for path in paths:
@@ -47,8 +48,15 @@ def gather(paths: Iterable[str]) -> Gathered:
 
 def read_one(path: str) -> SourceFile:
     """Read one file, or standard input (`-`). Raises UnreadableError."""
-    try:
+    with readable():
         return read(sys.stdin.buffer, "<stdin>") if path == STDIN else read(path)
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Whatever fails to be read inside ends the command as unreadable input."""
+    try:
+        yield
     except MosaicError as error:
         raise UnreadableError(*error.diagnostics) from None
 

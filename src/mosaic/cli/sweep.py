@@ -10,43 +10,44 @@ from typing import Final
 
 import typer
 
-from mosaic.compiler.diagnostic import MosaicError, Sink
+from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.errors.face import SweepTooLarge
-from mosaic.compiler.errors.names import BadParameter
-from mosaic.compiler.source import SourceFile
 from mosaic.compiler.syntax import tree
-from mosaic.compiler.syntax.parse import parse
-from mosaic.compiler.types import SCALARS, Kind, accepts
+from mosaic.compiler.types import Kind
 
 LIMIT: Final = 1000
 """The most runs of one sweep: a typing error must not fill a disk."""
 
-_SETTING = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?P<values>.+)", re.DOTALL)
-_ITEM = re.compile(r'\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<bare>[^",]+))\s*(?:,|$)')
+_SETTING = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)=(?P<values>.*)", re.DOTALL)
+_ITEM = re.compile(r'\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<bare>[^",]*))\s*(?P<comma>,|$)')
 _RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
 
 
 @dataclass(frozen=True)
 class Axis:
-    """A parameter and the values it takes, each with the text that shows it."""
+    """A parameter and the values it takes, as texts; the compiler reads them by the parameter's type."""
 
     name: str
-    values: tuple[tree.Value, ...]
-    labels: tuple[str, ...]
+    values: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One member of the cross product. `where` is its place on every axis that has more than one value."""
+    """One member of the cross product; `swept` are the parameters that have several values."""
 
-    parameters: Mapping[str, tree.Value]
-    where: tuple[int, ...]
-    label: str
+    parameters: Mapping[str, str]
+    swept: Mapping[str, str]
+
+    @property
+    def label(self) -> str:
+        """`seed=3, who=cat`, or nothing where nothing is swept."""
+        return ", ".join(f"{name}={value}" for name, value in self.swept.items())
 
     @property
     def folder(self) -> str:
         """A name for its folder that every file system takes."""
-        return re.sub(r"[^A-Za-z0-9._,=-]+", "-", self.label).strip("-.")
+        parts = (re.sub(r"[^A-Za-z0-9._-]+", "-", f"{name}-{value}") for name, value in self.swept.items())
+        return "_".join(part.strip("-.") for part in parts)
 
 
 @dataclass(frozen=True)
@@ -62,24 +63,24 @@ class Sweep:
 
     def __iter__(self) -> Iterator[Cell]:
         """Every member, the last axis changing fastest."""
-        for places in itertools.product(*(range(len(axis.values)) for axis in self.axes)):
-            chosen = tuple(zip(self.axes, places, strict=True))
-            swept = [(axis, place) for axis, place in chosen if len(axis.values) > 1]
-            yield Cell(
-                parameters={axis.name: axis.values[place] for axis, place in chosen},
-                where=tuple(place for _, place in swept),
-                label=",".join(f"{axis.name}={axis.labels[place]}" for axis, place in swept),
-            )
+        names = [axis.name for axis in self.axes]
+        swept = {axis.name for axis in self.open_axes}
+        for values in itertools.product(*(axis.values for axis in self.axes)):
+            parameters = dict(zip(names, values, strict=True))
+            yield Cell(parameters, {name: value for name, value in parameters.items() if name in swept})
 
 
-def sweep(settings: Iterable[str], file: tree.File | None) -> Sweep:
-    """The sweep that `--set` options ask for, their values read by the types of the file's parameters.
+def sweep(settings: Iterable[str], parameters: Iterable[tree.Parameter]) -> Sweep:
+    """The sweep that `--set` options ask for; the file's parameters say which take ranges.
 
-    A parameter that the file does not declare is kept as a text: the compiler reports it. Raises MosaicError
-    where a value is of another type, and typer.BadParameter where an option is not `name=value`.
+    Raises MosaicError (M883) for too many runs and typer.BadParameter for an option that is not `name=value`.
     """
-    declared = _declared(file)
-    axes = tuple(_axis(setting, declared) for setting in settings)
+    kinds = {parameter.name.text: parameter.type.text for parameter in parameters}
+    axes = tuple(_axis(setting, kinds) for setting in settings)
+    names = [axis.name for axis in axes]
+    for name in names:
+        if names.count(name) > 1:
+            raise typer.BadParameter(f"{name} is given twice; write --set {name}=a,b", param_hint="--set")
     runs = 1
     for axis in axes:
         runs *= len(axis.values)
@@ -88,59 +89,40 @@ def sweep(settings: Iterable[str], file: tree.File | None) -> Sweep:
     return Sweep(axes)
 
 
-def _declared(file: tree.File | None) -> Mapping[str, tree.Parameter]:
-    items = () if file is None else file.items
-    return {item.name.text: item for item in items if isinstance(item, tree.Parameter)}
-
-
-def _axis(setting: str, declared: Mapping[str, tree.Parameter]) -> Axis:
+def _axis(setting: str, kinds: Mapping[str, str]) -> Axis:
     match = _SETTING.fullmatch(setting)
     if not match:
         raise typer.BadParameter(f"{setting!r} is not name=value", param_hint="--set")
-    parameter = declared.get(match["name"])
-    kind = Kind.TEXT
-    if parameter and parameter.type.text in SCALARS:
-        kind = Kind(parameter.type.text)
-    labels = tuple(label for item in _items(setting, match["values"]) for label in _spread(item, kind))
-    return Axis(match["name"], tuple(_value(match["name"], label, kind, parameter) for label in labels), labels)
+    ranges = kinds.get(match["name"]) == Kind.INT
+    items = _items(setting, match["values"])
+    values = tuple(value for item in items for value in (_spread(item) if ranges else (item,)))
+    # The same value twice is one picture, and one folder.
+    return Axis(match["name"], tuple(dict.fromkeys(values)))
 
 
 def _items(setting: str, values: str) -> Sequence[str]:
-    """Split at commas outside quotes."""
-    items, start = [], 0
-    while start < len(values):
+    """Split at commas outside quotes; text without a comma needs no quotes."""
+    if values.count('"') == 0 and "," not in values:
+        return [values.strip()]
+    items, start, more = [], 0, True
+    while more:
         match = _ITEM.match(values, start)
         if not match:
             raise typer.BadParameter(f"{setting!r}: values are separated by commas", param_hint="--set")
         quoted = match["quoted"]
         items.append(match["bare"].strip() if quoted is None else re.sub(r"\\(.)", r"\1", quoted))
-        start = match.end()
+        start, more = match.end(), match["comma"] == ","
     return items
 
 
-def _spread(item: str, kind: Kind) -> tuple[str, ...]:
-    """`1..3` is 1, 2, 3 for a parameter of whole numbers."""
-    match = _RANGE.fullmatch(item) if kind is Kind.INT else None
+def _spread(item: str) -> tuple[str, ...]:
+    """`1..3` is 1, 2, 3."""
+    match = _RANGE.fullmatch(item)
     if not match:
         return (item,)
     low, high = int(match[1]), int(match[2])
-    if high - low >= LIMIT:
-        raise MosaicError(SweepTooLarge(None, high - low + 1, LIMIT))
     if high < low:
         raise typer.BadParameter(f"the range {item} is empty", param_hint="--set")
+    if high - low >= LIMIT:
+        raise MosaicError(SweepTooLarge(None, high - low + 1, LIMIT))
     return tuple(map(str, range(low, high + 1)))
-
-
-def _value(name: str, text: str, kind: Kind, parameter: tree.Parameter | None) -> tree.Value:
-    """Read a value as the parser reads a parameter's default, so that both are written alike."""
-    if kind is Kind.TEXT:
-        return text
-    sink = Sink()
-    file = parse(SourceFile("--set", f"mosaic 1\nparam value: {kind} = {text}\n"), sink)
-    items = () if file is None or sink.has_errors else file.items
-    if len(items) == 1 and isinstance(items[0], tree.Parameter) and isinstance(items[0].default, tree.Literal):
-        literal = items[0].default
-        if accepts(kind, literal.kind):
-            return literal.value
-    span = parameter.span if parameter else None
-    raise MosaicError(BadParameter(span, name, f"`{text}` is no value of type {kind}"))

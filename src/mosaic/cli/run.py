@@ -1,0 +1,75 @@
+"""`mosaic run`: from a plan, or a compiled program, to files."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mosaic.cli.console import guarded
+
+
+class Device(StrEnum):
+    """Where to compute. `auto` takes the first of cuda, mps, cpu that is there."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+    MPS = "mps"
+
+
+class Dtype(StrEnum):
+    """In which precision networks compute. `auto` is float16 on cuda and float32 elsewhere."""
+
+    AUTO = "auto"
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    BFLOAT16 = "bfloat16"
+
+
+@guarded
+def run(
+    path: Annotated[
+        str, typer.Argument(metavar="FILE", help="A plan, a compiled .program.json, or - for standard input.")
+    ],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE[,VALUE...]",
+            help="Give a parameter a value, several (cat,fox) or a range (1..8). "
+            "Several options: the cross product.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="Where emitted files go.")
+    ] = Path("."),
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="DIR", help="Write report.html and report.json here.")
+    ] = None,
+    name: Annotated[
+        str, typer.Option("--plan", metavar="NAME", help="One plan of a file that holds several.")
+    ] = "",
+    device: Annotated[Device, typer.Option("--device", help="Where to compute.")] = Device.AUTO,
+    dtype: Annotated[
+        Dtype, typer.Option("--dtype", help="In which precision networks compute.")
+    ] = Dtype.AUTO,
+    json_output: Annotated[bool, typer.Option("--json", help="Print what was emitted as JSON.")] = False,
+) -> None:
+    """Run plans and write what they emit. The same program gives the same bytes on the same machine."""
+    from mosaic.cli import console, session
+    from mosaic.cli.progress import progress
+    from mosaic.project import Project, engine
+
+    jobs = session.jobs(Project(), path, name or None, settings or ())
+    console.show(jobs.notes, to_stderr=True)
+    with progress() as bars:
+        worker = engine(device=device.value, dtype=dtype.value, progress=bars, beside=jobs.beside)
+        outcome = session.work(worker, jobs, output, report)
+    if json_output:
+        console.print_json(outcome.document())
+        return
+    for line in outcome.lines():
+        typer.echo(line)

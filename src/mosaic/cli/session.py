@@ -1,0 +1,133 @@
+"""What `mosaic run` does between reading its options and printing its results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from mosaic.cli.sources import read_one, readable
+from mosaic.cli.sweep import Axis, sweep
+from mosaic.compiler.diagnostic import Diagnostic, Sink
+from mosaic.compiler.program import Program
+from mosaic.compiler.source import SourceFile
+from mosaic.compiler.syntax import tree
+from mosaic.project import Project, load_program
+
+if TYPE_CHECKING:
+    from mosaic.runtime.engine import Engine, RunResult
+
+PROGRAM = ".json"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One program to run, and the folder below the output folder where its files go."""
+
+    program: Program
+    folder: str = ""
+    label: str = ""
+    swept: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """Everything that one command runs. `notes` are warnings and notes of the compiler."""
+
+    jobs: tuple[Job, ...]
+    notes: tuple[Diagnostic, ...] = ()
+    axes: tuple[Axis, ...] = ()  # along which the sweep changes something
+    beside: Path | None = None  # where relative locations of files start
+
+
+@dataclass
+class Outcome:
+    """What was written."""
+
+    results: list[tuple[Job, RunResult]] = field(default_factory=list)
+    sheets: list[Path] = field(default_factory=list)
+    reports: list[Path] = field(default_factory=list)
+
+    def document(self) -> dict[str, Any]:
+        """The JSON shape that docs/json.md describes."""
+        return {
+            "version": 1,
+            "emitted": [
+                {"path": str(file.path), "type": file.type, "sha256": file.sha256, "parameters": job.swept}
+                for job, result in self.results
+                for file in result.emitted
+            ],
+            "programs": [result.program for _, result in self.results],
+            "sheets": [str(path) for path in self.sheets],
+            "reports": [str(path) for path in self.reports],
+            "seconds": round(sum(result.seconds for _, result in self.results), 3),
+            "evaluations": sum(result.evaluations for _, result in self.results),
+        }
+
+    def lines(self) -> Iterator[str]:
+        """The same for people."""
+        for job, result in self.results:
+            for file in result.emitted:
+                label = f"  {job.label}" if job.label else ""
+                yield f"{file.path}  {file.type}  sha256:{file.sha256}{label}"
+        yield from (f"{path}  contact sheet" for path in self.sheets)
+        yield from (f"{path}  report" for path in self.reports)
+        seconds = sum(result.seconds for _, result in self.results)
+        evaluations = sum(result.evaluations for _, result in self.results)
+        yield f"{seconds:.1f} s, {evaluations} model evaluations"
+
+
+def jobs(project: Project, path: str, plan: str | None, settings: Sequence[str]) -> Jobs:
+    """Compile everything before anything runs. Raises MosaicError with every diagnostic."""
+    if path.endswith(PROGRAM):
+        return _compiled(path, plan, settings)
+    source = read_one(path)
+    wanted = sweep(settings, parameters(source))
+    found: list[Job] = []
+    sink = Sink()
+    for cell in wanted:
+        compiled = project.compile(source, plan=plan, parameters=cell.parameters)
+        sink.extend(compiled.diagnostics)
+        several = len(compiled.programs) > 1
+        for program in compiled.programs:
+            folders = (program.source.plan if several else "", cell.folder)
+            labels = (program.source.plan if several else "", cell.label)
+            found.append(
+                Job(
+                    program, "/".join(filter(None, folders)), " ".join(filter(None, labels)), dict(cell.swept)
+                )
+            )
+    return Jobs(tuple(found), tuple(sink), wanted.open_axes)
+
+
+def parameters(source: SourceFile) -> tuple[tree.Parameter, ...]:
+    """A file's parameters. What is wrong with the file, the compiler says."""
+    from mosaic.compiler.syntax.parse import parse
+
+    return tuple(item for item in parse(source, Sink()).items if isinstance(item, tree.Parameter))
+
+
+def _compiled(path: str, plan: str | None, settings: Sequence[str]) -> Jobs:
+    if settings or plan:
+        raise typer.BadParameter("a compiled program is closed: --set and --plan need the plan itself")
+    with readable():
+        program = load_program(Path(path))
+    return Jobs((Job(program),), beside=Path(path).absolute().parent)
+
+
+def work(engine: Engine, jobs: Jobs, output: Path, report: Path | None) -> Outcome:
+    """Run all jobs, one after the other; write reports and, for a sweep, a contact sheet."""
+    outcome = Outcome()
+    for job in jobs.jobs:
+        result = engine.run(job.program, output / job.folder)
+        outcome.results.append((job, result))
+        if report is not None:
+            from mosaic.runtime.report import write_report
+
+            outcome.reports.append(write_report(job.program, result, report / job.folder))
+    if jobs.axes:
+        outcome.sheets.extend(_sheets(jobs, outcome, output))
+    return outcome

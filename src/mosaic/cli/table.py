@@ -1,0 +1,124 @@
+"""A program as people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from mosaic.compiler.program import (
+    Decode,
+    Denoise,
+    Emit,
+    EncodeImage,
+    EncodeText,
+    Fuse,
+    LoadImage,
+    LoadModel,
+    Operation,
+    Program,
+    Refine,
+    Resume,
+)
+
+if TYPE_CHECKING:
+    from mosaic.compiler.passes.choose_operators import Choice
+
+
+def table(program: Program, choices: Iterable[Choice]) -> str:
+    """Experts, instructions and choices of a program, aligned."""
+    source = program.source
+    blocks = [
+        f"plan {source.plan} of {source.name}\nprogram {program.digest}",
+        _block("experts", _aligned(_experts(program))),
+        _block("parameters", [f"{name} = {value}" for name, value in source.parameters.items()]),
+        _block("steps", _aligned(_steps(program))),
+        _block("choices", [_choice(choice) for choice in choices]),
+    ]
+    return "\n\n".join(filter(None, blocks)) + "\n"
+
+
+def _block(title: str, lines: Sequence[str]) -> str:
+    return "\n  ".join([title, *lines]) if lines else ""
+
+
+def _aligned(rows: Iterable[Sequence[str]]) -> list[str]:
+    table = [tuple(row) for row in rows]
+    if not table:
+        return []
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    ]
+
+
+def _experts(program: Program) -> Iterator[Sequence[str]]:
+    for expert in program.experts:
+        yield (
+            expert.id,
+            expert.kind,
+            expert.family or "",
+            expert.latent_space or "",
+            expert.prediction or "",
+            expert.license or "licence unknown",
+            _size(sum(file.size for file in expert.files)),
+        )
+
+
+def _size(size: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} GB"
+
+
+def _steps(program: Program) -> Iterator[Sequence[str]]:
+    for instruction in program.instructions:
+        frees = ", ".join(f"%{value}" for value in instruction.frees)
+        operation = instruction.operation
+        what = _what(operation, program)
+        yield f"%{instruction.result}", operation.op, what, f"frees {frees}" if frees else ""
+
+
+def _what(operation: Operation, program: Program) -> str:
+    match operation:
+        case LoadModel():
+            return program.experts[operation.expert].id
+        case Fuse():
+            operands = ", ".join(
+                f"{program.experts[operand.expert].id} * {operand.strength:g}"
+                for operand in operation.operands
+            )
+            settings = "".join(f" {name}={value}" for name, value in operation.settings.items())
+            return f"%{operation.model} with {operands} by {operation.operator}{settings}"
+        case EncodeText():
+            return f'"{operation.text}" by %{operation.model}'
+        case Denoise():
+            until = f" until {operation.until:.0%}" if operation.until < 1 else ""
+            return f"{operation.width}x{operation.height}, {_run(operation)}{until}, by %{operation.model}"
+        case Resume():
+            until = f" until {operation.until:.0%}" if operation.until < 1 else ""
+            return f"%{operation.latent}{until}, guidance {operation.guidance:g}, by %{operation.model}"
+        case Refine():
+            return (
+                f"%{operation.latent} to {operation.strength:.0%}, {_run(operation)}, by %{operation.model}"
+            )
+        case Decode():
+            return f"%{operation.latent} by %{operation.model}"
+        case EncodeImage():
+            return f"%{operation.image} by %{operation.model}"
+        case LoadImage():
+            return program.images[operation.file].name
+        case Emit():
+            return f"%{operation.value} as {operation.path} ({operation.type})"
+
+
+def _run(operation: Denoise | Refine) -> str:
+    steps, scheduler, seed = operation.steps, operation.scheduler, operation.seed
+    return f"{steps} steps of {scheduler}, guidance {operation.guidance:g}, seed {seed}"
+
+
+def _choice(choice: Choice) -> str:
+    experts = " + ".join(choice.operands) or "nothing to blend"
+    return f"{choice.operator} for {experts}: {choice.reason}"
