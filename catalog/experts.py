@@ -14,7 +14,7 @@ from mosaic.catalog.digests import Digests
 from mosaic.catalog.folders import Folder
 from mosaic.catalog.found import Found, read_text
 from mosaic.catalog.headers import Headers
-from mosaic.catalog.index import locate, read_aliases, read_index
+from mosaic.catalog.index import locate, read_index
 from mosaic.catalog.paths import beside, is_path, place, similar
 from mosaic.catalog.prompts import Prompts
 from mosaic.catalog.single import single_file
@@ -51,7 +51,6 @@ class LocalExperts:
         self, index: Mapping[str, Any], root: Path, project: Path, digests: Digests | None = None
     ) -> None:
         self._shipped = read_index(index, root)
-        self._aliases = read_aliases(index)
         self._project = project
         self._digests = digests if digests is not None else Digests()
         self._headers = Headers()
@@ -67,7 +66,7 @@ class LocalExperts:
         }
 
     def resolve(self, kind: Kind, reference: str, span: Span) -> ExpertFacts | Diagnostic:
-        """The expert that an id, alias, `sha256:...` or path (relative to the span's file) means."""
+        """The expert that an id, `sha256:...` or path (relative to the span's file) means."""
         facts = self._find(kind, reference, span)
         if isinstance(facts, Diagnostic) or facts.kind is kind:
             return facts
@@ -96,11 +95,9 @@ class LocalExperts:
             return RemoteExpert(span, str(kind), reference)
         if reference.lower().startswith("sha256:"):
             return self._by_digest(kind, reference, span)
-        id = self._aliases.get(reference, reference)
-        if id in self._shipped:
-            return self._shipped[id]
-        known = [*self.names(kind), *(alias for alias, to in self._aliases.items() if to in self.names(kind))]
-        near = get_close_matches(reference, known, n=2, cutoff=0.5)
+        if reference in self._shipped:
+            return self._shipped[reference]
+        near = get_close_matches(reference, self.names(kind), n=2, cutoff=0.5)
         is_file = bool(reference) and "\0" not in reference and place(reference, span, self._project).exists()
         return UnknownExpert(span, str(kind), reference, tuple(near), is_file)
 

@@ -1,49 +1,38 @@
 """Experts that are shipped with the package, from their index. Nothing is hashed or opened to know them.
 
-The index is a table with `experts`, a list of entries (or a table of them by id):
+The index is a table whose `experts` is a list of entries such as
 
-    {"id": "zoo/neon", "kind": "lora", "family": "sd1", "space": null, "prediction": null,
-     "title": "Neon outlines", "trigger": "neon style", "license": "Apache-2.0", "aliases": [],
-     "native_size": [64, 64], "size_multiple": 8, "defaults": {"steps": 20},
-     "files": [{"role": "adapter", "name": "neon.safetensors", "path": "models/neon.safetensors",
-                "sha256": "…", "size": 123456}]}
+    {"id": "zoo/neon", "kind": "lora", "family": "sd1", "latent_space": "zoo-a", "prediction": "v_prediction",
+     "title": "Neon", "trigger": "neon style", "license": "Apache-2.0", "native_size": "64x64",
+     "recommended": {"steps": 20, "guidance": 3.0, "scheduler": "ddim"},
+     "files": [{"role": "adapter", "path": "models/neon.safetensors", "sha256": "…", "size": 123456}]}
 
-`path` is relative to the index's root; where it is left out it is `name`. Only `id`, `kind` and `files`
-must be there.
+A file's `role` is the component that it belongs to (`unet`, `text_encoder`, `tokenizer`, `vae`,
+`scheduler`) or what it is (`adapter`, `embedding`); `path` is relative to the index's root. Other keys are
+left alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import mosaic
 from mosaic.compiler.context import ExpertFacts, FileFact
 from mosaic.compiler.diagnostic import InternalError
-from mosaic.compiler.types import Kind
+from mosaic.compiler.types import Kind, Prediction
 
 PACKAGE: Final = "package:"
 
 
 def read_index(index: Mapping[str, Any], root: Path) -> dict[str, ExpertFacts]:
     """The facts of every expert by id, in the index's order. Raises InternalError for a malformed index."""
-    entries = index.get("experts", [])
-    if isinstance(entries, Mapping):
-        entries = [{"id": id, **entry} for id, entry in entries.items()]
     try:
-        facts = [_facts(entry, root) for entry in entries]
-    except (KeyError, TypeError, ValueError) as error:
+        facts = [_facts(entry, root) for entry in index["experts"]]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InternalError(f"the index of shipped experts is malformed: {error!r}") from error
     return {fact.id: fact for fact in facts}
-
-
-def read_aliases(index: Mapping[str, Any]) -> dict[str, str]:
-    """Other names of experts, to ids."""
-    entries = index.get("experts", [])
-    if isinstance(entries, Mapping):
-        entries = [{"id": id, **entry} for id, entry in entries.items()]
-    return {alias: entry["id"] for entry in entries for alias in entry.get("aliases", ())}
 
 
 def locate(location: str) -> Path:
@@ -58,37 +47,51 @@ def _package() -> Path:
 
 
 def _facts(entry: Mapping[str, Any], root: Path) -> ExpertFacts:
+    kind = Kind(entry["kind"])
+    # Space and prediction are properties of what denoises and decodes; the index tells what adapters were
+    # made on.
+    whole, coded = kind is Kind.CHECKPOINT, kind in (Kind.CHECKPOINT, Kind.VAE)
     size = entry.get("native_size")
     return ExpertFacts(
         id=entry["id"],
-        kind=Kind(entry["kind"]),
+        kind=kind,
         family=entry.get("family"),
-        space=entry.get("space"),
-        prediction=entry.get("prediction"),
+        space=entry.get("latent_space") if coded else None,
+        prediction=_PREDICTIONS.get(entry.get("prediction", "")) if whole else None,
         files=tuple(_file(file, root) for file in entry["files"]),
         trigger=entry.get("trigger"),
         title=entry.get("title") or "",
         license=entry.get("license"),
-        native_size=_pair(size) if size is not None else None,
+        native_size=_pair(size) if size and whole else None,
         size_multiple=entry.get("size_multiple", 8),
-        defaults=dict(entry.get("defaults") or {}),
+        defaults=dict(entry.get("recommended") or {}) if whole else {},
     )
 
 
-def _pair(size: Sequence[int] | int) -> tuple[int, int]:
-    if isinstance(size, int):
-        return size, size
-    width, height = size
-    return width, height
+_PREDICTIONS: Final[Mapping[str, str]] = {
+    "epsilon": Prediction.EPSILON,
+    "v_prediction": Prediction.V,
+    "flow_prediction": Prediction.FLOW,
+}
+_COMPONENTS: Final = ("unet", "text_encoder", "tokenizer", "vae", "scheduler")
+
+
+def _pair(size: str) -> tuple[int, int]:
+    width, _, height = size.partition("x")
+    return int(width), int(height)
 
 
 def _file(entry: Mapping[str, Any], root: Path) -> FileFact:
+    role, path = entry["role"], entry["path"]
+    leaf = path.rpartition("/")[2]
     return FileFact(
-        role=entry["role"],
+        role=role,
         sha256=entry["sha256"].removeprefix("sha256:"),
         size=entry["size"],
-        location=_location(root / entry.get("path", entry["name"])),
-        name=entry["name"],
+        location=_location(root / path),
+        # Parts that experts share lie in another expert's folder; inside the expert they have their usual
+        # place.
+        name=f"{role}/{leaf}" if role in _COMPONENTS else leaf,
     )
 
 

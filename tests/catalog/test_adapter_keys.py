@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 
 import pytest
+
 from mosaic.compiler.weights import adapter_keys, ldm
 from mosaic.compiler.weights.adapter_keys import algorithm, match
 
@@ -116,7 +117,7 @@ def test_a_linear_adapter_of_a_pointwise_convolution(base: Shapes) -> None:
 
 
 def test_what_finds_no_place_is_named(base: Shapes) -> None:
-    down, up = factors(base, UNET_LINEAR)
+    down, _ = factors(base, UNET_LINEAR)
     names: Shapes = {
         f"{UNET_LINEAR}.lora.down.weight": down,  # no up
         "lora_unet_double_blocks_0_img_attn_proj.lora_down.weight": (2, 8),
