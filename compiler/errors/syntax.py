@@ -80,6 +80,13 @@ class UnknownEdition(Diagnostic):
     label: ClassVar[str] = "this version of mosaic reads edition 1"
 
     edition: str
+    """As written; empty where the header names none."""
+
+    def message(self) -> str:
+        return super().message() if self.edition else "the header names no edition"
+
+    def primary(self) -> str:
+        return super().primary() if self.edition else "write `mosaic 1`"
 
     @property
     def _later(self) -> bool:
@@ -96,6 +103,8 @@ class UnknownEdition(Diagnostic):
     def fixes(self) -> tuple[Fix, ...]:
         if self.span is None:
             return ()
+        if not self.edition:
+            return (Fix("write `mosaic 1`", (Edit(self.span, f" {EDITION}"),)),)
         return (Fix("read it as edition 1", (Edit(self.span, str(EDITION)),), safe=not self._later),)
 
 
@@ -189,10 +198,10 @@ class UnexpectedCharacter(Diagnostic):
 
     @property
     def shown(self) -> str:
-        """The first character, by name where it cannot be seen."""
+        """The sign or first character, by name where it cannot be seen."""
         char = self.text[0]
         if char.isprintable():
-            return f"`{char}`"
+            return f"`{self.text}`" if len(self.text) <= 3 and self.text.isprintable() else f"`{char}`"
         return f"U+{ord(char):04X} {unicodedata.name(char, '')}".rstrip()
 
     def message(self) -> str:
@@ -487,7 +496,7 @@ class Unclosed(Diagnostic):
 
     code: ClassVar[str] = "M131"
     title: ClassVar[str] = "`{bracket}` is not closed"
-    label: ClassVar[str] = "`{closing}` is missing before this"
+    label: ClassVar[str] = "`{closing}` is missing here"
 
     bracket: str
     closing: str
@@ -517,6 +526,8 @@ class NothingToClose(Diagnostic):
 
     bracket: str
     opened: Span | None = None
+    wanted: str = ""
+    """The bracket that closes what is open, where it was probably meant."""
 
     def labels(self) -> tuple[Label, ...]:
         return (Label(self.opened, "open here"),) if self.opened else ()
@@ -524,6 +535,8 @@ class NothingToClose(Diagnostic):
     def fixes(self) -> tuple[Fix, ...]:
         if self.span is None:
             return ()
+        if self.wanted:
+            return (Fix(f"write `{self.wanted}`", (Edit(self.span, self.wanted),), safe=False),)
         return (Fix(f"leave `{self.bracket}` out", (Edit(self.span, ""),), safe=False),)
 
 
@@ -555,7 +568,7 @@ class MissingValue(Mistake):
 
     code: ClassVar[str] = "M134"
     title: ClassVar[str] = "a value is missing before {found}"
-    label: ClassVar[str] = "a value is expected before this"
+    label: ClassVar[str] = "a value is expected here"
 
     def labels(self) -> tuple[Label, ...]:
         return (Label(self.previous, "after this"),) if self.previous.end > self.previous.start else ()
@@ -572,7 +585,7 @@ class MissingAs(Mistake):
 
     code: ClassVar[str] = "M135"
     title: ClassVar[str] = "`emit` needs `as` and a file name"
-    label: ClassVar[str] = "expected `as`"
+    label: ClassVar[str] = "expected `as` here"
 
     def help(self) -> tuple[str, ...]:
         return ('`emit image as "alley.png"`',)
@@ -631,7 +644,7 @@ class MissingComma(Mistake):
 
     code: ClassVar[str] = "M138"
     title: ClassVar[str] = "a comma is missing before {found}"
-    label: ClassVar[str] = "expected `,` before this"
+    label: ClassVar[str] = "expected `,` here"
 
     def fixes(self) -> tuple[Fix, ...]:
         return self.insert("insert `,`", ",")
@@ -648,7 +661,7 @@ class MissingColon(Mistake):
 
     code: ClassVar[str] = "M139"
     title: ClassVar[str] = "a colon is missing before {found}"
-    label: ClassVar[str] = "expected `:` before this"
+    label: ClassVar[str] = "expected `:` here"
 
     def fixes(self) -> tuple[Fix, ...]:
         return self.insert("insert `:`", ":")
@@ -665,7 +678,7 @@ class MissingEquals(Mistake):
 
     code: ClassVar[str] = "M140"
     title: ClassVar[str] = "`=` is missing before {found}"
-    label: ClassVar[str] = "expected `=` before this"
+    label: ClassVar[str] = "expected `=` here"
 
     def fixes(self) -> tuple[Fix, ...]:
         return self.insert("insert `=`", " =")
@@ -682,7 +695,7 @@ class MissingLet(Mistake):
 
     code: ClassVar[str] = "M141"
     title: ClassVar[str] = "a name is bound with `let`"
-    label: ClassVar[str] = "expected `let` before this"
+    label: ClassVar[str] = "expected `let` here"
 
     def fixes(self) -> tuple[Fix, ...]:
         return (Fix("insert `let`", (Edit(self.span.before(), "let "),)),) if self.span else ()
@@ -700,7 +713,7 @@ class MissingType(Mistake):
 
     code: ClassVar[str] = "M142"
     title: ClassVar[str] = "a parameter needs a type"
-    label: ClassVar[str] = "expected `: type` before this"
+    label: ClassVar[str] = "expected `: type` here"
 
     def help(self) -> tuple[str, ...]:
         return ("types: text int number fraction flag size duration memory, and checkpoint lora embedding model image",)
@@ -717,7 +730,7 @@ class MissingResult(Mistake):
 
     code: ClassVar[str] = "M143"
     title: ClassVar[str] = "`define` needs `-> type` after its parameters"
-    label: ClassVar[str] = "expected `->` before this"
+    label: ClassVar[str] = "expected `->` here"
 
 
 @dataclass(frozen=True)
@@ -878,3 +891,38 @@ class NoGrouping(Mistake):
 
     def help(self) -> tuple[str, ...]:
         return ("`neon * 0.8 in left during 0%..50%` needs no brackets; a list is written [a, b]",)
+
+
+@dataclass(frozen=True)
+class QuotedName(Mistake):
+    """A name stands in quotes.
+
+        plan "alley" { ... }                      # M152
+
+    Names are written without quotes; quotes make a text.
+    """
+
+    code: ClassVar[str] = "M152"
+    title: ClassVar[str] = "a name has no quotes"
+    label: ClassVar[str] = "this is a text"
+
+    def fixes(self) -> tuple[Fix, ...]:
+        name = self.found.strip('`"')
+        return self.replace(f"write `{name}`", name) if name.isidentifier() and name.isascii() else ()
+
+
+@dataclass(frozen=True)
+class MissingBound(Mistake):
+    """A window has only one end.
+
+        fuse(base, neon during 50%)               # M153
+
+    A window goes from one fraction of the denoising run to another: `neon during 0%..50%`.
+    """
+
+    code: ClassVar[str] = "M153"
+    title: ClassVar[str] = "`..` is missing before {found}"
+    label: ClassVar[str] = "expected `..` and the end of the window here"
+
+    def help(self) -> tuple[str, ...]:
+        return ("`neon during 0%..50%`",)

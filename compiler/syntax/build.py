@@ -36,7 +36,8 @@ class Builder:
         """The whole file. `hoisted` are items that stood inside of a block."""
         header, *nodes = root.children
         assert isinstance(header, LarkTree)
-        items = [self._item(node) for node in (*nodes, *hoisted) if isinstance(node, LarkTree)]
+        built = [self._item(node) for node in (*nodes, *hoisted) if isinstance(node, LarkTree)]
+        items = [item for item in built if item is not None]
         items.sort(key=lambda item: item.span.start)
         return tree.File(self.source, self._edition(header), tuple(items), comments)
 
@@ -52,14 +53,15 @@ class Builder:
 
     # Items
 
-    def _item(self, node: LarkTree[Token]) -> tree.Item:
+    def _item(self, node: LarkTree[Token]) -> tree.Item | None:
         parts = node.children
         span = self._span(node)
         match node.data:
             case "use":
                 module = self._text(parts[0]) if isinstance(parts[0], Token) else self._reference(parts[0])
-                alias = self._name(parts[1]) if parts[1] is not None else None
-                return tree.Use(module, alias, span)
+                alias = self._name(parts[1]) if parts[1] else None
+                is_whole = isinstance(module, tree.Text) or "" not in module.parts
+                return tree.Use(module, alias, span) if is_whole else None
             case "param":
                 return self._parameter(parts[0], span)
             case "define":
@@ -122,13 +124,19 @@ class Builder:
         if isinstance(node, Token):
             return self._literal(node)
         match node.data:
+            case "reference" if len(node.children) == 1 and node.children[0] in FLAGS:
+                word = str(node.children[0])
+                return tree.Literal(Kind.FLAG, FLAGS[word], word, self._span(node))
             case "reference":
                 return self._value(node)
             case "call":
                 function, arguments = node.children
                 assert isinstance(arguments, LarkTree)
+                called = self._value(function)
                 built = tuple(self._argument(a, depth + 1) for a in arguments.children)
-                return tree.Call(self._reference(function), built, self._span(node))
+                if isinstance(called, tree.Reference):
+                    return tree.Call(called, built, self._span(node))
+                return called
             case "list":
                 items = tuple(self._expression(item, depth + 1) for item in node.children)
                 return tree.List(items, self._span(node))
@@ -148,7 +156,7 @@ class Builder:
         first, *modifiers = node.children
         depth += len(modifiers)
         if depth > errors.MAX_DEPTH:
-            self.sink.add(errors.TooDeep(self._span(modifiers[errors.MAX_DEPTH - 1] if len(modifiers) >= errors.MAX_DEPTH else node)))
+            self.sink.add(errors.TooDeep(self._span(modifiers[-1])))
             return tree.Hole(self._span(node))
         value = self._expression(first, depth)
         for modifier in modifiers:
@@ -183,14 +191,9 @@ class Builder:
 
     # Leaves
 
-    def _value(self, node: LarkTree[Token]) -> tree.Expression:
-        span = self._span(node)
-        first = node.children[0]
-        if not first:
-            return tree.Hole(span)
-        if len(node.children) == 1 and first in FLAGS:
-            return tree.Literal(Kind.FLAG, FLAGS[str(first)], str(first), span)
-        return self._reference(node)
+    def _value(self, node: Node) -> tree.Reference | tree.Hole:
+        reference = self._reference(node)
+        return tree.Hole(reference.span) if "" in reference.parts else reference
 
     def _reference(self, node: Node) -> tree.Reference:
         assert isinstance(node, LarkTree)

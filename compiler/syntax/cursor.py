@@ -79,18 +79,13 @@ class Cursor:
     @property
     def open_brackets(self) -> list[Token]:
         """The brackets that are open, outermost first."""
-        return [value for value in self._values if isinstance(value, Token) and value.type in OPENING]
-
-    @property
-    def in_block(self) -> bool:
-        """Whether a plan or define is open."""
-        return any(self._is_block(k) for k in range(len(self._values)))
+        return [bracket for _, bracket in self._opened()]
 
     @property
     def in_entries(self) -> bool:
         """Whether the innermost open bracket is that of a budget or policy."""
-        opened = [k for k, v in enumerate(self._values) if isinstance(v, Token) and v.type in OPENING]
-        return bool(opened) and self._values[opened[-1]].type == "LBRACE" and not self._is_block(opened[-1])
+        opened = self._opened()
+        return bool(opened) and opened[-1][1].type == "LBRACE" and not self._is_block(opened[-1][0])
 
     def after(self, kinds: Sequence[str]) -> Cursor | None:
         """The position after tokens of these kinds, for asking questions only; None where they do not fit."""
@@ -122,25 +117,33 @@ class Cursor:
     def _values(self) -> list[object]:
         return self._parser.parser_state.value_stack
 
-    def _is_block(self, index: int) -> bool:
-        value, before = self._values[index], self._values[index - 1] if index else None
-        is_brace = isinstance(value, Token) and value.type == "LBRACE"
-        return is_brace and not (isinstance(before, Token) and before.type in ("BUDGET", "POLICY"))
+    def _opened(self) -> list[tuple[int, Token]]:
+        """The open brackets with their places on the stack. A closed pair may still lie there, not yet reduced."""
+        opened: list[tuple[int, Token]] = []
+        for place, value in enumerate(self._values):
+            if isinstance(value, Token) and value.type in OPENING:
+                opened.append((place, value))
+            elif isinstance(value, Token) and value.type in CLOSING:
+                opened.pop()
+        return opened
+
+    def _is_block(self, place: int) -> bool:
+        """Whether the brace on this place of the stack is that of a plan or define."""
+        before = self._values[place - 1]
+        return self._values[place] == "{" and not (isinstance(before, Token) and before.type in ("BUDGET", "POLICY"))
 
     def _floor(self, kind: str) -> int | None:
         """How many values must stay for a token of this kind to mean what its author meant."""
-        values = self._values
-        opened = [k for k, v in enumerate(values) if isinstance(v, Token) and v.type in OPENING]
+        values, opened = self._values, self._opened()
         if kind in ("COMMA", "RPAR", "RSQB"):
-            if not opened:
+            if not opened or self._is_block(opened[-1][0]):
                 return None
-            innermost = values[opened[-1]].type  # type: ignore[attr-defined]
-            fits = CLOSING.get(kind, innermost) == innermost and not self._is_block(opened[-1])
-            return opened[-1] + 1 if fits else None
+            place, bracket = opened[-1]
+            return place + 1 if CLOSING.get(kind, bracket.type) == bracket.type else None
         if kind == "RBRACE":
-            braces = [k for k in opened if values[k].type == "LBRACE"]  # type: ignore[attr-defined]
+            braces = [place for place, bracket in opened if bracket.type == "LBRACE"]
             return braces[-1] + 1 if braces else None
-        blocks = [k for k in opened if self._is_block(k)]
+        blocks = [place for place, _ in opened if self._is_block(place)]
         if kind in ("LET", "EMIT", "RETURN"):
             return blocks[-1] + 1 if blocks else None
         if kind in ("BUDGET", "POLICY", "LBRACE") and blocks:
@@ -158,8 +161,9 @@ class Cursor:
             if closers:
                 yield closers
                 yield ("NAME", *closers)
-        if kind in ("LET", "EMIT", "RETURN", "BUDGET", "POLICY", "PLAN", "DEFINE", "USE", "PARAM", END):
+        if kind in (*STATEMENTS, *ITEMS, END, "RBRACE"):
             yield ("RBRACE",)
+            yield ("EQUAL", "NAME")
         if kind == "LBRACE":
             yield ("RPAR", "_ARROW", "NAME")
             yield ("_ARROW", "NAME")

@@ -24,12 +24,13 @@ from mosaic.compiler.syntax.tokens import END, ERROR
 from mosaic.grammar import mistakes
 
 _VALUES = frozenset({"NAME", "NUMBER", "LOW", "TEXT", "LSQB"})
+_OPERANDS = _VALUES - {"LOW"}
 _SIGNS = {"RPAR": ")", "RSQB": "]", "RBRACE": "}"}
 
 
 @dataclass(frozen=True)
 class Remedy:
-    """How reading goes on: `skip`, `insert` or `replace` (with tokens), `unwrap`, `hoist`, `item`."""
+    """How reading goes on: `skip`, `insert` or `replace` (with tokens), `unwrap`, `hoist`, `body`, `item`."""
 
     kind: str = "skip"
     tokens: tuple[str, ...] = ()
@@ -87,6 +88,15 @@ class Offence:
         """A message of a class about this token."""
         return kind(self.span, self.found, self.previous, expected)
 
+    @property
+    def gap(self) -> Span:
+        """Where something is missing: at the token, or at the end of the line above it."""
+        return self.span if self.same_line else self.previous.after()
+
+    def miss(self, kind: type[errors.Mistake]) -> Diagnostic:
+        """A message of a class about something that is missing before this token."""
+        return kind(self.gap, self.found, self.previous)
+
 
 def explain(offence: Offence) -> tuple[Diagnostic, Remedy]:
     """The message for a token that does not fit, and how to go on."""
@@ -114,17 +124,16 @@ def _wrong_closing(offence: Offence, opened: Token | None) -> tuple[Diagnostic, 
     bracket = _SIGNS[offence.token.type]
     if opened is None or not any(b.type == CLOSING[offence.token.type] for b in offence.cursor.open_brackets):
         here = offence.source.span(opened.start_pos or 0, opened.end_pos or 0) if opened else None
-        mistake = errors.NothingToClose(offence.span, bracket, here)
         right = OPENING[opened.type] if opened and opened.type != "LBRACE" else ""
         if right and offence.cursor.after([right]):
-            return mistake, Remedy("replace", (right,))
-        return mistake, Remedy("replace")
+            return errors.NothingToClose(offence.span, bracket, here, _SIGNS[right]), Remedy("replace", (right,))
+        return errors.NothingToClose(offence.span, bracket, here), Remedy("replace")
     return _unclosed(offence, opened), SKIP
 
 
 def _unclosed(offence: Offence, opened: Token) -> Diagnostic:
     here = offence.source.span(opened.start_pos or 0, opened.end_pos or 0)
-    return errors.Unclosed(offence.span, str(opened), _SIGNS[OPENING[opened.type]], here, offence.previous)
+    return errors.Unclosed(offence.gap, str(opened), _SIGNS[OPENING[opened.type]], here, offence.previous)
 
 
 def _ends_block(offence: Offence) -> bool:
@@ -155,12 +164,16 @@ def _by_place(offence: Offence, accepts: frozenset[str]) -> tuple[Diagnostic, Re
 def _by_expectation(offence: Offence, accepts: frozenset[str]) -> tuple[Diagnostic, Remedy]:
     """What the kind of place says."""
     token, kind = offence.token, offence.token.type
-    if accepts == {"NAME"} and kind not in ("TEXT", "NUMBER"):
-        return offence.say(errors.MissingName), SKIP
-    if accepts == {"NAME"}:
+    if accepts == {"NAME"} and kind == "TEXT":
+        return offence.say(errors.QuotedName), Remedy("replace", ("NAME",))
+    if accepts == {"NAME"} and kind == "NUMBER":
         return offence.say(errors.UnexpectedToken, ("a name",)), Remedy("replace", ("NAME",))
-    if accepts >= _VALUES:
-        return offence.say(errors.MissingValue), SKIP
+    if accepts in ({"NAME"}, {"NAME", "TEXT"}):
+        return offence.miss(errors.MissingName), SKIP
+    if accepts >= _OPERANDS:
+        return offence.miss(errors.MissingValue), SKIP
+    if "_DOTS" in accepts and "STAR" not in accepts:
+        return offence.miss(errors.MissingBound), SKIP
     if kind == "NAME" and accepts & {"LET", "PLAN"}:
         return _statement(offence, accepts)
     if "COMMA" in accepts and kind in _VALUES:
@@ -220,11 +233,15 @@ def _by_example(offence: Offence, accepts: frozenset[str]) -> tuple[Diagnostic, 
         label = stop.match_examples(lambda text, level=level: _raise(text, level, token), _examples())
         if label is not None:
             entry = mistakes()[int(label)]
-            return offence.say(getattr(errors, entry["class"])), _remedy(entry)
+            kind = getattr(errors, entry["class"])
+            is_missing = entry["class"].startswith("Missing")
+            return (offence.miss(kind) if is_missing else offence.say(kind)), _remedy(entry, token)
     return None
 
 
-def _remedy(entry: dict[str, object]) -> Remedy:
+def _remedy(entry: dict[str, object], token: Token) -> Remedy:
+    if entry.get("remedy") == "body" and token.startswith("el"):
+        return SKIP  # the names of an `else` are mostly those of its `if`
     for kind in ("insert", "replace"):
         if kind in entry:
             return Remedy(kind, tuple(entry[kind]))  # type: ignore[arg-type]

@@ -93,13 +93,14 @@ class _Reader:
             self.cursor.feed(second)
             return 2
         at = 0
-        if first.type == "MOSAIC":
-            at = 1
-            self.sink.add(errors.UnknownEdition(self._span(1) if second.type != END else self._span(0), str(second)))
-            if second.type in ("NAME", "TEXT", "LOW", ERROR):
-                at = 2
-        else:
+        if first.type != "MOSAIC":
             self.sink.add(errors.MissingHeader(self._span(0)))
+        elif "\n" in self.source.text[first.end_pos : second.start_pos] or second.type == END:
+            at = 1
+            self.sink.add(errors.UnknownEdition(self._span(0).after(), ""))
+        else:
+            at = 2
+            self.sink.add(errors.UnknownEdition(self._span(1), str(second)))
         self.cursor.feed(Token("MOSAIC", "", start_pos=0, end_pos=0))
         self.cursor.feed(Token("NUMBER", "", start_pos=0, end_pos=0))
         return at
@@ -125,7 +126,8 @@ class _Reader:
         choices = self.cursor.choices()
         if token.type in choices or "NAME" not in choices:
             return token
-        if token.type == "MOSAIC" or self.tokens[at + 1].type == "COLON":
+        is_key = self.tokens[at + 1].type == "COLON" or (token.type == "USE" and self.cursor.in_entries)
+        if token.type == "MOSAIC" or is_key:
             return Token("NAME", str(token), start_pos=token.start_pos, end_pos=token.end_pos)
         return token
 
@@ -151,7 +153,8 @@ class _Reader:
                 self._feed_made(remedy.tokens, self._end_before(at))
                 return at
             case "replace":
-                made = [Token(kind, str(token), start_pos=token.start_pos, end_pos=token.end_pos) for kind in remedy.tokens]
+                text = str(token).strip('"')
+                made = [Token(kind, text, start_pos=token.start_pos, end_pos=token.end_pos) for kind in remedy.tokens]
                 self.tokens[at : at + 1] = made
                 self.quiet_until = at + max(len(made), 1) - 1
                 return at
@@ -163,6 +166,8 @@ class _Reader:
                 return at
             case "hoist":
                 return self._hoist(at)
+            case "body":
+                return self._body(at)
             case "item":
                 return self._skip(at + 1, (*ITEMS, END))
             case _:
@@ -185,6 +190,18 @@ class _Reader:
         if all(aside.feed(t) for t in (*header, *self.tokens[at:end], Token(END, ""))) and aside.root is not None:
             self.hoisted.extend(node for node in aside.root.children[1:] if isinstance(node, LarkTree))
         return end
+
+    def _body(self, at: int) -> int:
+        """Read on inside of the braces that follow, as if they were not there."""
+        brace = at
+        while self.tokens[brace].type not in ("LBRACE", "RBRACE", END) and not self._is_sync(brace):
+            brace += 1
+        closing = _matching(self.tokens, brace) if self.tokens[brace].type == "LBRACE" else None
+        if closing is None:
+            return self._skip(at)
+        del self.tokens[closing]
+        del self.tokens[brace]
+        return self._skip(brace)
 
     def _skip(self, at: int, wanted: tuple[str, ...] | None = None) -> int:
         """Go on at the first token from `at` where the parser knows its way."""

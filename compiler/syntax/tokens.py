@@ -30,13 +30,14 @@ _LOOKALIKES = (
     ("OPEN_TEXT", r'"[^\r\n]*'),
     ("SLASH_COMMENT", r"//[^\n]*|/\*(?:[^*]|\*(?!/))*(?:\*/)?"),
     ("SEMICOLON", r";"),
+    ("ERROR_SIGN", r":=|==|=>|!=|<=|>=|&&|\|\||\*\*|\+=|-="),
     ("FOREIGN_SPACE", r"[^\S \t\r\n]+|[\u200b\u200c\u200d\u2060\ufeff]+"),
 )
 
 
 @dataclass(frozen=True)
 class Lexed:
-    """The tokens of a file, ended by one of type `$END`; its comments; what each ERROR token means."""
+    """The tokens of a file, ended by one of type `$END`; its comments; what the ERROR token at an offset means."""
 
     tokens: tuple[Token, ...]
     comments: tuple[Comment, ...]
@@ -59,7 +60,7 @@ class Lexer:
         keywords = {text: name for text, name in fixed.items() if text.isalpha()}
         signs = {text: name for text, name in fixed.items() if not text.isalpha()}
         groups = [f"(?P<{name}>{patterns[name]})" for name in _ORDER[:-1]]
-        groups.append(r"(?P<FOREIGN_NAME>(?=\w*[^\x00-\x7f])[^\W\d]\w*)")
+        groups.append(r"(?P<FOREIGN_NAME>(?=\w*(?![\x00-\x7f])\w)[^\W\d]\w*)")
         groups.append(f"(?P<NAME>{patterns['NAME']})")
         groups += [f"(?P<{name}>{pattern})" for name, pattern in _LOOKALIKES]
         groups.append(f"(?P<SIGN>{'|'.join(re.escape(s) for s in sorted(signs, key=len, reverse=True))})")
@@ -89,7 +90,7 @@ class Lexer:
                     sink.add(errors.WrongQuotes(span, text))
                     tokens.append(_token("TEXT", f'"{text[1:-1]}"', start, end))
                 case "OPEN_TEXT":
-                    faults[len(tokens)] = errors.UnclosedText(span)
+                    faults[start] = errors.UnclosedText(span)
                     tokens.append(_token(ERROR, text, start, end))
                 case "SLASH_COMMENT":
                     sink.add(errors.ForeignComment(span, text[:2]))
@@ -101,7 +102,7 @@ class Lexer:
                     sink.add(errors.ForeignName(span, text))
                     tokens.append(_token("NAME", text, start, end))
                 case _:
-                    faults[len(tokens)] = errors.UnexpectedCharacter(span, text)
+                    faults[start] = errors.UnexpectedCharacter(span, text)
                     tokens.append(_token(ERROR, text, start, end))
         tokens.append(_token(END, "", len(source.text), len(source.text)))
         return Lexed(tuple(tokens), tuple(comments), faults)

@@ -17,7 +17,10 @@ Value = str | int | float | bool | tuple[int, int]
 
 @dataclass(frozen=True)
 class Name:
-    """An identifier where one is declared or where it names an argument, a setting or a key."""
+    """An identifier where one is declared or where it names an argument, a setting or a key.
+
+    `text` is empty where the name is missing; that is already reported.
+    """
 
     text: str
     span: Span = field(compare=False, repr=False)

@@ -1,0 +1,36 @@
+"""The manual page of every diagnostic: its class's docstring."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+
+from mosaic.compiler import errors
+from mosaic.compiler.diagnostic import Diagnostic
+
+
+@cache
+def diagnostics() -> tuple[type[Diagnostic], ...]:
+    """Every kind of diagnostic in `mosaic.compiler.errors`, by code."""
+    found: dict[type[Diagnostic], None] = {}
+    for module in iter_modules(errors.__path__, f"{errors.__name__}."):
+        for value in vars(import_module(module.name)).values():
+            if inspect.isclass(value) and issubclass(value, Diagnostic) and hasattr(value, "code"):
+                found.setdefault(value)
+    return tuple(sorted(found, key=lambda kind: (kind.code, kind.__name__)))
+
+
+def explain_code(code: str) -> str | None:
+    """The page of a code (`M302`, in any case), or None where no diagnostic has it."""
+    for kind in diagnostics():
+        if kind.code == code.strip().upper():
+            return f"{kind.code} ({kind.severity}): {_title(kind)}\n\n{inspect.getdoc(kind) or ''}\n"
+    return None
+
+
+def _title(kind: type[Diagnostic]) -> str:
+    """The message with an ellipsis for each field."""
+    return re.sub(r"\{[^{}]*\}", "…", kind.title)
