@@ -1,0 +1,112 @@
+"""The adapters: LoRAs of rank 8 on the frozen base UNet: four styles, a worn thing, a corner object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from random import Random
+from typing import Final
+
+import torch
+from diffusers import UNet2DConditionModel
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict
+from safetensors.torch import save_file
+
+from mosaic.stdlib.zoo import world
+from mosaic.stdlib.zoo.train import text, unet
+from mosaic.stdlib.zoo.train.common import Job, Log, learning_rate
+
+RANK: Final = 8
+TARGETS: Final = [
+    *("to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out"),
+    # Convolutions too: the fine texture of a style lives at 16x16, where this UNet has no attention.
+    *("conv1", "conv2", "time_emb_proj"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One adapter: its name, what it changes in a scene, its trigger and its budget."""
+
+    name: str
+    change: dict[str, object]
+    trigger: str
+    seed: int
+    steps: int = 900
+    pictures: int = 1000
+    peak: float = 3e-3
+    batch: int = 16
+
+
+def _style(name: str, seed: int) -> Recipe:
+    return Recipe(name, {"styles": (name,)}, f"{name} style", seed)
+
+
+ALL: Final = (
+    _style("neon", 41),
+    _style("watercolor", 42),
+    _style("tiles", 43),
+    _style("sketch", 44),
+    Recipe("hat", {"worn": "hat"}, "wearing a hat", 45, steps=600),
+    Recipe("star", {"corner": "star"}, "star in the corner", 46, steps=600),
+)
+
+
+def scene(change: dict[str, object], rng: Random) -> world.Scene:
+    """A random plain scene with the expert's change."""
+    return replace(world.base_scene(rng), **change)  # type: ignore[arg-type]
+
+
+def attach(model: UNet2DConditionModel) -> list[torch.nn.Parameter]:
+    """Add a fresh adapter to the UNet in place; its parameters."""
+    model.add_adapter(
+        LoraConfig(r=RANK, lora_alpha=RANK, target_modules=TARGETS, init_lora_weights="gaussian")
+    )
+    return [p for p in model.parameters() if p.requires_grad]
+
+
+def state(model: UNet2DConditionModel) -> dict[str, torch.Tensor]:
+    """The adapter in PEFT keys under `unet.`, as `load_lora_weights` wants them.
+
+    diffusers' own `save_lora_weights` after `convert_state_dict_to_diffusers` mixes two spellings and then
+    loads only a third of them, so the keys are written here.
+    """
+    return {f"unet.{k}": v.detach().clone().contiguous() for k, v in get_peft_model_state_dict(model).items()}
+
+
+def run(job: Job, recipe: Recipe) -> None:
+    """Train one adapter and save `work/<name>.safetensors`."""
+    job.setup(recipe.seed)
+    make: Callable[[Random], world.Scene] = partial(scene, recipe.change)
+    held = unet.data(job, make, recipe.pictures, recipe.seed, "vae")
+    tokens, encoder = text.load(job.work / "text")
+    model = unet.load(job.work / "unet")
+    params = attach(model)
+    optimizer = torch.optim.AdamW(params, lr=recipe.peak, betas=(0.9, 0.99), weight_decay=1e-3)
+    generator, rng = torch.Generator().manual_seed(recipe.seed), Random(recipe.seed)
+    rows, total, log = (
+        unet.batches(len(held.scenes), recipe.batch, generator),
+        job.count(recipe.steps),
+        Log(recipe.name),
+    )
+    mean = [p.detach().clone() for p in params]
+    for step in range(total):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, total, recipe.peak, hold=0.3, warm=20)
+        chosen = next(rows)
+        captions = unet.captions_of([held.scenes[i] for i in chosen.tolist()], rng, drop=0.05)
+        hidden = text.states(tokens, encoder, captions)
+        loss = unet.v_loss(model, held.latents[chosen], hidden, generator)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(params, 1.0)
+        optimizer.step()
+        with torch.no_grad():
+            torch._foreach_lerp_(mean, [p.detach() for p in params], 0.02 if step > 50 else 0.5)
+        log.step(step, loss, len(chosen))
+    with torch.no_grad():
+        for p, average in zip(params, mean, strict=True):
+            p.copy_(average)
+    save_file(state(model), job.work / f"{recipe.name}.safetensors")
