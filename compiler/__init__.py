@@ -17,21 +17,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from mosaic.compiler.check.file import check_file
+from mosaic.compiler.check.file import Checked, check_file
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic, Severity, Sink
 from mosaic.compiler.errors.names import UnknownPlan
 from mosaic.compiler.ir.graph import Graph
-from mosaic.compiler.lower import lower
 from mosaic.compiler.near import nearest
 from mosaic.compiler.passes import OPTIMISE, RESOLVE, Pass, run_passes
 from mosaic.compiler.passes.choose_operators import Choice, choose
 from mosaic.compiler.passes.inline_fragments import inline_fragments
-from mosaic.compiler.program import Program, Source
 from mosaic.compiler.rules import run_rules
 from mosaic.compiler.source import SourceFile
 from mosaic.compiler.syntax.parse import parse
+
+if TYPE_CHECKING:
+    from mosaic.compiler.program import Program, Source
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,39 @@ def compile(
     `parameters` gives values to the file's `param`s, as text or as Python values. `passes` are the rewrites
     after the rules; leaving any but `expand_verbs` out changes no byte of a result.
     """
+    judged = _judge(source, context, plan, parameters or {})
+    if judged.sink.has_errors or judged.checked is None:
+        return Compiled(tuple(judged.sink))
+    # Programs are pydantic models; `check` needs none, and starts in half the time without them.
+    from mosaic.compiler.lower import lower
+
+    graphs = tuple(run_passes(graph, context, passes) for graph in judged.resolved)
+    programs = tuple(lower(graph, context, _source(source, graph, judged.checked)) for graph in graphs)
+    return Compiled(tuple(judged.sink), programs, graphs, judged.choices)
+
+
+def check(source: SourceFile, context: Context) -> tuple[Diagnostic, ...]:
+    """Every mistake of a file, without making a program of it."""
+    return tuple(_judge(source, context, None, {}).sink)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    sink: Sink
+    checked: Checked | None = None
+    resolved: tuple[Graph, ...] = ()
+    choices: Mapping[str, tuple[Choice, ...]] = field(default_factory=dict)
+
+
+def _judge(
+    source: SourceFile, context: Context, plan: str | None, parameters: Mapping[str, object]
+) -> _Judged:
+    """Parse, check, resolve and judge: all that can be said of a file."""
     sink = Sink()
     file = parse(source, sink)
     if file is None:
-        return Compiled(tuple(sink))
-    checked = check_file(file, context, parameters or {}, sink)
+        return _Judged(sink)
+    checked = check_file(file, context, parameters, sink)
     names = [graph.name for graph in checked.graphs]
     if plan is not None and plan not in names and not sink.has_errors:
         sink.add(UnknownPlan(None, plan, source.name, nearest(plan, names)))
@@ -79,19 +109,7 @@ def compile(
         if plan in (None, graph.name):
             resolved.append(graph)
             choices[graph.name] = graph_choices
-    if sink.has_errors:
-        return Compiled(tuple(sink))
-    graphs = tuple(run_passes(graph, context, passes) for graph in resolved)
-    programs = tuple(
-        lower(graph, context, _source(source, graph, checked.parameters, checked.libraries))
-        for graph in graphs
-    )
-    return Compiled(tuple(sink), programs, graphs, choices)
-
-
-def check(source: SourceFile, context: Context) -> tuple[Diagnostic, ...]:
-    """Every mistake of a file."""
-    return compile(source, context).diagnostics
+    return _Judged(sink, checked, tuple(resolved), choices)
 
 
 def _choices(graph: Graph, context: Context) -> tuple[Choice, ...]:
@@ -99,13 +117,13 @@ def _choices(graph: Graph, context: Context) -> tuple[Choice, ...]:
     return tuple(choose(node, context) for node in inlined.nodes() if node.op == "fuse")
 
 
-def _source(
-    source: SourceFile, graph: Graph, parameters: Mapping[str, object], libraries: Mapping[str, str]
-) -> Source:
+def _source(source: SourceFile, graph: Graph, checked: Checked) -> Source:
+    from mosaic.compiler.program import Source
+
     return Source(
         name=source.name,
         plan=graph.name,
         text=source.text,
-        parameters=dict(parameters),
-        libraries=dict(libraries),
+        parameters=dict(checked.parameters),
+        libraries=dict(checked.libraries),
     )

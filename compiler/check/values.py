@@ -19,12 +19,9 @@ def read_value(kind: Kind, given: object) -> Attribute:
         return text == "true"
     number = None if kind is Kind.FLAG else read_number(text)
     if isinstance(number, Number) and accepts(kind, number.kind):
-        return float(number.value) if _is_real(kind, number) else number.value
+        value = number.value
+        return float(value) if isinstance(value, int) and kind in (Kind.NUMBER, Kind.FRACTION) else value
     raise ValueError(f"`{text}` is no {kind} (such as {_EXAMPLES[kind]})")
-
-
-def _is_real(kind: Kind, number: Number) -> bool:
-    return kind in (Kind.NUMBER, Kind.FRACTION) and isinstance(number.value, int)
 
 
 def _spelled(given: object) -> str:
