@@ -70,14 +70,14 @@ def show(
     diagnostics: Iterable[Diagnostic], *, as_json: bool = False, to_stderr: bool = False, files: int = 1
 ) -> None:
     """Print diagnostics; `files` is how many files were read."""
-    from mosaic.compiler.render import render_json, render_text
+    from mosaic.compiler.render import json_report, render_text
 
     stream = sys.stderr if to_stderr else sys.stdout
     found = tuple(diagnostics)
     if as_json:
-        stream.write(render_json(found, files=files))
+        print_json(json_report(found, files=files))
     elif found:
-        print(render_text(found, colour=coloured(stream)), file=stream)
+        print(render_text(found, color=colored(stream)), file=stream)
 
 
 def finish(diagnostics: Iterable[Diagnostic], *, unreadable: bool = False) -> NoReturn:
@@ -93,6 +93,6 @@ def print_json(document: dict[str, Any]) -> None:
     print(json.dumps(document, indent=2, ensure_ascii=False))
 
 
-def coloured(stream: TextIO) -> bool:
+def colored(stream: TextIO) -> bool:
     """Whether to write colours: to a terminal, unless NO_COLOR (no-color.org) is set."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

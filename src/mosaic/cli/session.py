@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,12 +25,20 @@ PROGRAM = ".json"
 
 @dataclass(frozen=True)
 class Job:
-    """One program to run, and the folder below the output folder where its files go."""
+    """One program to run, and the folder below the output folder where its files go.
+
+    Each plan of a file that holds several has a folder, and in it each member of a sweep.
+    """
 
     program: Program
-    folder: str = ""
-    label: str = ""
-    swept: dict[str, str] = field(default_factory=dict)
+    plan_folder: str = ""
+    cell_folder: str = ""
+    swept: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """Where its files go."""
+        return Path(self.plan_folder, self.cell_folder)
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,12 @@ class Outcome:
         return {
             "version": 1,
             "emitted": [
-                {"path": str(file.path), "type": file.type, "sha256": file.sha256, "parameters": job.swept}
+                {
+                    "path": str(file.path),
+                    "type": file.type,
+                    "sha256": file.sha256,
+                    "parameters": dict(job.swept),
+                }
                 for job, result in self.results
                 for file in result.emitted
             ],
@@ -69,10 +82,9 @@ class Outcome:
 
     def lines(self) -> Iterator[str]:
         """The same for people."""
-        for job, result in self.results:
+        for _, result in self.results:
             for file in result.emitted:
-                label = f"  {job.label}" if job.label else ""
-                yield f"{file.path}  {file.type}  sha256:{file.sha256}{label}"
+                yield f"{file.path}  {file.type}  sha256:{file.sha256}"
         yield from (f"{path}  contact sheet" for path in self.sheets)
         yield from (f"{path}  report" for path in self.reports)
         seconds = sum(result.seconds for _, result in self.results)
@@ -93,13 +105,7 @@ def jobs(project: Project, path: str, plan: str | None, settings: Sequence[str])
         sink.extend(compiled.diagnostics)
         several = len(compiled.programs) > 1
         for program in compiled.programs:
-            folders = (program.source.plan if several else "", cell.folder)
-            labels = (program.source.plan if several else "", cell.label)
-            found.append(
-                Job(
-                    program, "/".join(filter(None, folders)), " ".join(filter(None, labels)), dict(cell.swept)
-                )
-            )
+            found.append(Job(program, program.source.plan if several else "", cell.folder, cell.swept))
     return Jobs(tuple(found), tuple(sink), wanted.open_axes)
 
 
@@ -131,3 +137,18 @@ def work(engine: Engine, jobs: Jobs, output: Path, report: Path | None) -> Outco
     if jobs.axes:
         outcome.sheets.extend(_sheets(jobs, outcome, output))
     return outcome
+
+
+def _sheets(jobs: Jobs, outcome: Outcome, output: Path) -> Iterator[Path]:
+    """One contact sheet for each picture that the plans emit, over all values that were swept."""
+    from mosaic.runtime.sheet import Tile, write_sheet
+
+    tiles: dict[Path, list[Tile]] = {}
+    for job, result in outcome.results:
+        for file in result.emitted:
+            if file.type != "image":
+                continue
+            sheet = output / job.plan_folder / file.name
+            tiles.setdefault(sheet.with_suffix(".sheet.png"), []).append(Tile(job.swept, file.path))
+    for sheet, pictures in tiles.items():
+        yield write_sheet(pictures, sheet)
