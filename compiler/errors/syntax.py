@@ -62,7 +62,9 @@ class MissingHeader(Diagnostic):
     label: ClassVar[str] = "the header belongs before this"
 
     def fixes(self) -> tuple[Fix, ...]:
-        return (Fix("begin with `mosaic 1`", (Edit(self.span.before(), "mosaic 1\n\n"),)),) if self.span else ()
+        return (
+            (Fix("begin with `mosaic 1`", (Edit(self.span.before(), "mosaic 1\n\n"),)),) if self.span else ()
+        )
 
 
 @dataclass(frozen=True)
@@ -414,7 +416,9 @@ class UnknownUnit(Diagnostic):
     near: str | None = None
 
     def help(self) -> tuple[str, ...]:
-        return ("units: ms, s, min (duration), KiB, MiB, GiB, TiB (memory), % (fraction); a size is written 64x64",)
+        return (
+            "units: ms, s, min (duration), KiB, MiB, GiB, TiB (memory), % (fraction); a size is written 64x64",
+        )
 
     def fixes(self) -> tuple[Fix, ...]:
         if self.span is None or self.near is None:
@@ -716,7 +720,9 @@ class MissingType(Mistake):
     label: ClassVar[str] = "expected `: type` here"
 
     def help(self) -> tuple[str, ...]:
-        return ("types: text int number fraction flag size duration memory, and checkpoint lora embedding model image",)
+        return (
+            "types: text int number fraction flag size duration memory, and checkpoint lora embedding model image",
+        )
 
 
 @dataclass(frozen=True)
@@ -825,7 +831,9 @@ class UnknownStatement(Mistake):
     def near(self) -> str | None:
         """The keyword that was probably meant."""
         words = [word.strip("`") for word in self.expected]
-        return next(iter(difflib.get_close_matches(self.found.strip("`").lower(), words, n=1, cutoff=0.6)), None)
+        return next(
+            iter(difflib.get_close_matches(self.found.strip("`").lower(), words, n=1, cutoff=0.6)), None
+        )
 
     def help(self) -> tuple[str, ...]:
         if self.near:

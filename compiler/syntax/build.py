@@ -39,7 +39,7 @@ class Builder:
         built = [self._item(node) for node in (*nodes, *hoisted) if isinstance(node, LarkTree)]
         items = [item for item in built if item is not None]
         items.sort(key=lambda item: item.span.start)
-        return tree.File(self.source, self._edition(header), tuple(items), comments)
+        return tree.File(self.source, self._edition(header), tuple(items), comments, self._span(header))
 
     def _edition(self, header: LarkTree[Token]) -> int | None:
         token = header.children[0]

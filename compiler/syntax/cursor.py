@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from lark import Lark, Token, UnexpectedToken
 from lark import Tree as LarkTree
-from lark.parsers.lalr_interactive_parser import InteractiveParser
 
 from mosaic.compiler.syntax.tokens import END, Lexer
 from mosaic.grammar import grammar_text
@@ -42,7 +42,8 @@ class Cursor:
     """A position in a parse. Feeding a token that does not fit changes nothing."""
 
     def __init__(self) -> None:
-        self._parser: InteractiveParser = tables().grammar.parse_interactive("")
+        # Lark types nothing of its interactive parser's methods.
+        self._parser: Any = tables().grammar.parse_interactive("")
         self.root: LarkTree[Token] | None = None
 
     def feed(self, token: Token) -> bool:
@@ -63,9 +64,10 @@ class Cursor:
             self.root = result
         return True
 
-    def choices(self) -> Sequence[str]:
-        """A quick over-estimate of the kinds of tokens that fit: a table row, not a trial."""
-        return self._parser.choices()  # type: ignore[return-value]
+    def choices(self) -> Mapping[str, object]:
+        """A quick over-estimate of the kinds of tokens that fit: a row of the table, not a trial."""
+        row: Mapping[str, object] = self._parser.choices()
+        return row
 
     def accepts(self) -> frozenset[str]:
         """The kinds of tokens that fit."""
@@ -115,7 +117,8 @@ class Cursor:
 
     @property
     def _values(self) -> list[object]:
-        return self._parser.parser_state.value_stack
+        values: list[object] = self._parser.parser_state.value_stack
+        return values
 
     def _opened(self) -> list[tuple[int, Token]]:
         """The open brackets with their places on the stack. A closed pair may still lie there, not yet reduced."""
@@ -130,7 +133,9 @@ class Cursor:
     def _is_block(self, place: int) -> bool:
         """Whether the brace on this place of the stack is that of a plan or define."""
         before = self._values[place - 1]
-        return self._values[place] == "{" and not (isinstance(before, Token) and before.type in ("BUDGET", "POLICY"))
+        return self._values[place] == "{" and not (
+            isinstance(before, Token) and before.type in ("BUDGET", "POLICY")
+        )
 
     def _floor(self, kind: str) -> int | None:
         """How many values must stay for a token of this kind to mean what its author meant."""

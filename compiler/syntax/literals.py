@@ -147,7 +147,8 @@ class Piece:
 
 
 _PIECES = re.compile(
-    r"(?P<chars>[^\\{}]+|\{\{|\}\}|\\[\"\\n])|(?P<insert>\{[^{}\\]*\})|(?P<escape>\\.)|(?P<brace>[{}\\])", re.DOTALL
+    r"(?P<chars>[^\\{}]+|\{\{|\}\}|\\[\"\\n])|(?P<insert>\{[^{}\\]*\})|(?P<escape>\\.)|(?P<brace>[{}\\])",
+    re.DOTALL,
 )
 _MEANINGS = {"{{": "{", "}}": "}", '\\"': '"', "\\\\": "\\", "\\n": "\n"}
 
@@ -157,6 +158,8 @@ def read_text(token: str) -> list[Piece]:
     pieces = []
     for match in _PIECES.finditer(token, 1, len(token) - 1):
         kind, text = str(match.lastgroup), match[0]
-        meaning = text[1:-1] if kind == "insert" else text[1:] if kind == "escape" else _MEANINGS.get(text, text)
+        meaning = (
+            text[1:-1] if kind == "insert" else text[1:] if kind == "escape" else _MEANINGS.get(text, text)
+        )
         pieces.append(Piece(kind, meaning, match.start(), match.end()))
     return pieces

@@ -10,13 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import product
 from types import SimpleNamespace
+from typing import Any
 
 from lark import Token, UnexpectedToken
+from lark import Tree as LarkTree
 
-from mosaic.compiler.diagnostic import Diagnostic
+from mosaic.compiler.diagnostic import Diagnostic, Sink
 from mosaic.compiler.errors import syntax as errors
 from mosaic.compiler.source import SourceFile, Span
 from mosaic.compiler.syntax.cursor import CLOSING, ITEMS, OPENING, STATEMENTS, Cursor, tables
@@ -126,7 +128,9 @@ def _wrong_closing(offence: Offence, opened: Token | None) -> tuple[Diagnostic, 
         here = offence.source.span(opened.start_pos or 0, opened.end_pos or 0) if opened else None
         right = OPENING[opened.type] if opened and opened.type != "LBRACE" else ""
         if right and offence.cursor.after([right]):
-            return errors.NothingToClose(offence.span, bracket, here, _SIGNS[right]), Remedy("replace", (right,))
+            return errors.NothingToClose(offence.span, bracket, here, _SIGNS[right]), Remedy(
+                "replace", (right,)
+            )
         return errors.NothingToClose(offence.span, bracket, here), Remedy("replace")
     return _unclosed(offence, opened), SKIP
 
@@ -163,7 +167,7 @@ def _by_place(offence: Offence, accepts: frozenset[str]) -> tuple[Diagnostic, Re
 
 def _by_expectation(offence: Offence, accepts: frozenset[str]) -> tuple[Diagnostic, Remedy]:
     """What the kind of place says."""
-    token, kind = offence.token, offence.token.type
+    kind = offence.token.type
     if accepts == {"NAME"} and kind == "TEXT":
         return offence.say(errors.QuotedName), Remedy("replace", ("NAME",))
     if accepts == {"NAME"} and kind == "NUMBER":
@@ -203,7 +207,21 @@ def _is_reserved_name(offence: Offence) -> bool:
     """Whether a keyword stands where a name is meant, judging by what surrounds it."""
     if offence.token.type not in tables().keywords or "NAME" not in offence.cursor.choices():
         return False
-    follows = ("EQUAL", "COMMA", "RPAR", "RSQB", "STAR", "DOT", "IN", "LPAR", "COLON", "LBRACE", "RBRACE", "AS", END)
+    follows = (
+        "EQUAL",
+        "COMMA",
+        "RPAR",
+        "RSQB",
+        "STAR",
+        "DOT",
+        "IN",
+        "LPAR",
+        "COLON",
+        "LBRACE",
+        "RBRACE",
+        "AS",
+        END,
+    )
     return offence.same_line and offence.next.type in follows
 
 
@@ -216,7 +234,9 @@ def _describe(accepts: frozenset[str]) -> tuple[str, ...]:
     else:
         named = {"NAME": "a name", "NUMBER": "a number", "TEXT": "a text"}
         words += [text for kind, text in named.items() if kind in accepts]
-    signs = [spelled[kind] for kind in accepts if kind in spelled and not (kind == "LSQB" and "a value" in words)]
+    signs = [
+        spelled[kind] for kind in accepts if kind in spelled and not (kind == "LSQB" and "a value" in words)
+    ]
     words += [f"`{text}`" for text in sorted(signs, key=lambda text: (text.isalpha(), text))]
     if END in accepts:
         words.append("the end of the file")
@@ -230,7 +250,7 @@ def _by_example(offence: Offence, accepts: frozenset[str]) -> tuple[Diagnostic, 
     token = offence.token
     for level, (state, fits) in enumerate(_signatures(offence.cursor, accepts)):
         stop = _stop(token, state, fits)
-        label = stop.match_examples(lambda text, level=level: _raise(text, level, token), _examples())
+        label = stop.match_examples(partial(_raise, level, token), _examples())
         if label is not None:
             entry = mistakes()[int(label)]
             kind = getattr(errors, entry["class"])
@@ -264,18 +284,19 @@ def _signatures(cursor: Cursor, accepts: frozenset[str]) -> Iterator[tuple[int, 
 
 def _stop(token: Token, state: int, accepts: frozenset[str]) -> UnexpectedToken:
     # Lark compares the sets of two stops through their parsers; both are known here already.
-    parser = SimpleNamespace(accepts=lambda: accepts)
-    return UnexpectedToken(token, set(accepts), state=state, interactive_parser=parser)
+    parser: Any = SimpleNamespace(accepts=lambda: accepts)
+    stop: Any = UnexpectedToken
+    found: UnexpectedToken = stop(token, set(accepts), state=state, interactive_parser=parser)
+    return found
 
 
-def _raise(text: str, level: int, token: Token) -> None:
-    """Raise the stop of an example, where it stops at a token like this one."""
+def _raise(level: int, token: Token, text: str) -> LarkTree[Token]:
+    """Raise the stop of an example where it stops at a token like this one; else behave as if it were read."""
     stops, exact = _stops(text)
-    if level >= len(stops) or stops[level].token.type != token.type:
-        return
-    if exact and str(stops[level].token) != str(token):
-        return
-    raise stops[level]
+    is_like = level < len(stops) and stops[level].token.type == token.type
+    if is_like and (not exact or str(stops[level].token) == str(token)):
+        raise stops[level]
+    return LarkTree("elsewhere", [])
 
 
 @cache
@@ -293,8 +314,6 @@ def _stops(example: str) -> tuple[tuple[UnexpectedToken, ...], bool]:
 
 
 def _tokens(text: str) -> tuple[Token, ...]:
-    from mosaic.compiler.diagnostic import Sink
-
     lexed = tables().lexer.lex(SourceFile("mistakes.toml", text), Sink())
     if any(token.type == ERROR for token in lexed.tokens):
         raise ValueError(f"an example of mistakes.toml holds what is no token: {text}")
@@ -316,4 +335,6 @@ def _examples() -> tuple[tuple[str, tuple[str, ...]], ...]:
 def _expanded(body: str) -> Iterator[str]:
     """Every combination of the alternatives in `{a|b}`."""
     pieces = re.split(r"\{([^{}]*\|[^{}]*)\}", body)
-    yield from ("".join(choice) for choice in product(*(p.split("|") if k % 2 else [p] for k, p in enumerate(pieces))))
+    yield from (
+        "".join(choice) for choice in product(*(p.split("|") if k % 2 else [p] for k, p in enumerate(pieces)))
+    )

@@ -154,7 +154,10 @@ class _Reader:
                 return at
             case "replace":
                 text = str(token).strip('"')
-                made = [Token(kind, text, start_pos=token.start_pos, end_pos=token.end_pos) for kind in remedy.tokens]
+                made = [
+                    Token(kind, text, start_pos=token.start_pos, end_pos=token.end_pos)
+                    for kind in remedy.tokens
+                ]
                 self.tokens[at : at + 1] = made
                 self.quiet_until = at + max(len(made), 1) - 1
                 return at
@@ -187,7 +190,10 @@ class _Reader:
                 break
         aside = Cursor()
         header = (Token("MOSAIC", "", start_pos=0, end_pos=0), Token("NUMBER", "", start_pos=0, end_pos=0))
-        if all(aside.feed(t) for t in (*header, *self.tokens[at:end], Token(END, ""))) and aside.root is not None:
+        if (
+            all(aside.feed(t) for t in (*header, *self.tokens[at:end], Token(END, "")))
+            and aside.root is not None
+        ):
             self.hoisted.extend(node for node in aside.root.children[1:] if isinstance(node, LarkTree))
         return end
 
@@ -208,7 +214,9 @@ class _Reader:
         inner = 0
         while True:
             token = self.tokens[at]
-            is_stop = token.type == END or (self._is_stop(at, inner) and (wanted is None or token.type in wanted))
+            is_stop = token.type == END or (
+                self._is_stop(at, inner) and (wanted is None or token.type in wanted)
+            )
             if is_stop and self.cursor.resume(token.type, self._hole(at)):
                 self.depth = sum(b.type != "LBRACE" for b in self.cursor.open_brackets)
                 return at

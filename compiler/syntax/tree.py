@@ -258,3 +258,4 @@ class File:
     edition: int | None
     items: tuple[Item, ...]
     comments: tuple[Comment, ...] = field(compare=False, default=())
+    header: Span | None = field(compare=False, repr=False, default=None)
