@@ -68,13 +68,6 @@ def _operand(
     if node is None:
         return None
     if position == 0:
-        if node.op in ("strength", "region", "window"):
-            world.sink.add(
-                NotAnOperand(
-                    expression.span, "the base", f"has no {node.op}", "only the experts after it have"
-                )
-            )
-            return None
         return node if wanted(node, (Kind.MODEL,), "the base of `fuse`", expression.span, world) else None
     kind = node.type.kind
     if kind is Kind.CONTROL:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from mosaic.compiler.ir.graph import Attribute, Node
 
+INFIXES = ("strength", "region", "window")
+"""Operations that say how an expert takes part in a fusion."""
+
 
 def constant(node: Node) -> Attribute:
     """The value of a constant expression, or None where an argument of a fragment is still open.
@@ -36,6 +39,6 @@ def spelled(value: Attribute) -> str:
 
 def operand(node: Node) -> Node:
     """The node under strengths, regions and windows."""
-    while node.op in ("strength", "region", "window"):
+    while node.op in INFIXES:
         node = node.inputs[0]
     return node

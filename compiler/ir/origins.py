@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from mosaic.compiler.context import ExpertFacts
 from mosaic.compiler.diagnostic import InternalError
+from mosaic.compiler.ir.evaluate import INFIXES
 from mosaic.compiler.ir.graph import Node, scalar
 from mosaic.compiler.types import Kind
 
@@ -17,7 +18,7 @@ SAMPLED = ("sample", "resume", "refine", "denoise", "denoise_rest", "denoise_aga
 
 def base_node(model: Node) -> Node:
     """The checkpoint at the bottom of a model, as its `expert` node."""
-    while model.op in ("fuse", "load_model"):
+    while model.op in ("fuse", "load_model", *INFIXES):
         model = model.inputs[0]
     return model
 

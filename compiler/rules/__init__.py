@@ -16,6 +16,7 @@ from mosaic.compiler.rules.coverage import coverage
 from mosaic.compiler.rules.families import families
 from mosaic.compiler.rules.fused_operands import fused_operands
 from mosaic.compiler.rules.half_done import half_done
+from mosaic.compiler.rules.infixes import infixes
 from mosaic.compiler.rules.latent_spaces import latent_spaces
 from mosaic.compiler.rules.outputs import outputs
 from mosaic.compiler.rules.predictions import predictions
@@ -31,6 +32,7 @@ RULES: tuple[Rule, ...] = (
     latent_spaces,
     coverage,
     fused_operands,
+    infixes,
     tokens,
     prompts,
     half_done,

@@ -48,6 +48,8 @@ MISTAKES = [
      'let image = sample(more, prompt: "{hero}")\n' + EMIT, "hero * 0.5"),
     ("M306", LOOK + 'let more = fuse(base, look)\nlet image = sample(more, prompt: "a")\n' + EMIT, "look"),
     ("M306", BASE + NEON + "let look = fuse(base * 0.5, neon)\n" + DONE, "base * 0.5"),
+    ("M306", BASE + 'emit base * 0.5 as "p.safetensors"', "base * 0.5"),
+    ("M306", BASE + 'let half = base * 0.5\nlet image = sample(half, prompt: "a")\n' + EMIT, "half"),
     ("M307", LOOK + 'let image = sample(look, "a cat")\n' + EMIT, '"a cat"'),
     ("M308", LOOK + 'let image = sample(look, prompt: "a", prompt: "b")\n' + EMIT, "prompt"),
     ("M309", LOOK + 'let image = sample(look, prompt: "a {base}")\n' + EMIT, "{base}"),

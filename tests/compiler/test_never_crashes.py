@@ -1,0 +1,84 @@
+"""Whatever well-formed nonsense a plan holds, compiling ends in diagnostics or in a program, never in a crash."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mosaic.compiler import Compiled
+from mosaic.compiler.program import Program
+
+Compile = Callable[..., Compiled]
+
+NAMES = st.sampled_from(
+    ["base", "other", "neon", "hero", "look", "a", "b", "w", "who", "nothere", "house.styled"]
+)
+LITERALS = st.sampled_from(
+    ["0", "1", "20", "-1", "0.8", "50%", "150%", "64x64", "63x64", "2s", "2GiB", "true", '"a cat"', '"a {who} {hero}"',
+     '"{base}"', '"{{"', "[neon, look]", "4..8", '"p.png"']
+)  # fmt: skip
+KEYS = st.sampled_from(
+    ["prompt", "steps", "guidance", "size", "seed", "until", "strength", "via", "with", "scheduler"]
+)
+VERBS = st.sampled_from(
+    ["checkpoint", "lora", "embedding", "vae", "fuse", "sample", "resume", "refine", "decode", "encode", "load_image",
+     "rect", "align", "house.styled", "house.nothere", "nothere", "local"]
+)  # fmt: skip
+IDS = st.sampled_from(['"t/base"', '"t/other"', '"t/neon"', '"t/film"', '"t/hero"', '"t/vae"', '"t/nothere"'])
+
+
+def _call(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    argument = st.one_of(inner, IDS, st.tuples(KEYS, inner).map(lambda pair: f"{pair[0]}: {pair[1]}"))
+    return st.tuples(VERBS, st.lists(argument, max_size=4)).map(
+        lambda call: f"{call[0]}({', '.join(call[1])})"
+    )
+
+
+EXPRESSIONS = st.recursive(
+    st.one_of(NAMES, LITERALS),
+    lambda inner: st.one_of(
+        _call(inner),
+        st.tuples(inner, inner).map(lambda pair: f"{pair[0]} * {pair[1]}"),
+        st.tuples(inner, inner).map(lambda pair: f"{pair[0]} in {pair[1]}"),
+        st.tuples(inner, LITERALS, LITERALS).map(lambda three: f"{three[0]} during {three[1]}..{three[2]}"),
+    ),
+    max_leaves=6,
+)
+STATEMENTS = st.one_of(
+    st.tuples(st.sampled_from(["look", "a", "b", "base"]), EXPRESSIONS).map(lambda s: f"let {s[0]} = {s[1]}"),
+    EXPRESSIONS.map(lambda e: f'emit {e} as "x.png"'),
+    EXPRESSIONS.map(lambda e: f'emit {e} as "{{who}}.safetensors"'),
+    st.sampled_from(["return base", "budget { latency: 2s }", "policy { use: personal }"]),
+)
+BEFORE = """
+use "./house.mosaic"
+param who: text = "cat"
+param w: number = 0.5
+define local(m: model, e: lora = lora("t/neon")) -> latent { return sample(fuse(m, e * w), prompt: "{who} {e}") }
+"""
+TEXTS = {
+    "./house.mosaic": "mosaic 1\n"
+    "define styled(m: checkpoint, e: lora, s: number = 1) -> model { return fuse(m, e * s) }"
+}
+START = """
+let base = checkpoint("t/base")
+let other = checkpoint("t/other")
+let neon = lora("t/neon")
+let hero = embedding("t/hero")
+"""
+
+
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(statements=st.lists(STATEMENTS, min_size=1, max_size=5))
+def test_diagnostics_or_a_program(compiled: Compile, statements: list[str]) -> None:
+    result = compiled(START + "\n".join(statements), BEFORE, texts=TEXTS)
+    for found in result.diagnostics:
+        assert found.message()
+        found.primary(), found.labels(), found.help(), found.fixes()
+    if result.has_errors:
+        assert not result.programs
+        return
+    (program,) = result.programs
+    assert Program.from_json(program.to_json()) == program
