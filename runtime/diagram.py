@@ -1,19 +1,26 @@
-"""A program as a picture: its instructions in columns, drawn as SVG."""
+"""A program as a picture: its instructions from top to bottom, drawn as SVG.
+
+A layered drawing (Sugiyama et al. 1981): each instruction stands below everything that it takes; a value that is
+used further down passes the layers between in a lane of its own, so that no line runs behind a box.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 from mosaic.compiler.program import Instruction
 from mosaic.runtime.verify import takes
 
-_WIDTH: Final = 150
-_HEIGHT: Final = 46
-_ACROSS: Final = 58
-_DOWN: Final = 22
-_EDGE: Final = 6
+_WIDTH: Final = 208
+_LANE: Final = 8
+_HEIGHT: Final = 48
+_DOWN: Final = 40
+_GAP: Final = 30
+_EDGE: Final = 4
+_LETTERS: Final = 26
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Edge:
-    """A curve from one box to another, as the data of an SVG path. `kind` is the value's type."""
+    """A curve from one box down to another, as the data of an SVG path. `kind` is the value's type."""
 
     path: str
     kind: str
@@ -48,72 +55,105 @@ class Diagram:
     height: float
 
 
-def draw(instructions: Sequence[Instruction], texts: Mapping[int, tuple[str, str]]) -> Diagram:
-    """Lay out instructions from left to right, each behind everything that it takes.
+@dataclass
+class _Item:
+    """A box, or where the lane of instruction `source` passes a layer; `x` is its middle."""
 
-    `texts` gives the heading and the second line of each instruction by position.
-    """
+    source: int
+    width: int
+    above: list[_Item] = field(default_factory=list)
+    x: float = 0.0
+
+
+def draw(instructions: Sequence[Instruction], texts: Mapping[int, tuple[str, str]]) -> Diagram:
+    """Lay out instructions. `texts` gives the heading and the second line of each by position."""
     made = {instruction.result: number for number, instruction in enumerate(instructions)}
     sources = [
-        [(made[value], kind) for value, kind in takes(instruction.operation) if value in made]
-        for instruction in instructions
+        dict.fromkeys((made[value], kind) for value, kind in takes(i.operation) if value in made)
+        for i in instructions
     ]
-    columns = _columns(sources)
-    rows = _rows(columns, sources)
-    tallest = max((len(column) for column in columns), default=1)
-    nodes: dict[int, Node] = {}
-    for place, column in enumerate(rows):
-        indent = (tallest - len(column)) * (_HEIGHT + _DOWN) / 2
-        for row, number in enumerate(column):
-            title, detail = texts[number]
-            x = _EDGE + place * (_WIDTH + _ACROSS)
-            y = _EDGE + indent + row * (_HEIGHT + _DOWN)
-            op = instructions[number].operation.op
-            nodes[number] = Node(number, op, _short(title), _short(detail), x, y)
-    edges = [
-        Edge(_curve(nodes[source], nodes[number]), kind)
-        for number, taken in enumerate(sources)
-        for source, kind in taken
-    ]
-    width = len(columns) * (_WIDTH + _ACROSS) - _ACROSS + 2 * _EDGE
-    height = tallest * (_HEIGHT + _DOWN) - _DOWN + 2 * _EDGE
-    return Diagram(tuple(nodes[n] for n in sorted(nodes)), tuple(edges), max(width, 0), max(height, 0))
-
-
-def _columns(sources: Sequence[Sequence[tuple[int, str]]]) -> list[list[int]]:
-    """Instructions by the length of the longest way to them."""
     depth: list[int] = []
     for taken in sources:
         depth.append(1 + max((depth[source] for source, _ in taken), default=-1))
-    columns: list[list[int]] = [[] for _ in range(max(depth, default=-1) + 1)]
-    for number, place in enumerate(depth):
-        columns[place].append(number)
-    return columns
+    layers, boxes, ways = _layers(depth, [[source for source, _ in taken] for taken in sources])
+    for layer in layers:
+        _place(layer)
+    items = [item for layer in layers for item in layer]
+    left = min((item.x - item.width / 2 for item in items), default=0.0) - _EDGE
+    for item in items:
+        item.x -= left
+    nodes = []
+    for number, instruction in enumerate(instructions):
+        title, detail = (_short(text) for text in texts[number])
+        x = boxes[number].x - _WIDTH / 2
+        nodes.append(Node(number, instruction.operation.op, title, detail, round(x, 1), _top(depth[number])))
+    edges = [
+        Edge(_curve([boxes[source], *ways[source, number], boxes[number]], depth[source]), kind)
+        for number, taken in enumerate(sources)
+        for source, kind in taken
+    ]
+    width = max((item.x + item.width / 2 for item in items), default=0.0) + _EDGE
+    return Diagram(tuple(nodes), tuple(edges), round(width, 1), _top(len(layers)) - _DOWN + _EDGE)
 
 
-def _rows(columns: Sequence[Sequence[int]], sources: Sequence[Sequence[tuple[int, str]]]) -> list[list[int]]:
-    """Each column in the order of what its members take, which keeps curves from crossing (barycentre method,
-    Sugiyama et al. 1981)."""
-    placed: dict[int, float] = {}
-    ordered: list[list[int]] = []
-    for column in columns:
-        centres = {
-            number: sum(placed[source] for source, _ in sources[number]) / max(1, len(sources[number]))
-            for number in column
-        }
-        row = sorted(column, key=lambda number: (centres[number], number))
-        placed.update({number: index - (len(row) - 1) / 2 for index, number in enumerate(row)})
-        ordered.append(row)
-    return ordered
+_Ways = dict[tuple[int, int], list[_Item]]
 
 
-def _curve(source: Node, target: Node) -> str:
-    x1, y1 = source.x + source.width, source.y + source.height / 2
-    x2, y2 = target.x, target.y + target.height / 2
-    bend = max(_ACROSS / 2, (x2 - x1) / 2)
-    return f"M{x1:g},{y1:g} C{x1 + bend:g},{y1:g} {x2 - bend:g},{y2:g} {x2:g},{y2:g}"
+def _layers(
+    depth: Sequence[int], sources: Sequence[Sequence[int]]
+) -> tuple[list[list[_Item]], list[_Item], _Ways]:
+    """The items of each layer, the box of each instruction, and the lane items between two boxes."""
+    layers: list[list[_Item]] = [[] for _ in range(max(depth, default=-1) + 1)]
+    boxes = [_Item(number, _WIDTH) for number in range(len(depth))]
+    lanes: dict[tuple[int, int], _Item] = {}
+    ways: _Ways = {}
+    for number, box in enumerate(boxes):
+        layers[depth[number]].append(box)
+        for source in sources[number]:
+            way = []
+            above = boxes[source]
+            for level in range(depth[source] + 1, depth[number]):
+                lane = lanes.get((source, level))
+                if lane is None:
+                    lane = lanes[source, level] = _Item(source, _LANE, [above])
+                    layers[level].append(lane)
+                way.append(lane)
+                above = lane
+            box.above.append(above)
+            ways[source, number] = way
+    return layers, boxes, ways
 
 
-def _short(text: str, most: int = 22) -> str:
+def _place(layer: list[_Item]) -> None:
+    """Put each item below the middle of what it takes, in that order, without overlap."""
+    wanted = {id(item): sum(a.x for a in item.above) / max(1, len(item.above)) for item in layer}
+    layer.sort(key=lambda item: (wanted[id(item)], item.source))
+    edge = float("-inf")
+    for item in layer:
+        item.x = max(wanted[id(item)], edge + _GAP + item.width / 2)
+        edge = item.x + item.width / 2
+    # Pushing apart moved everything to the right: centre it again.
+    shift = sum(item.x - wanted[id(item)] for item in layer) / max(1, len(layer))
+    for item in layer:
+        item.x -= shift
+
+
+def _top(level: int) -> float:
+    return _EDGE + level * (_HEIGHT + _DOWN)
+
+
+def _curve(points: Sequence[_Item], level: int) -> str:
+    """From the foot of the first box through the lanes to the head of the last."""
+    parts = [f"M{points[0].x:.1f},{_top(level) + _HEIGHT:.1f}"]
+    for offset, (above, below) in enumerate(pairwise(points), start=level):
+        start, end = _top(offset) + _HEIGHT, _top(offset + 1)
+        middle = (start + end) / 2
+        parts.append(f"C{above.x:.1f},{middle:.1f} {below.x:.1f},{middle:.1f} {below.x:.1f},{end:.1f}")
+        if below is not points[-1]:
+            parts.append(f"V{end + _HEIGHT:.1f}")
+    return " ".join(parts)
+
+
+def _short(text: str) -> str:
     text = " ".join(text.split())
-    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+    return text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1].rstrip()}…"

@@ -258,7 +258,7 @@ class _Walk:
             case LoadModel(expert=expert):
                 return f"load {experts[expert].id}"
             case Fuse(operands=operands):
-                return "fuse " + ", ".join(experts[operand.expert].id for operand in operands)
+                return f"fuse {len(operands)} expert{'' if len(operands) == 1 else 's'}"
             case LoadImage(file=file):
                 return f"read {self.program.images[file].name}"
             case Emit(path=path):

@@ -114,6 +114,7 @@ def _template() -> jinja2.Template:
         autoescape=True, loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["size"] = _size
+    environment.filters["strength"] = lambda value: f"{value:g}"
     environment.filters["seconds"] = _seconds
     return environment.get_template("report.html.j2")
 
@@ -164,7 +165,7 @@ def _second(program: Program, number: int) -> str:
         case Refine():
             return f"strength {operation.strength:g}"
         case Fuse():
-            return f"{operation.operator} of {len(operation.operands)}"
+            return f"by {operation.operator}"
         case _:
             return _detail(program, operation)
 
