@@ -15,10 +15,10 @@ left alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-import mosaic
 from mosaic.compiler.context import ExpertFacts, FileFact
 from mosaic.compiler.diagnostic import InternalError
 from mosaic.compiler.types import Kind, Prediction
@@ -43,7 +43,7 @@ def locate(location: str) -> Path:
 
 
 def _package() -> Path:
-    return Path(mosaic.__path__[0])
+    return Path(str(files("mosaic")))
 
 
 def _facts(entry: Mapping[str, Any], root: Path) -> ExpertFacts:
