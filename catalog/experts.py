@@ -97,7 +97,7 @@ class LocalExperts:
             return self._by_digest(kind, reference, span)
         if reference in self._shipped:
             return self._shipped[reference]
-        near = get_close_matches(reference, self.names(kind), n=2, cutoff=0.5)
+        near = get_close_matches(reference, self.names(kind), n=2, cutoff=0.6)
         is_file = bool(reference) and "\0" not in reference and place(reference, span, self._project).exists()
         return UnknownExpert(span, str(kind), reference, tuple(near), is_file)
 

@@ -28,6 +28,15 @@ TOKENIZER_FILES: Final = (
 _TRIGGERS: Final = ("modelspec.trigger_phrase", "trigger_phrase", "trigger_words", "activation_text")
 _LONGEST_TRIGGER: Final = 200
 _SHOWN: Final = 3
+_SPELT: Final[Mapping[str, str]] = {
+    "dora": "DoRA",
+    "loha": "LoHa",
+    "lokr": "LoKr",
+    "oft": "OFT",
+    "ia3": "IA3",
+    "glora": "GLoRA",
+    "full": "full-difference",
+}
 
 _ROLES: Final[Mapping[Kind, str]] = {
     Kind.CHECKPOINT: "checkpoint",
@@ -50,7 +59,7 @@ def single_file(path: Path, header: Header, shown: str, span: Span | None, space
     if kind is None:
         raise MosaicError(UnknownArchitecture(span, shown, tuple(sorted(shapes)[:_SHOWN])))
     if kind is Kind.LORA and (named := algorithm(shapes)) != "lora":
-        raise MosaicError(UnsupportedAdapter(span, shown, named))
+        raise MosaicError(UnsupportedAdapter(span, shown, _SPELT.get(named, named)))
     told = header.metadata
     parts = _parts(kind, identity.layout, path)
     found = Found(kind, parts, identity.family, identity.prediction)

@@ -1,7 +1,9 @@
-"""The golden runner: every file in tests/cases/errors is a mistake; beside it stands what mosaic says about it.
+"""The golden runner: every file in tests/cases/errors is a mistake; beside it stands what mosaic says about
+it.
 
 `M302-latent-space.mosaic` is checked as `mosaic check FILE`, a `.program.json` is run as `mosaic run FILE`. A
-first line `# $ mosaic run FILE --set seed=x` says otherwise. The expected text stands in `M302-latent-space.err`.
+first line `# $ mosaic run FILE --set seed=x` says otherwise. The expected text stands in
+`M302-latent-space.err`.
 """
 
 from __future__ import annotations
@@ -21,6 +23,9 @@ CASES = Path(__file__).parent / "cases" / "errors"
 INPUTS = sorted(p for p in CASES.iterdir() if p.suffix in {".mosaic", ".json"})
 
 ELSEWHERE = {
+    "M216": "tests/operators/test_discovery.py",
+    "M217": "tests/operators/test_discovery.py",
+    "M810": "tests/catalog/test_files.py",
     "M901": "tests/cli/test_commands.py",
 }
 """Codes that no file can provoke on every machine, and the test that shows their message."""

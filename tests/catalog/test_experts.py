@@ -399,7 +399,7 @@ class TestRefusals:
         save_file({**LORA, "lora_unet_x.hada_w1_a": torch.ones(2, 2)}, tmp_path / "x.safetensors")
         found = find("lora", "./x.safetensors")
         assert isinstance(found, inputs.UnsupportedAdapter)
-        assert "loha" in found.message()
+        assert "LoHa" in found.message()
 
     @pytest.mark.parametrize("reference", ["./", "../", ".", "/", "./a\0b", "~/", "./" + "x" * 5000, ""])
     def test_strange_references_are_answered(self, find: Find, reference: str) -> None:

@@ -120,6 +120,8 @@ class TestFragments:
         }
         for reference, expected in refused.items():
             assert isinstance(files.fragment(reference, plan("x")), expected), reference
+        large = files.fragment("./house.mosaic", plan("x"))
+        assert (large.code, large.size, large.limit) == ("M810", 2, 1)  # type: ignore[union-attr]
         missing = files.fragment("./hous.mosaic", plan("./hous.mosaic"))
         assert missing.fixes()[0].edits[0].replacement == '"./house.mosaic"'  # type: ignore[union-attr]
 

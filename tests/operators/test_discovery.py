@@ -64,6 +64,7 @@ def test_a_clash_names_both_owners(install) -> None:  # type: ignore[no-untyped-
         stdlib.find_operators()
     (clash,) = raised.value.diagnostics
     assert isinstance(clash, OperatorClash)
+    assert clash.code == "M216"
     assert (clash.first, clash.second) == ("mosaic.stdlib.operators.sum", "plugin_second")
     assert "`mosaic.stdlib.operators.sum`" in clash.message()
     assert "`plugin_second`" in clash.message()
@@ -86,6 +87,7 @@ def test_a_broken_plugin_is_named(install, source: str, reason: str) -> None:  #
         stdlib.find_operators()
     (broken,) = raised.value.diagnostics
     assert isinstance(broken, BrokenOperator)
+    assert broken.code == "M217"
     assert broken.owner == "plugin_third"
     assert reason in broken.message()
 
