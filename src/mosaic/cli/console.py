@@ -7,25 +7,15 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from typing import Any, NoReturn, ParamSpec, TextIO
 
-import typer
-
 from mosaic.compiler.diagnostic import Diagnostic, InternalError, MosaicError, Severity
-from mosaic.compiler.errors.face import InternalFault
 
 JSON_VERSION = 1
 """The version of the shapes that docs/json.md describes; a change that would break a reader raises it."""
 
 P = ParamSpec("P")
-
-
-class Format(StrEnum):
-    """How diagnostics are printed."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 class Status(IntEnum):
@@ -44,24 +34,26 @@ class UnreadableError(MosaicError):
 def guarded(command: Callable[P, None]) -> Callable[P, None]:
     """Turn what a command raises into messages and exit codes.
 
-    With `--json` or `--format json` the messages are printed as JSON too, on standard output.
+    With `--json` the messages are printed as JSON too, on standard output.
     """
 
     @functools.wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
-        as_json = bool(kwargs.get("json_output")) or kwargs.get("format") is Format.JSON
+        as_json = bool(kwargs.get("json_output"))
         try:
             command(*args, **kwargs)
         except MosaicError as error:
             show(error.diagnostics, as_json=as_json, to_stderr=not as_json)
             finish(error.diagnostics, unreadable=isinstance(error, UnreadableError))
         except InternalError as error:
+            from mosaic.compiler.errors.face import InternalFault
+
             fault = (InternalFault(None, str(error)),)
             show(fault, as_json=as_json, to_stderr=not as_json)
             finish(fault)
         except KeyboardInterrupt:
             print("interrupted; every file that was written is whole", file=sys.stderr)
-            raise typer.Exit(Status.INTERRUPTED) from None
+            raise SystemExit(int(Status.INTERRUPTED)) from None
 
     return wrapper
 
@@ -83,9 +75,9 @@ def show(
 def finish(diagnostics: Iterable[Diagnostic], *, unreadable: bool = False) -> NoReturn:
     """End the command with the exit code that the diagnostics ask for."""
     if unreadable:
-        raise typer.Exit(Status.UNREADABLE)
+        raise SystemExit(int(Status.UNREADABLE))
     errors = any(d.severity is Severity.ERROR for d in diagnostics)
-    raise typer.Exit(Status.ERRORS if errors else Status.CLEAN)
+    raise SystemExit(int(Status.ERRORS if errors else Status.CLEAN))
 
 
 def print_json(document: dict[str, Any]) -> None:

@@ -54,7 +54,7 @@ def fmt(
             print(f"formatted {source.name}", file=sys.stderr)
     console.show(sink, to_stderr=True)
     if (check or diff) and changed and not gathered.unreadable:
-        raise typer.Exit(console.Status.ERRORS)
+        raise SystemExit(int(console.Status.ERRORS))
     console.finish(sink, unreadable=gathered.unreadable)
 
 

@@ -1,0 +1,45 @@
+"""The work of `mosaic check`, kept apart from its declaration: see `mosaic.cli.main`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from mosaic.cli import console
+from mosaic.cli.console import guarded
+from mosaic.cli.sources import gather
+from mosaic.compiler.diagnostic import Diagnostic, Severity
+from mosaic.project import Project
+
+
+class Format(StrEnum):
+    """How diagnostics are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@guarded
+def check_paths(paths: Sequence[str], format: Format) -> None:
+    """Check files and folders, print what is wrong and end with the exit code that it asks for."""
+    gathered = gather(paths)
+    found = list(gathered.diagnostics)
+    project = Project()
+    for source in gathered.files:
+        found.extend(project.check(source))
+    # Two plans that use one broken library report its mistakes once.
+    found = list(dict.fromkeys(found))
+    console.show(found, as_json=format is Format.JSON, files=len(gathered.files))
+    if format is Format.TEXT:
+        print(_summary(found, len(gathered.files)))
+    console.finish(found, unreadable=gathered.unreadable)
+
+
+def _summary(found: Sequence[Diagnostic], files: int) -> str:
+    read = f"{files} file{'' if files == 1 else 's'} checked"
+    counts = [
+        f"{number} {severity}{'' if number == 1 else 's'}"
+        for severity in Severity
+        if (number := sum(d.severity is severity for d in found))
+    ]
+    return f"{read}: {', '.join(counts) or 'no mistakes'}"
