@@ -18,24 +18,16 @@ from mosaic.catalog.index import locate, read_index
 from mosaic.catalog.paths import beside, is_path, place, similar
 from mosaic.catalog.prompts import Prompts
 from mosaic.catalog.single import single_file
+from mosaic.compiler import errors
 from mosaic.compiler.context import Coverage, ExpertFacts, FileFact, TokenCount
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError
-from mosaic.compiler.errors.inputs import (
-    NoSuchFile,
-    NotAModel,
-    RemoteExpert,
-    UnknownDigest,
-    UnknownExpert,
-    Unreadable,
-    WrongExpertKind,
-)
 from mosaic.compiler.source import Span
 from mosaic.compiler.types import Kind
 from mosaic.compiler.weights import families
 from mosaic.compiler.weights.header import Header
 
-_REMOTE: Final = re.compile(r"(?i)^(https?|ftp|s3|gs|hf|civitai|urn|air):")
-_DIGEST: Final = re.compile(r"(?i)^sha256:([0-9a-f]{8,64})$")
+_REMOTE: Final = r"(?i)^(https?|ftp|s3|gs|hf|civitai|urn|air):"
+_DIGEST: Final = r"(?i)^sha256:([0-9a-f]{8,64})$"
 _FIXES_SPACE: Final = "vae"
 
 
@@ -71,7 +63,7 @@ class LocalExperts:
         if isinstance(facts, Diagnostic) or facts.kind is kind:
             return facts
         near = get_close_matches(reference, self.names(kind), n=1, cutoff=0.6)
-        return WrongExpertKind(span, reference, str(kind), str(facts.kind), tuple(near))
+        return errors.inputs.WrongExpertKind(span, reference, str(kind), str(facts.kind), tuple(near))
 
     def names(self, kind: Kind) -> Sequence[str]:
         """The ids of shipped experts of a kind."""
@@ -91,20 +83,20 @@ class LocalExperts:
     def _find(self, kind: Kind, reference: str, span: Span) -> ExpertFacts | Diagnostic:
         if is_path(reference):
             return self._by_path(reference, span)
-        if _REMOTE.match(reference):
-            return RemoteExpert(span, str(kind), reference)
+        if re.match(_REMOTE, reference):
+            return errors.inputs.RemoteExpert(span, str(kind), reference)
         if reference.lower().startswith("sha256:"):
             return self._by_digest(kind, reference, span)
         if reference in self._shipped:
             return self._shipped[reference]
         near = get_close_matches(reference, self.names(kind), n=2, cutoff=0.6)
         is_file = bool(reference) and "\0" not in reference and place(reference, span, self._project).exists()
-        return UnknownExpert(span, str(kind), reference, tuple(near), is_file)
+        return errors.inputs.UnknownExpert(span, str(kind), reference, tuple(near), is_file)
 
     def _by_digest(self, kind: Kind, reference: str, span: Span) -> ExpertFacts | Diagnostic:
-        found = _DIGEST.match(reference)
+        found = re.match(_DIGEST, reference)
         if found is None:
-            return UnknownDigest(span, str(kind), reference, "no expert")
+            return errors.inputs.UnknownDigest(span, str(kind), reference, "no expert")
         start = found[1].lower()
         holders = [
             facts
@@ -112,7 +104,9 @@ class LocalExperts:
             if facts.kind is kind and any(file.sha256.startswith(start) for file in facts.files)
         ]
         if len(holders) != 1:
-            return UnknownDigest(span, str(kind), reference, "several experts" if holders else "no expert")
+            return errors.inputs.UnknownDigest(
+                span, str(kind), reference, "several experts" if holders else "no expert"
+            )
         return holders[0]
 
     def _by_path(self, reference: str, span: Span) -> ExpertFacts | Diagnostic:
@@ -120,14 +114,14 @@ class LocalExperts:
             path = place(reference, span, self._project)
             if not path.exists():
                 near = tuple(beside(reference, name) for name in similar(path))
-                return NoSuchFile(span, reference, near)
+                return errors.inputs.NoSuchFile(span, reference, near)
             return self._facts(reference, self._look(path, reference, span), span)
         except MosaicError as error:
             return error.diagnostics[0]
         except ValueError as error:
-            return NotAModel(span, reference, str(error))
+            return errors.inputs.NotAModel(span, reference, str(error))
         except OSError as error:
-            return Unreadable(span, reference, error.strerror or type(error).__name__)
+            return errors.inputs.Unreadable(span, reference, error.strerror or type(error).__name__)
 
     def _look(self, path: Path, shown: str, span: Span) -> Found:
         if path.is_dir():
@@ -137,7 +131,7 @@ class LocalExperts:
                 return folder.read(self._space)
             path, shown = adapter, f"{shown.rstrip('/')}/{adapter.name}"
         elif not path.is_file():
-            raise MosaicError(NotAModel(span, shown, "it is neither a file nor a folder"))
+            raise MosaicError(errors.inputs.NotAModel(span, shown, "it is neither a file nor a folder"))
         header = self._headers.read(path, shown, span)
         return single_file(path, header, shown, span, lambda facts, family: self._space(facts, family, path))
 

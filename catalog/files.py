@@ -10,17 +10,9 @@ from typing import Final
 
 from mosaic.catalog.digests import Digests
 from mosaic.catalog.paths import beside, place, similar
+from mosaic.compiler import errors
 from mosaic.compiler.context import FileFact
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError
-from mosaic.compiler.errors.inputs import (
-    FileTooLarge,
-    NoSuchFile,
-    NotAPicture,
-    NotText,
-    OutsideProject,
-    UnknownFragment,
-    Unreadable,
-)
 from mosaic.compiler.source import SourceFile, Span
 
 _MEGABYTE: Final = 1_000_000
@@ -62,19 +54,19 @@ class LocalFiles:
             return SourceFile(reference, self._fragments[reference])
         if reference.startswith("std.") and "/" not in reference:
             near = get_close_matches(reference, list(self._fragments), n=2, cutoff=0.5)
-            return UnknownFragment(span, reference, tuple(near))
+            return errors.inputs.UnknownFragment(span, reference, tuple(near))
         try:
             path = self._inside(reference, span)
             size = path.stat().st_size
             if size > _FRAGMENT_MEGABYTES * _MEGABYTE:
-                return FileTooLarge(span, reference, size // _MEGABYTE, _FRAGMENT_MEGABYTES)
+                return errors.inputs.FileTooLarge(span, reference, size // _MEGABYTE, _FRAGMENT_MEGABYTES)
             text = path.read_bytes().decode("utf-8-sig")
         except MosaicError as error:
             return error.diagnostics[0]
         except UnicodeDecodeError:
-            return NotText(span, reference)
+            return errors.inputs.NotText(span, reference)
         except OSError as error:
-            return Unreadable(span, reference, error.strerror or type(error).__name__)
+            return errors.inputs.Unreadable(span, reference, error.strerror or type(error).__name__)
         return SourceFile(self._name(path, reference, span), text)
 
     def image(self, reference: str, span: Span) -> FileFact | Diagnostic:
@@ -83,16 +75,16 @@ class LocalFiles:
             path = self._inside(reference, span)
             size = path.stat().st_size
             if size > _PICTURE_MEGABYTES * _MEGABYTE:
-                return FileTooLarge(span, reference, size // _MEGABYTE, _PICTURE_MEGABYTES)
+                return errors.inputs.FileTooLarge(span, reference, size // _MEGABYTE, _PICTURE_MEGABYTES)
             with path.open("rb") as stream:
                 head = stream.read(_HEAD)
             if not any(head.startswith(magic) for magic, _ in _PICTURES):
-                return NotAPicture(span, reference, _named(head))
+                return errors.inputs.NotAPicture(span, reference, _named(head))
             digest = self._digests.sha256(path)
         except MosaicError as error:
             return error.diagnostics[0]
         except OSError as error:
-            return Unreadable(span, reference, error.strerror or type(error).__name__)
+            return errors.inputs.Unreadable(span, reference, error.strerror or type(error).__name__)
         return FileFact(role="image", sha256=digest, size=size, location=str(path), name=path.name)
 
     def _inside(self, reference: str, span: Span) -> Path:
@@ -101,13 +93,13 @@ class LocalFiles:
             path = place(reference, span, self._project)
             real, project = path.resolve(), self._project.resolve()
         except (ValueError, RuntimeError):  # a NUL; a loop of links; no home folder
-            raise MosaicError(NoSuchFile(span, reference)) from None
+            raise MosaicError(errors.inputs.NoSuchFile(span, reference)) from None
         # Whether anything is there is not told for places outside.
         if not real.is_relative_to(project):
-            raise MosaicError(OutsideProject(span, reference))
+            raise MosaicError(errors.inputs.OutsideProject(span, reference))
         if not real.is_file():
             near = () if real.exists() else tuple(beside(reference, name) for name in similar(path))
-            raise MosaicError(NoSuchFile(span, reference, near))
+            raise MosaicError(errors.inputs.NoSuchFile(span, reference, near))
         return real
 
     def _name(self, path: Path, reference: str, span: Span) -> str:

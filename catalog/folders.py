@@ -10,8 +10,8 @@ from typing import Any, Final
 from mosaic.catalog.found import Found, Part, read_config
 from mosaic.catalog.headers import PICKLES, Headers
 from mosaic.catalog.single import TOKENIZER_FILES, check_channels
+from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import MosaicError
-from mosaic.compiler.errors.inputs import IncompleteModel, NotAModel, PickleRefused
 from mosaic.compiler.source import Span
 from mosaic.compiler.types import Family, Kind
 from mosaic.compiler.weights import families
@@ -26,7 +26,7 @@ ADAPTERS: Final = (
 """Names under which trainers save an adapter in a folder of its own."""
 
 _WEIGHTS: Final = ("diffusion_pytorch_model", "model")
-_SHARD: Final = re.compile(r"-(\d{5})-of-(\d{5})(?:\.fp16)?\.safetensors$")
+_SHARD: Final = r"-(\d{5})-of-(\d{5})(?:\.fp16)?\.safetensors$"
 _TRANSFORMERS: Final = {"SD3Transformer2DModel": Family.SD3, "FluxTransformer2DModel": Family.FLUX}
 
 
@@ -50,10 +50,12 @@ class Folder:
         if (self._path / "transformer").is_dir():
             return self._transformer()
         if (self._path / "model_index.json").is_file():
-            raise MosaicError(IncompleteModel(self._span, self._shown, "its denoiser (the folder `unet/`)"))
+            raise MosaicError(
+                errors.inputs.IncompleteModel(self._span, self._shown, "its denoiser (the folder `unet/`)")
+            )
         if (self._path / "config.json").is_file():
             return self._component(space)
-        raise MosaicError(NotAModel(self._span, self._shown, self._why_not()))
+        raise MosaicError(errors.inputs.NotAModel(self._span, self._shown, self._why_not()))
 
     def _why_not(self) -> str:
         names = sorted(entry.name for entry in self._path.iterdir())
@@ -125,13 +127,13 @@ class Folder:
         if identity.kind is Kind.CONTROL:
             return Found(Kind.CONTROL, _as("control", parts), identity.family)
         reason = f"its weights are of no known kind ({config.get('_class_name', 'no class')})"
-        raise MosaicError(NotAModel(self._span, self._shown, reason))
+        raise MosaicError(errors.inputs.NotAModel(self._span, self._shown, reason))
 
     def _config(self, name: str, *, required: bool = True) -> dict[str, Any]:
         path = self._path / name
         if not path.is_file():
             if required:
-                raise MosaicError(IncompleteModel(self._span, self._shown, f"`{name}`"))
+                raise MosaicError(errors.inputs.IncompleteModel(self._span, self._shown, f"`{name}`"))
             return {}
         return read_config(path, f"{self._shown}/{name}", self._span)
 
@@ -151,11 +153,15 @@ class Folder:
         if not chosen:
             pickles = [name for name in names if name.lower().endswith(PICKLES)]
             if pickles:
-                raise MosaicError(PickleRefused(self._span, f"{self._shown}/{prefix}{pickles[0]}"))
-            raise MosaicError(IncompleteModel(self._span, self._shown, f"weights in `{folder}/`"))
+                raise MosaicError(
+                    errors.inputs.PickleRefused(self._span, f"{self._shown}/{prefix}{pickles[0]}")
+                )
+            raise MosaicError(
+                errors.inputs.IncompleteModel(self._span, self._shown, f"weights in `{folder}/`")
+            )
         missing = _missing_shard(chosen)
         if missing:
-            raise MosaicError(IncompleteModel(self._span, self._shown, f"`{prefix}{missing}`"))
+            raise MosaicError(errors.inputs.IncompleteModel(self._span, self._shown, f"`{prefix}{missing}`"))
         config = self._optional("config", f"{prefix}config.json")
         return (*config, *(Part(role, f"{prefix}{name}", inner / name) for name in chosen))
 
@@ -163,7 +169,9 @@ class Folder:
         parts = [part for name in TOKENIZER_FILES for part in self._optional("tokenizer", f"{folder}/{name}")]
         held = {part.name.rpartition("/")[2] for part in parts}
         if "tokenizer.json" not in held and not {"vocab.json", "merges.txt"} <= held:
-            raise MosaicError(IncompleteModel(self._span, self._shown, f"`{folder}/tokenizer.json`"))
+            raise MosaicError(
+                errors.inputs.IncompleteModel(self._span, self._shown, f"`{folder}/tokenizer.json`")
+            )
         return tuple(parts)
 
     def _optional(self, role: str, name: str) -> tuple[Part, ...]:
@@ -177,7 +185,7 @@ def _choose(names: list[str]) -> list[str]:
         for variant in ("", ".fp16"):
             if f"{stem}{variant}.safetensors" in names:
                 return [f"{stem}{variant}.safetensors"]
-        shards = [name for name in names if name.startswith(f"{stem}-") and _SHARD.search(name)]
+        shards = [name for name in names if name.startswith(f"{stem}-") and re.search(_SHARD, name)]
         full = [name for name in shards if ".fp16." not in name]
         if shards:
             return full or shards
@@ -185,7 +193,7 @@ def _choose(names: list[str]) -> list[str]:
 
 
 def _missing_shard(names: list[str]) -> str:
-    found = _SHARD.search(names[0])
+    found = re.search(_SHARD, names[0])
     if found is None:
         return ""
     count, head, tail = int(found[2]), names[0][: found.start()], names[0][found.end(2) :]

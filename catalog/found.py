@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import MosaicError
-from mosaic.compiler.errors.inputs import BrokenConfig, FileTooLarge, Unreadable
 from mosaic.compiler.source import Span
 from mosaic.compiler.types import Kind
 
@@ -47,12 +47,14 @@ def read_text(path: Path, shown: str, span: Span | None) -> str:
     try:
         size = path.stat().st_size
         if size > _CONFIG_MEGABYTES * MEGABYTE:
-            raise MosaicError(FileTooLarge(span, shown, size // MEGABYTE, _CONFIG_MEGABYTES))
+            raise MosaicError(errors.inputs.FileTooLarge(span, shown, size // MEGABYTE, _CONFIG_MEGABYTES))
         return path.read_bytes().decode("utf-8")
     except OSError as error:
-        raise MosaicError(Unreadable(span, shown, error.strerror or type(error).__name__)) from None
+        raise MosaicError(
+            errors.inputs.Unreadable(span, shown, error.strerror or type(error).__name__)
+        ) from None
     except UnicodeDecodeError:
-        raise MosaicError(BrokenConfig(span, shown, "it is not UTF-8 text")) from None
+        raise MosaicError(errors.inputs.BrokenConfig(span, shown, "it is not UTF-8 text")) from None
 
 
 def read_config(path: Path, shown: str, span: Span | None) -> dict[str, Any]:
@@ -62,7 +64,7 @@ def read_config(path: Path, shown: str, span: Span | None) -> dict[str, Any]:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else "it is not JSON"
-        raise MosaicError(BrokenConfig(span, shown, reason)) from None
+        raise MosaicError(errors.inputs.BrokenConfig(span, shown, reason)) from None
     if not isinstance(content, dict):
-        raise MosaicError(BrokenConfig(span, shown, "it is no JSON object"))
+        raise MosaicError(errors.inputs.BrokenConfig(span, shown, "it is no JSON object"))
     return content

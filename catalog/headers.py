@@ -7,8 +7,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import MosaicError
-from mosaic.compiler.errors.inputs import BrokenSafetensors, NotAModel, PickleRefused, Unreadable
 from mosaic.compiler.source import Span
 from mosaic.compiler.weights.header import CAP, LENGTH, Header, HeaderError, header_size, parse_header
 
@@ -33,14 +33,16 @@ class Headers:
         M802 for a file that is something else.
         """
         if path.suffix.lower() in PICKLES:
-            raise MosaicError(PickleRefused(span, shown))
+            raise MosaicError(errors.inputs.PickleRefused(span, shown))
         try:
             stat = path.stat()
             key = (str(path), stat.st_size, stat.st_mtime_ns)
             if key not in self._known:
                 self._known[key] = _read(path, stat.st_size, shown, span)
         except OSError as error:
-            raise MosaicError(Unreadable(span, shown, error.strerror or type(error).__name__)) from None
+            raise MosaicError(
+                errors.inputs.Unreadable(span, shown, error.strerror or type(error).__name__)
+            ) from None
         return self._known[key]
 
 
@@ -48,14 +50,14 @@ def _read(path: Path, size: int, shown: str, span: Span | None) -> Header:
     with path.open("rb") as stream:
         start = stream.read(LENGTH)
         if is_pickle(start, size):
-            raise MosaicError(PickleRefused(span, shown))
+            raise MosaicError(errors.inputs.PickleRefused(span, shown))
         if path.suffix.lower() != ".safetensors" and not _looks_right(start, size):
-            raise MosaicError(NotAModel(span, shown, "it is no safetensors file"))
+            raise MosaicError(errors.inputs.NotAModel(span, shown, "it is no safetensors file"))
         try:
             rest = stream.read(header_size(start, size) - LENGTH)
             return parse_header(start + rest, size)
         except HeaderError as error:
-            raise MosaicError(BrokenSafetensors(span, shown, str(error))) from None
+            raise MosaicError(errors.inputs.BrokenSafetensors(span, shown, str(error))) from None
 
 
 def is_pickle(start: bytes, size: int) -> bool:

@@ -8,9 +8,9 @@ from typing import Final
 
 from mosaic.catalog.coverage import Shapes, part_of
 from mosaic.catalog.tokenizer import Tokenizer, count
+from mosaic.compiler import errors
 from mosaic.compiler.context import ExpertFacts, FileFact, TokenCount
 from mosaic.compiler.diagnostic import MosaicError
-from mosaic.compiler.errors.inputs import BrokenConfig
 from mosaic.compiler.weights import families
 from mosaic.compiler.weights.header import Header
 
@@ -72,7 +72,9 @@ class Prompts:
         try:
             tokenizer = build(self._read(source))
         except (ValueError, RecursionError) as error:
-            raise MosaicError(BrokenConfig(None, source.name, str(error).splitlines()[0])) from None
+            raise MosaicError(
+                errors.inputs.BrokenConfig(None, source.name, str(error).splitlines()[0])
+            ) from None
         return tokenizer, min(positions[0], self._stated(files)) - _MARKS
 
     def _stated(self, files: Mapping[str, FileFact]) -> int:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from mosaic.catalog.found import Found, Part
+from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import MosaicError
-from mosaic.compiler.errors.inputs import UnknownArchitecture, UnsupportedAdapter, UnsupportedVariant
 from mosaic.compiler.source import Span
 from mosaic.compiler.types import Kind
 from mosaic.compiler.weights import families
@@ -57,9 +57,9 @@ def single_file(path: Path, header: Header, shown: str, span: Span | None, space
     identity = families.identify(shapes, header.metadata)
     kind = identity.kind
     if kind is None:
-        raise MosaicError(UnknownArchitecture(span, shown, tuple(sorted(shapes)[:_SHOWN])))
+        raise MosaicError(errors.inputs.UnknownArchitecture(span, shown, tuple(sorted(shapes)[:_SHOWN])))
     if kind is Kind.LORA and (named := algorithm(shapes)) != "lora":
-        raise MosaicError(UnsupportedAdapter(span, shown, _SPELT.get(named, named)))
+        raise MosaicError(errors.inputs.UnsupportedAdapter(span, shown, _SPELT.get(named, named)))
     told = header.metadata
     parts = _parts(kind, identity.layout, path)
     found = Found(kind, parts, identity.family, identity.prediction)
@@ -93,7 +93,7 @@ def check_channels(
     """Refuse a denoiser that reads more than its latents (M814)."""
     if channels is None or vae is None or channels == vae.latents:
         return
-    raise MosaicError(UnsupportedVariant(span, shown, channels, vae.latents))
+    raise MosaicError(errors.inputs.UnsupportedVariant(span, shown, channels, vae.latents))
 
 
 def _trigger(told: Mapping[str, str]) -> str | None:

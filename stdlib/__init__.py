@@ -9,8 +9,8 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
 from typing import Final
 
+from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import MosaicError
-from mosaic.compiler.errors.inputs import BrokenOperator, OperatorClash
 from mosaic.compiler.operators import Operator
 
 GROUP: Final = "mosaic.operators"
@@ -29,7 +29,7 @@ def find_operators() -> Mapping[str, Operator]:
     found: dict[str, Operator] = {}
     for owner, operator in (*_own(), *_provided()):
         if operator.name in found:
-            raise MosaicError(OperatorClash(None, operator.name, owners[operator.name], owner))
+            raise MosaicError(errors.inputs.OperatorClash(None, operator.name, owners[operator.name], owner))
         found[operator.name], owners[operator.name] = operator, owner
     return dict(sorted(found.items()))
 
@@ -52,7 +52,9 @@ def _own() -> Iterator[tuple[str, Operator]]:
         held = [value for value in vars(import_module(name)).values() if isinstance(value, Operator)]
         if len(held) != 1:
             raise MosaicError(
-                BrokenOperator(None, module.name, name, "the file holds not exactly one operator")
+                errors.inputs.BrokenOperator(
+                    None, module.name, name, "the file holds not exactly one operator"
+                )
             )
         yield name, held[0]
 
@@ -67,12 +69,14 @@ def _load(point: EntryPoint) -> Operator:
         operator = point.load()
     except (ImportError, AttributeError, TypeError, ValueError, SyntaxError) as error:
         reason = f"{type(error).__name__}: {error}"
-        raise MosaicError(BrokenOperator(None, point.name, _owner(point), reason)) from error
+        raise MosaicError(errors.inputs.BrokenOperator(None, point.name, _owner(point), reason)) from error
     if not isinstance(operator, Operator):
-        raise MosaicError(BrokenOperator(None, point.name, _owner(point), f"`{point.value}` is no operator"))
+        raise MosaicError(
+            errors.inputs.BrokenOperator(None, point.name, _owner(point), f"`{point.value}` is no operator")
+        )
     if operator.name != point.name:
         reason = f"`{point.value}` calls itself `{operator.name}`"
-        raise MosaicError(BrokenOperator(None, point.name, _owner(point), reason))
+        raise MosaicError(errors.inputs.BrokenOperator(None, point.name, _owner(point), reason))
     return operator
 
 

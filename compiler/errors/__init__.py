@@ -1,0 +1,23 @@
+"""Every message to a user, one class each.
+
+The modules are loaded at the first mention (`errors.inputs.NoSuchFile`): building a message's class takes
+longer than checking a small plan, and a sound plan needs none.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mosaic.compiler.errors import inputs as inputs
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name.startswith("_"):
+        raise AttributeError(name)
+    try:
+        return import_module(f"{__name__}.{name}")
+    except ModuleNotFoundError as error:
+        raise AttributeError(f"no messages are called `{name}`") from error

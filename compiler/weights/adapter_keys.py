@@ -61,17 +61,14 @@ class AdapterMatch:
 
 
 _ALGORITHMS: Final = (
-    ("dora", re.compile(r"\.(dora_scale|lora_magnitude_vector)(\.|$)")),
-    ("loha", re.compile(r"\.hada_[wt][12]")),
-    ("lokr", re.compile(r"\.lokr_[wt][12]")),
-    ("oft", re.compile(r"\.oft_(blocks|diag|R|r|s)(\.|$)")),
-    ("ia3", re.compile(r"\.(on_input$|ia3_l)")),
-    ("glora", re.compile(r"\.[ab][12]\.weight$")),
-    ("full", re.compile(r"\.(diff|diff_b|w_norm|b_norm)$")),
-    (
-        "lora",
-        re.compile(r"[._]lora[._](down|up|mid|A|B|linear_layer|embedding_[AB])([._]|$)"),
-    ),
+    ("dora", r"\.(dora_scale|lora_magnitude_vector)(\.|$)"),
+    ("loha", r"\.hada_[wt][12]"),
+    ("lokr", r"\.lokr_[wt][12]"),
+    ("oft", r"\.oft_(blocks|diag|R|r|s)(\.|$)"),
+    ("ia3", r"\.(on_input$|ia3_l)"),
+    ("glora", r"\.[ab][12]\.weight$"),
+    ("full", r"\.(diff|diff_b|w_norm|b_norm)$"),
+    ("lora", r"[._]lora[._](down|up|mid|A|B|linear_layer|embedding_[AB])([._]|$)"),
 )
 
 
@@ -83,27 +80,38 @@ def algorithm(names: Mapping[str, Shape] | tuple[str, ...] | list[str]) -> str:
     wrong picture.
     """
     for name, pattern in _ALGORITHMS:
-        if any(pattern.search(key) for key in names):
+        if any(re.search(pattern, key) for key in names):
             return name
     return "unknown"
 
 
-# Suffixes of one factor, in every spelling. `.default` is PEFT's adapter name.
-_FACTOR: Final = re.compile(
-    r"""^(?P<module>.+?)
-        (?: \.lora_(?:linear_layer\.)?(?P<kohya>down|up|mid)\.weight
-          | \.lora_linear_layer\.(?P<linear>down|up)\.weight
-          | [._]lora\.(?P<diffusers>down|up|mid)\.weight
-          | \.lora_(?P<peft>A|B)(?:\.[^.]+)?\.weight
-          | (?P<alpha>(?:[._]lora)?\.alpha)
-        )$""",
-    re.VERBOSE,
+_FACTORS: Final[Mapping[str, str]] = MappingProxyType(
+    {"lora_down": "down", "lora_up": "up", "lora_mid": "mid", "lora_A": "down", "lora_B": "up"}
 )
-_ROLE: Final = {"A": "down", "B": "up"}
+_DIFFUSERS: Final = (".lora_linear_layer", ".lora", "_lora")
+
+
+def _parsed(name: str) -> tuple[str, str] | None:
+    """A tensor's module as it is spelt, and its role: down, up, mid or alpha. None for any other name."""
+    stem, _, leaf = name.rpartition(".")
+    if leaf == "alpha":
+        return stem.removesuffix(".lora").removesuffix("_lora"), "alpha"
+    module, _, factor = stem.rpartition(".")
+    if leaf != "weight" or not module:
+        return None
+    if factor in _FACTORS:
+        return module, _FACTORS[factor]
+    if factor in ("down", "up", "mid"):
+        ending = next((ending for ending in _DIFFUSERS if module.endswith(ending)), None)
+        return (module.removesuffix(ending), factor) if ending else None
+    # PEFT puts the adapter's own name between: `lora_A.default.weight`.
+    module, _, factor = module.rpartition(".")
+    return (module, _FACTORS[factor]) if module and factor in ("lora_A", "lora_B") else None
+
 
 # Attention processors of early diffusers and of its text encoder named projections differently from their
 # modules.
-_OLD_PROJECTION: Final = re.compile(r"\.processor\.(to_q|to_k|to_v|to_out)$")
+_OLD_PROJECTION: Final = r"\.processor\.(to_q|to_k|to_v|to_out)$"
 _TEXT_PROJECTION: Final = {"to_q": "q_proj", "to_k": "k_proj", "to_v": "v_proj", "to_out": "out_proj"}
 _KOHYA_COMPONENT: Final = (
     ("lora_unet_", "unet"),
@@ -126,17 +134,20 @@ def match(
     groups: dict[str, dict[str, str]] = {}
     unmatched: list[str] = []
     for name in sorted(names):
-        found = _FACTOR.match(name)
+        found = _parsed(name)
         if found is None:
             unmatched.append(name)
             continue
-        parts = groups.setdefault(_module_key(found["module"]), {})
-        if parts.setdefault(_role(found), name) != name:
+        module, role = found
+        parts = groups.setdefault(_module_key(module), {})
+        if parts.setdefault(role, name) != name:
             unmatched.append(name)  # two spellings of the same factor: the second has no place
 
     stated = _Stated.read(metadata)
     pairs: list[Pair] = []
     misshaped: list[str] = []
+    if any(key not in targets for key in groups):
+        targets = {**_original_targets(modules), **targets}
     for key, parts in groups.items():
         target = targets.get(key)
         if target is None or "down" not in parts or "up" not in parts:
@@ -174,30 +185,22 @@ def canonical(name: str) -> str:
 
 
 def _targets(modules: Mapping[str, Shape]) -> dict[str, str]:
-    """Every spelling of every target's module, flattened, to the target's key."""
+    """Every target's module, flattened, to the target's key."""
+    return {
+        _flat(canonical(name).removesuffix(".weight")): name for name in modules if name.endswith(".weight")
+    }
+
+
+def _original_targets(modules: Mapping[str, Shape]) -> dict[str, str]:
+    """The same for the names that modules have in the original layout; few adapters use them."""
     layout = ldm.layout_of_diffusers(modules)
-    targets: dict[str, str] = {}
-    for name in modules:
-        if not name.endswith(".weight"):
-            continue
-        module = canonical(name).removesuffix(".weight")
-        targets[_flat(module)] = name
-        original = ldm.to_ldm(module, layout)
-        if original is not None:
-            targets.setdefault(_flat(original), name)
-    return targets
+    named = ((ldm.to_ldm(name.removesuffix(".weight"), layout), name) for name in modules)
+    return {_flat(original): name for original, name in named if original and name.endswith(".weight")}
 
 
 def _flat(module: str) -> str:
     # kohya writes dots as underscores, which cannot be undone; so everything is compared in that form.
     return module.replace(".", "_")
-
-
-def _role(found: re.Match[str]) -> str:
-    if found["alpha"]:
-        return "alpha"
-    role = found["kohya"] or found["linear"] or found["diffusers"] or found["peft"]
-    return _ROLE.get(role, role)
 
 
 def _module_key(spelt: str) -> str:
@@ -226,7 +229,7 @@ def _is_text(name: str) -> bool:
 
 
 def _unet_projection(name: str) -> str:
-    name = _OLD_PROJECTION.sub(lambda found: f".{found[1]}", name)
+    name = re.sub(_OLD_PROJECTION, lambda found: f".{found[1]}", name)
     # `to_out` of the oldest files is the projection itself, now the first of a list with a dropout.
     return f"{name}.0" if name.endswith(".to_out") else name
 

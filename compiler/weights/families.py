@@ -107,7 +107,7 @@ def _single_file_family(shapes: Shapes) -> str | None:
     return _unet_family({names[name]: shapes[name] for name in names if names[name].startswith("unet.")})
 
 
-_CROSS_KEY: Final = re.compile(r"(?:^|\.)attn2\.to_k\.weight$")
+_CROSS_KEY: Final = r"(?:^|\.)attn2\.to_k\.weight$"
 
 
 def _unet_family(shapes: Shapes) -> str | None:
@@ -119,7 +119,7 @@ def _unet_family(shapes: Shapes) -> str | None:
     """
     inner = _inner(shapes, ("unet.",))
     widths = sorted(
-        {shape[1] for name, shape in inner.items() if _CROSS_KEY.search(name) and len(shape) == 2}
+        {shape[1] for name, shape in inner.items() if re.search(_CROSS_KEY, name) and len(shape) == 2}
     )
     if len(widths) != 1:
         return None
@@ -201,10 +201,11 @@ def native_size(
 # -------------------------------------------------------------------------------------------------
 
 
-_CROSS_DOWN: Final = re.compile(
-    r"attn2[._](?:processor\.)?to_k(?:[._]lora)?[._](?:lora_)?(?:linear_layer\.)?(?:down|A)(?:\.[^.]+)?\.weight$"
+_CROSS_DOWN: Final = (
+    r"attn2[._](?:processor\.)?to_k(?:[._]lora)?[._]"
+    r"(?:lora_)?(?:linear_layer\.)?(?:down|A)(?:\.[^.]+)?\.weight$"
 )
-_DEEP_STAGE: Final = re.compile(r"transformer_blocks[._]([2-9]|\d\d)[._]attn")
+_DEEP_STAGE: Final = r"transformer_blocks[._]([2-9]|\d\d)[._]attn"
 _WIDTHS: Final[Mapping[int, str]] = MappingProxyType(
     {768: Family.SD1, 1024: Family.SD2, 2048: Family.SDXL, 1280: Family.SDXL_REFINER}
 )
@@ -228,14 +229,14 @@ def lora_family(shapes: Shapes) -> str | None:
     if _has(shapes, "lora_unet_joint_blocks_") or any(".add_k_proj." in name for name in shapes):
         return Family.SD3
     widths = sorted(
-        {shape[1] for name, shape in shapes.items() if len(shape) >= 2 and _CROSS_DOWN.search(name)}
+        {shape[1] for name, shape in shapes.items() if len(shape) >= 2 and re.search(_CROSS_DOWN, name)}
     )
     if len(widths) == 1:
         return _WIDTHS.get(widths[0])
     if widths:
         return None
     if _has(shapes, "lora_te2_", "text_encoder_2.") or any(
-        _DEEP_STAGE.search(name) and ("down_blocks" in name or "input_blocks" in name) for name in shapes
+        re.search(_DEEP_STAGE, name) and ("down_blocks" in name or "input_blocks" in name) for name in shapes
     ):
         return Family.SDXL
     return None
@@ -334,13 +335,14 @@ def vae_of_shapes(shapes: Shapes) -> VaeFacts | None:
         return None
     widths: dict[int, int] = {}
     for name, shape in inner.items():
-        if (found := _ENCODER_WIDTH.match(name)) and len(shape) == 4:
+        if (found := re.match(_ENCODER_WIDTH, name)) and len(shape) == 4:
             widths[int(found[1])] = shape[0]
     return VaeFacts(entry[1], tuple(widths[level] for level in sorted(widths)))
 
 
-_ENCODER_WIDTH: Final = re.compile(
-    r"encoder\.(?:down_blocks\.(?=\d{1,3}\.resnets\.0)|down\.(?=\d{1,3}\.block\.0))(\d{1,3})\..*\.conv2\.weight$"
+_ENCODER_WIDTH: Final = (
+    r"encoder\.(?:down_blocks\.(?=\d{1,3}\.resnets\.0)|down\.(?=\d{1,3}\.block\.0))"
+    r"(\d{1,3})\..*\.conv2\.weight$"
 )
 _STANDARD_WIDTHS: Final = (128, 256, 512, 512)
 _BY_SCALING: Final = (

@@ -38,9 +38,9 @@ def layout_of_diffusers(names: Iterable[str]) -> Layout:
     """The layout of a UNet given by diffusers' names, prefixed with `unet.`."""
     layers, attentive = 0, set()
     for name in names:
-        if found := _FIRST_RESNETS.match(name):
+        if found := re.match(_FIRST_RESNETS, name):
             layers = max(layers, int(found[1]) + 1)
-        elif found := _UP_ATTENTION.match(name):
+        elif found := re.match(_UP_ATTENTION, name):
             attentive.add(int(found[1]))
     return Layout(layers=layers, attentive=tuple(sorted(attentive))) if layers else Layout()
 
@@ -50,22 +50,22 @@ def layout_of_ldm(names: Iterable[str]) -> Layout:
     downsamplers, vae_blocks = [], 0
     attentive: set[int] = set()
     for name in names:
-        if found := _DOWNSAMPLER.match(name):
+        if found := re.match(_DOWNSAMPLER, name):
             downsamplers.append(int(found[1]))
-        elif found := _LDM_ATTENTION.match(name):
+        elif found := re.match(_LDM_ATTENTION, name):
             attentive.add(int(found[1]))
-        elif found := _VAE_UP.match(name):
+        elif found := re.match(_VAE_UP, name):
             vae_blocks = max(vae_blocks, int(found[1]) + 1)
     layers = min(downsamplers) - 1 if downsamplers else 2
     blocks = {number // (layers + 1) for number in attentive}
     return Layout(layers=layers, attentive=tuple(sorted(blocks)), vae_blocks=vae_blocks or 4)
 
 
-_FIRST_RESNETS: Final = re.compile(r"unet\.down_blocks\.0\.resnets\.(\d{1,4})\.")
-_UP_ATTENTION: Final = re.compile(r"unet\.up_blocks\.(\d{1,4})\.attentions\.")
-_DOWNSAMPLER: Final = re.compile(r"model\.diffusion_model\.input_blocks\.(\d{1,4})\.0\.op\.weight$")
-_LDM_ATTENTION: Final = re.compile(r"model\.diffusion_model\.output_blocks\.(\d{1,4})\.1\.proj_in\.weight$")
-_VAE_UP: Final = re.compile(r"first_stage_model\.decoder\.up\.(\d{1,4})\.")
+_FIRST_RESNETS: Final = r"unet\.down_blocks\.0\.resnets\.(\d{1,4})\."
+_UP_ATTENTION: Final = r"unet\.up_blocks\.(\d{1,4})\.attentions\."
+_DOWNSAMPLER: Final = r"model\.diffusion_model\.input_blocks\.(\d{1,4})\.0\.op\.weight$"
+_LDM_ATTENTION: Final = r"model\.diffusion_model\.output_blocks\.(\d{1,4})\.1\.proj_in\.weight$"
+_VAE_UP: Final = r"first_stage_model\.decoder\.up\.(\d{1,4})\."
 
 
 def to_diffusers(names: Iterable[str]) -> dict[str, str]:
@@ -114,18 +114,18 @@ _RESNET: Final = (
     ("out_layers.3.", "conv2."),
     ("skip_connection.", "conv_shortcut."),
 )
-_BLOCK: Final = re.compile(r"(input_blocks|output_blocks)\.(\d{1,4})\.(\d)\.(.+)$")
-_MIDDLE: Final = re.compile(r"middle_block\.([012])\.(.+)$")
+_BLOCK: Final = r"(input_blocks|output_blocks)\.(\d{1,4})\.(\d)\.(.+)$"
+_MIDDLE: Final = r"middle_block\.([012])\.(.+)$"
 
 
 def _unet(name: str, layers: int) -> str | None:
     for old, new in _TOP:
         if name.startswith(old):
             return new + name.removeprefix(old)
-    if found := _MIDDLE.match(name):
+    if found := re.match(_MIDDLE, name):
         place = {"0": "resnets.0", "1": "attentions.0", "2": "resnets.1"}[found[1]]
         return f"mid_block.{place}.{_resnet(found[2])}"
-    if not (found := _BLOCK.match(name)):
+    if not (found := re.match(_BLOCK, name)):
         return None
     side, number, part, rest = found[1], int(found[2]), found[3], found[4]
     if side == "input_blocks":
@@ -149,8 +149,8 @@ def _resnet(rest: str) -> str:
     return rest
 
 
-_VAE_BLOCK: Final = re.compile(r"(encoder\.down|decoder\.up)\.(\d{1,4})\.(block|downsample|upsample)\.(.+)$")
-_VAE_MIDDLE: Final = re.compile(r"(encoder|decoder)\.mid\.(block_1|block_2|attn_1)\.(.+)$")
+_VAE_BLOCK: Final = r"(encoder\.down|decoder\.up)\.(\d{1,4})\.(block|downsample|upsample)\.(.+)$"
+_VAE_MIDDLE: Final = r"(encoder|decoder)\.mid\.(block_1|block_2|attn_1)\.(.+)$"
 _VAE_ATTENTION: Final = (
     ("norm.", "group_norm."),
     ("q.", "to_q."),
@@ -161,7 +161,7 @@ _VAE_ATTENTION: Final = (
 
 
 def _vae(name: str, blocks: int) -> str | None:
-    if found := _VAE_MIDDLE.match(name):
+    if found := re.match(_VAE_MIDDLE, name):
         if found[2] == "attn_1":
             for old, new in _VAE_ATTENTION:
                 if found[3].startswith(old):
@@ -169,7 +169,7 @@ def _vae(name: str, blocks: int) -> str | None:
             return None
         number = int(found[2][-1]) - 1
         return f"{found[1]}.mid_block.resnets.{number}.{_shortcut(found[3])}"
-    if found := _VAE_BLOCK.match(name):
+    if found := re.match(_VAE_BLOCK, name):
         side, number, part, rest = found[1], int(found[2]), found[3], found[4]
         # ldm counts the decoder's blocks from the finest, diffusers from the coarsest.
         place = (
@@ -187,10 +187,10 @@ def _shortcut(rest: str) -> str:
     return rest.replace("nin_shortcut.", "conv_shortcut.")
 
 
-_DIFFUSERS_BLOCK: Final = re.compile(
+_DIFFUSERS_BLOCK: Final = (
     r"unet\.(down|up)_blocks\.(\d{1,4})\.(resnets|attentions|downsamplers|upsamplers)\.(\d{1,4})(?:\.(.+))?$"
 )
-_DIFFUSERS_MIDDLE: Final = re.compile(r"unet\.mid_block\.(resnets|attentions)\.([01])(?:\.(.+))?$")
+_DIFFUSERS_MIDDLE: Final = r"unet\.mid_block\.(resnets|attentions)\.([01])(?:\.(.+))?$"
 _DIFFUSERS_TOP: Final = {f"unet.{new[:-1]}": f"unet.{old[:-1]}" for old, new in _TOP}
 _DIFFUSERS_RESNET: Final = {new[:-1]: old[:-1] for old, new in _RESNET}
 
@@ -201,10 +201,10 @@ def to_ldm(module: str, layout: Layout) -> str | None:
     """
     if module in _DIFFUSERS_TOP:
         return _DIFFUSERS_TOP[module]
-    if found := _DIFFUSERS_MIDDLE.match(module):
+    if found := re.match(_DIFFUSERS_MIDDLE, module):
         part = "1" if found[1] == "attentions" else {"0": "0", "1": "2"}[found[2]]
         return _joined(f"unet.middle_block.{part}", found[3])
-    if not (found := _DIFFUSERS_BLOCK.match(module)):
+    if not (found := re.match(_DIFFUSERS_BLOCK, module)):
         return None
     side, block, part, layer, rest = found[1], int(found[2]), found[3], int(found[4]), found[5]
     first = block * (layout.layers + 1)
