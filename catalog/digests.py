@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import sys
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -119,6 +118,8 @@ def _is_entry(entry: object) -> bool:
 
 
 def _write(path: Path, data: bytes) -> None:
+    import tempfile  # rarely needed: most runs find what they look for
+
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".digests-")
     try:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mosaic.catalog.coverage import Shapes, tensors
 from mosaic.catalog.coverage import coverage as measure
 from mosaic.catalog.digests import Digests
-from mosaic.catalog.folders import Folder
-from mosaic.catalog.found import Found, read_text
+from mosaic.catalog.found import read_text
 from mosaic.catalog.headers import Headers
 from mosaic.catalog.index import locate, read_index
-from mosaic.catalog.paths import beside, is_path, place, similar
+from mosaic.catalog.paths import beside, is_path, near_names, place, similar
 from mosaic.catalog.prompts import Prompts
-from mosaic.catalog.single import single_file
 from mosaic.compiler import errors
 from mosaic.compiler.context import Coverage, ExpertFacts, FileFact, TokenCount
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError
@@ -25,6 +22,9 @@ from mosaic.compiler.source import Span
 from mosaic.compiler.types import Kind
 from mosaic.compiler.weights import families
 from mosaic.compiler.weights.header import Header
+
+if TYPE_CHECKING:
+    from mosaic.catalog.found import Found
 
 _REMOTE: Final = r"(?i)^(https?|ftp|s3|gs|hf|civitai|urn|air):"
 _DIGEST: Final = r"(?i)^sha256:([0-9a-f]{8,64})$"
@@ -62,8 +62,8 @@ class LocalExperts:
         facts = self._find(kind, reference, span)
         if isinstance(facts, Diagnostic) or facts.kind is kind:
             return facts
-        near = get_close_matches(reference, self.names(kind), n=1, cutoff=0.6)
-        return errors.inputs.WrongExpertKind(span, reference, str(kind), str(facts.kind), tuple(near))
+        near = near_names(reference, self.names(kind), 1)
+        return errors.inputs.WrongExpertKind(span, reference, str(kind), str(facts.kind), near)
 
     def names(self, kind: Kind) -> Sequence[str]:
         """The ids of shipped experts of a kind."""
@@ -89,9 +89,9 @@ class LocalExperts:
             return self._by_digest(kind, reference, span)
         if reference in self._shipped:
             return self._shipped[reference]
-        near = get_close_matches(reference, self.names(kind), n=2, cutoff=0.6)
+        near = near_names(reference, self.names(kind))
         is_file = bool(reference) and "\0" not in reference and place(reference, span, self._project).exists()
-        return errors.inputs.UnknownExpert(span, str(kind), reference, tuple(near), is_file)
+        return errors.inputs.UnknownExpert(span, str(kind), reference, near, is_file)
 
     def _by_digest(self, kind: Kind, reference: str, span: Span) -> ExpertFacts | Diagnostic:
         found = re.match(_DIGEST, reference)
@@ -124,6 +124,10 @@ class LocalExperts:
             return errors.inputs.Unreadable(span, reference, error.strerror or type(error).__name__)
 
     def _look(self, path: Path, shown: str, span: Span) -> Found:
+        # Plans over shipped experts need none of this, and start faster without.
+        from mosaic.catalog.folders import Folder
+        from mosaic.catalog.single import single_file
+
         if path.is_dir():
             folder = Folder(path, shown, span, self._headers)
             adapter = folder.adapter()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
 from mosaic.catalog.digests import Digests
-from mosaic.catalog.paths import beside, place, similar
+from mosaic.catalog.paths import beside, near_names, place, similar
 from mosaic.compiler import errors
 from mosaic.compiler.context import FileFact
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError
@@ -53,8 +52,8 @@ class LocalFiles:
         if reference in self._fragments:
             return SourceFile(reference, self._fragments[reference])
         if reference.startswith("std.") and "/" not in reference:
-            near = get_close_matches(reference, list(self._fragments), n=2, cutoff=0.5)
-            return errors.inputs.UnknownFragment(span, reference, tuple(near))
+            near = near_names(reference, tuple(self._fragments))
+            return errors.inputs.UnknownFragment(span, reference, near)
         try:
             path = self._inside(reference, span)
             size = path.stat().st_size

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from difflib import get_close_matches
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -42,7 +42,14 @@ def similar(path: Path) -> tuple[str, ...]:
         names = sorted(os.listdir(path.parent))
     except OSError:
         return ()
-    return tuple(get_close_matches(path.name, names, n=2, cutoff=0.6))
+    return near_names(path.name, names)
+
+
+def near_names(name: str, known: Sequence[str], most: int = 2) -> tuple[str, ...]:
+    """The known names most like a mistyped one, the best first."""
+    from difflib import get_close_matches  # only a mistake needs it
+
+    return tuple(get_close_matches(name, known, n=most, cutoff=0.6))
 
 
 def beside(reference: str, name: str) -> str:

@@ -12,7 +12,7 @@ import json
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -214,6 +214,7 @@ def _kind(char: str) -> str:
     return {"L": "letter", "N": "numeral"}.get(unicodedata.category(char)[0], "other")
 
 
+@cache
 def _byte_symbols() -> dict[int, str]:
     """GPT-2's map of bytes to printable characters (Radford et al. 2019)."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
@@ -221,11 +222,9 @@ def _byte_symbols() -> dict[int, str]:
     return {byte: chr(byte) for byte in printable} | {b: chr(0x100 + i) for i, b in enumerate(others)}
 
 
-_BYTES: Final = _byte_symbols()
-
-
 def _symbols(word: str) -> list[str]:
-    symbols = [_BYTES[byte] for byte in word.encode("utf-8", "surrogatepass")]
+    table = _byte_symbols()
+    symbols = [table[byte] for byte in word.encode("utf-8", "surrogatepass")]
     symbols[-1] += _END_OF_WORD
     return symbols
 
