@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ pytest.importorskip("peft")
 
 import torch
 
-from mosaic.stdlib.zoo.train import optim, text, unet, vae
+from mosaic.stdlib.zoo.train import lora, optim, pipeline, text, unet, vae
 from mosaic.stdlib.zoo.train.__main__ import STAGES
 from mosaic.stdlib.zoo.train.common import Job, learning_rate
 
@@ -81,3 +82,22 @@ def test_the_loss_is_that_of_the_velocity() -> None:
     latents = torch.randn(64, 4, 16, 16, generator=generator)
     # The velocity of unit noise and unit signal has unit variance at every time.
     assert abs(float(unet.v_loss(Zero(), latents, latents, generator)) - 1) < 0.02
+
+
+def test_an_adapter_is_the_same_in_training_as_weights_and_in_diffusers() -> None:
+    torch.manual_seed(0)
+    base = unet.build(unet.A.widths, unet.A.heads).eval().requires_grad_(False)
+    trained, added, loaded = (copy.deepcopy(base) for _ in range(3))
+    deltas = lora.attach(trained)
+    with torch.no_grad():
+        for delta in deltas.values():
+            delta.up.normal_(0, 0.05)
+    tensors = lora.state(deltas)
+    assert pipeline.add_adapter(added, tensors, 1.0) * 2 == len(tensors)
+    loaded.load_lora_adapter(dict(tensors), prefix="unet")
+    inputs = torch.randn(1, 4, 16, 16), torch.tensor([500]), torch.randn(1, text.LENGTH, text.WIDTH)
+    with torch.no_grad():
+        wanted, one, other, plain = (m(*inputs).sample for m in (trained, added, loaded, base))
+    assert torch.allclose(one, wanted, atol=1e-4)
+    assert torch.allclose(other, wanted, atol=1e-4)
+    assert not torch.allclose(plain, wanted, atol=1e-2)

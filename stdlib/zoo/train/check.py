@@ -11,7 +11,7 @@ from mosaic.stdlib.zoo.train import vae
 from mosaic.stdlib.zoo.train.common import Average, Job, Log, draw_all, learning_rate, scenes_of, to_tensor
 from mosaic.stdlib.zoo.train.optim import Muon
 
-SEED, STEPS, PICTURES, PEAK, BATCH = 71, 1300, 12000, 3e-3, 64
+SEED, STEPS, PICTURES, PEAK, BATCH = 71, 1000, 12000, 3e-3, 64
 
 
 def targets(scenes: list[world.Scene]) -> torch.Tensor:

@@ -17,7 +17,7 @@ from mosaic.stdlib.zoo import world
 from mosaic.stdlib.zoo.train import text, unet
 from mosaic.stdlib.zoo.train.common import Job, Log, learning_rate
 
-SEED, STEPS, PICTURES, PEAK, BATCH = 51, 600, 400, 2e-2, 16
+SEED, STEPS, PICTURES, PEAK, BATCH = 51, 500, 400, 2e-2, 16
 
 
 def scene(rng: Random) -> world.Scene:

@@ -11,7 +11,7 @@ from mosaic.stdlib.zoo import world
 from mosaic.stdlib.zoo.train import text, unet
 from mosaic.stdlib.zoo.train.common import Average, Job, Log, learning_rate
 
-SEED, STEPS, PICTURES, PEAK, BATCH = 61, 900, 1200, 6e-4, 16
+SEED, STEPS, PICTURES, PEAK, BATCH = 61, 600, 1000, 6e-4, 16
 
 
 def scene(rng: Random) -> world.Scene:

@@ -165,6 +165,8 @@ def run(job: Job) -> None:
         }
         for expert in shipped
     ]
+    for path in models.rglob("*.safetensors"):
+        path.chmod(0o644)
     stages = job.work / "stages.json"
     training = json.loads(stages.read_text()) if stages.exists() else {}
     index = {"version": 1, "experts": experts, "bridges": _bridges(job, root, models), "training": training}

@@ -36,7 +36,7 @@ class Recipe:
 
 # Convolutions of 32 channels cost a CPU hardly more than those of 16, so full resolution is wide here.
 A = Recipe("vae", (32, 48, 64), seed=11, steps=3150, pictures=12000)
-B = Recipe("vae-b", (32, 32, 48), seed=712, steps=1200, pictures=12000)
+B = Recipe("vae-b", (32, 32, 48), seed=712, steps=1000, pictures=12000)
 
 
 def build(recipe: Recipe) -> AutoencoderKL:
