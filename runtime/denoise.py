@@ -26,6 +26,7 @@ from mosaic.compiler.errors.runtime import (
     NotResumable,
     SettingOutOfRange,
     UnknownScheduler,
+    UnreadableConfiguration,
     UnsupportedSize,
 )
 from mosaic.compiler.program import Denoise, Refine, Resume
@@ -49,6 +50,8 @@ SCHEDULERS: Mapping[str, tuple[Any, Mapping[str, Any]]] = MappingProxyType(
     }
 )
 
+_PREDICTIONS = ("epsilon", "v_prediction")
+_UNUSABLE = (TypeError, ValueError, KeyError, IndexError, AttributeError, RuntimeError, ArithmeticError)
 _SEEDS = range(-(1 << 63), 1 << 64)
 
 
@@ -65,12 +68,31 @@ def steps_until(fraction: float, total: int) -> int:
     return min(total, max(0, math.floor(fraction * total + 0.5)))
 
 
-def build_scheduler(name: str, config: Mapping[str, Any]) -> Any:
-    """A scheduler by name on a model's own noise schedule. Raises MosaicError (M464)."""
+def build_scheduler(name: str, steps: int, config: Mapping[str, Any], model: str) -> Any:
+    """A scheduler by name on a model's own noise schedule, set to a number of steps.
+
+    Raises MosaicError: M464 for an unknown name, M460 for more steps than the model was trained with, M860 for a
+    noise schedule that the scheduler cannot read.
+    """
     if name not in SCHEDULERS:
         raise MosaicError(UnknownScheduler(span=None, name=name, known=", ".join(SCHEDULERS)))
     kind, settings = SCHEDULERS[name]
-    return kind.from_config(dict(config), **settings)
+    try:
+        scheduler = kind.from_config(dict(config), **settings)
+        trained = scheduler.config.num_train_timesteps
+        needed = f"at most {trained}, the steps that the model was trained with"
+        _require("steps", steps, steps <= trained, needed)
+        if scheduler.config.prediction_type not in _PREDICTIONS:
+            raise ValueError(f"unknown prediction type {scheduler.config.prediction_type}")
+        scheduler.set_timesteps(steps)
+        # Near the number of trained steps, schedules with an offset reach beyond it or stand still.
+        first, last = float(scheduler.timesteps[0]), float(scheduler.timesteps[-1])
+        moves = steps == 1 or first > last
+        _require("steps", steps, first < trained and moves, "smaller for this model's noise schedule")
+    except _UNUSABLE as error:
+        location = f"scheduler of {model}"
+        raise MosaicError(UnreadableConfiguration(span=None, location=location, reason=str(error))) from error
+    return scheduler
 
 
 def sample(
@@ -84,8 +106,7 @@ def sample(
         raise MosaicError(
             UnsupportedSize(span=None, width=wanted.width, height=wanted.height, multiple=factor)
         )
-    scheduler = build_scheduler(wanted.scheduler, model.base.scheduler)
-    scheduler.set_timesteps(_trained(wanted.steps, scheduler))
+    scheduler = build_scheduler(wanted.scheduler, wanted.steps, model.base.scheduler, model.base.id)
     _begin(scheduler, 0)
     generator = torch.Generator("cpu").manual_seed(wanted.seed)
     shape = (1, model.vae.channels, wanted.height // factor, wanted.width // factor)
@@ -146,8 +167,7 @@ def refine(
     if taken == 0:
         reason = f"{wanted.strength:g} of {wanted.steps} steps"
         raise MosaicError(NothingToDenoise(span=None, operation="refine", reason=reason))
-    scheduler = build_scheduler(wanted.scheduler, model.base.scheduler)
-    scheduler.set_timesteps(_trained(wanted.steps, scheduler))
+    scheduler = build_scheduler(wanted.scheduler, wanted.steps, model.base.scheduler, model.base.id)
     first = len(scheduler.timesteps) - taken
     _begin(scheduler, first)
     generator = torch.Generator("cpu").manual_seed(wanted.seed)
@@ -226,14 +246,6 @@ def _begin(scheduler: Any, index: int) -> None:
     # DDIM finds its place by the timestep alone.
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(index)
-
-
-def _trained(steps: int, scheduler: Any) -> int:
-    trained = scheduler.config.num_train_timesteps
-    _require(
-        "steps", steps, steps <= trained, f"at most {trained}, the steps that the model was trained with"
-    )
-    return steps
 
 
 def _require_settings(steps: int, guidance: float, seed: int) -> None:

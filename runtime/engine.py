@@ -148,7 +148,9 @@ class _Walk:
             self.engine._progress.stage(label, self._parts(instruction.operation))
             try:
                 value = self._execute(instruction.operation)
-            except torch.OutOfMemoryError as error:
+            except (MemoryError, RuntimeError) as error:
+                if not _is_out_of_memory(error):
+                    raise
                 where = self.engine._device.name
                 raise MosaicError(
                     OutOfMemory(span=None, device=where, operation=instruction.operation.op)
@@ -288,6 +290,12 @@ _LABELS = {
     "decode": "decode",
     "encode_image": "encode picture",
 }
+
+
+def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
+    # Only cuda has a type of its own for it; the CPU's and mps's allocators say it in words.
+    words = ("can't allocate memory", "not enough memory", "out of memory")
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(w in str(error) for w in words)
 
 
 def version() -> str:

@@ -124,13 +124,26 @@ _UNBUILDABLE = (
 _BUILD: Mapping[str, Callable[[Mapping[str, Any]], nn.Module]] = MappingProxyType(
     {
         "unet": lambda config: UNet2DConditionModel.from_config(dict(config)),
-        "text_encoder": lambda config: CLIPTextModel(CLIPTextConfig(**config)),
+        "text_encoder": lambda config: CLIPTextModel(_text_config(config)),
         "vae": lambda config: AutoencoderKL.from_config(dict(config)),
     }
 )
 _INFER: Mapping[str, Callable[[sd1_shapes.Shapes], dict[str, Any]]] = MappingProxyType(
     {"unet": sd1_shapes.unet, "text_encoder": sd1_shapes.text_encoder, "vae": sd1_shapes.vae}
 )
+
+
+_TEXT_SETTINGS = (
+    *("vocab_size", "hidden_size", "intermediate_size", "projection_dim", "num_hidden_layers"),
+    *("num_attention_heads", "max_position_embeddings", "hidden_act", "layer_norm_eps"),
+    *("pad_token_id", "bos_token_id", "eos_token_id"),
+)
+
+
+def _text_config(config: Mapping[str, Any]) -> CLIPTextConfig:
+    # Only what describes the architecture is handed on: the library also takes settings that name code to be
+    # fetched from the network (attention kernels), and a model file must never run code.
+    return CLIPTextConfig(**{key: config[key] for key in _TEXT_SETTINGS if key in config})
 
 
 def _config(parts: Parts, part: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:

@@ -195,6 +195,30 @@ def test_configurations_that_do_not_work(
     refuses(bench, build, code)
 
 
+@pytest.mark.parametrize(
+    "odd", [{"beta_schedule": "steep"}, {"num_train_timesteps": "x"}, {"prediction_type": "x"}]
+)
+def test_noise_schedules_that_do_not_work(
+    odd: dict[str, Any], tiny: Any, bench: Any, build: Any, make_expert: Any
+) -> None:
+    folder = bench.folder / "odd"
+    shutil.copytree(tiny.folder, folder)
+    path = folder / "scheduler" / "scheduler_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **odd}))
+    build.sample(build.load(make_expert(folder, "checkpoint")))
+    refuses(bench, build, "M860")
+
+
+def test_a_configuration_cannot_ask_for_code(tiny: Any, bench: Any, build: Any, make_expert: Any) -> None:
+    folder = bench.folder / "code"
+    shutil.copytree(tiny.folder, folder)
+    path = folder / "text_encoder" / "config.json"
+    remote = {"_attn_implementation": "some/kernel", "attn_implementation": "some/kernel"}
+    more = {"auto_map": {"AutoModel": "evil.Model"}, "trust_remote_code": True}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **remote, **more}))
+    assert picture(bench, build, make_expert(folder, "checkpoint"))
+
+
 def test_parts_that_do_not_fit_each_other(tiny: Any, bench: Any, build: Any, make_expert: Any) -> None:
     folder = bench.folder / "misfit"
     shutil.copytree(tiny.folder, folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from safetensors.torch import load_file
 
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.program import Emit, Instruction, Program
+from mosaic.runtime.denoise import SCHEDULERS
 from mosaic.runtime.engine import Engine
 from mosaic.runtime.outputs import recover, write
 
@@ -27,6 +29,14 @@ def everything(build: Any, tiny: Any, lora: Any) -> None:
     build.emit(build.decode(latent, look), "deep/er/picture.png", "image")
     build.emit(latent, "latent.safetensors", "latent")
     build.emit(look, "look.safetensors", "model")
+
+
+def make_wider(tiny: Any, folder: Path, make_expert: Any) -> Any:
+    """The tiny pipeline with a VAE of six channels."""
+    shutil.copytree(tiny.folder, folder)
+    vae = type(tiny.vae).from_config({**tiny.vae.config, "latent_channels": 6})
+    vae.save_pretrained(folder / "vae")
+    return make_expert(folder, "checkpoint")
 
 
 @pytest.fixture
@@ -221,6 +231,7 @@ def test_malformed_programs(tiny: Any, bench: Any, build: Any) -> None:
     [
         ({"steps": 0}, "M460"),
         ({"steps": -3}, "M460"),
+        ({"steps": 1000}, "M460"),
         ({"steps": 1001}, "M460"),
         ({"guidance": float("nan")}, "M460"),
         ({"guidance": float("inf")}, "M460"),
@@ -251,6 +262,30 @@ def test_any_multiple_of_the_vae_s_factor_runs(
     bench.run(build)
     with Image.open(bench.folder / "out" / "x.png") as written:
         assert written.size == size
+
+
+def test_a_picture_beyond_all_memory(tiny: Any, bench: Any, build: Any) -> None:
+    build.sample(build.load(tiny.expert), width=1 << 24, height=1 << 24)
+    malformed(bench, build.program(), "M651")
+
+
+def test_a_latent_of_other_channels(tiny: Any, bench: Any, build: Any, make_expert: Any) -> None:
+    model = build.load(tiny.expert)
+    latent = build.sample(model)
+    other = make_wider(tiny, bench.folder / "wider", make_expert)
+    build.decode(latent, build.load(other))
+    malformed(bench, build.program(), "M459")
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+@pytest.mark.parametrize("steps", [1, 2, 998])
+def test_extreme_numbers_of_steps(name: str, steps: int, tiny: Any, bench: Any, build: Any) -> None:
+    model = build.load(tiny.expert)
+    prompts = build.prompts(model)
+    latent = build.sample(model, prompts, steps=steps, until=min(1.0, 2 / steps), scheduler=name)
+    if steps < 3:
+        build.refine(model, latent, prompts, steps=steps, strength=1.0, scheduler=name)
+    assert torch.isfinite(bench.latent(build, latent)).all()
 
 
 def test_numbers_that_explode_are_told(tiny: Any, lora: Any, bench: Any, build: Any) -> None:
