@@ -118,7 +118,7 @@ class LocalExperts:
             return self._facts(reference, self._look(path, reference, span), span)
         except MosaicError as error:
             return error.diagnostics[0]
-        except ValueError as error:
+        except (ValueError, RuntimeError) as error:  # a NUL; no home folder; a loop of links
             return errors.inputs.NotAModel(span, reference, str(error))
         except OSError as error:
             return errors.inputs.Unreadable(span, reference, error.strerror or type(error).__name__)

@@ -56,7 +56,8 @@ def layout_of_ldm(names: Iterable[str]) -> Layout:
             attentive.add(int(found[1]))
         elif found := re.match(_VAE_UP, name):
             vae_blocks = max(vae_blocks, int(found[1]) + 1)
-    layers = min(downsamplers) - 1 if downsamplers else 2
+    # Names are untrusted: a downsampler can stand nowhere before the second block.
+    layers = max(min(downsamplers) - 1, 1) if downsamplers else 2
     blocks = {number // (layers + 1) for number in attentive}
     return Layout(layers=layers, attentive=tuple(sorted(blocks)), vae_blocks=vae_blocks or 4)
 

@@ -5,9 +5,11 @@ cases.
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mosaic.compiler.types import Family, Kind, Prediction
-from mosaic.compiler.weights import families
+from mosaic.compiler.weights import adapter_keys, families, ldm
 from mosaic.compiler.weights.families import VaeFacts, identify, latent_space
 
 torch = pytest.importorskip("torch")
@@ -225,3 +227,78 @@ def test_native_sizes(
     size: tuple[int, int] | None, family: str | None, predicts: str | None, config: dict[str, object] | None
 ) -> None:
     assert families.native_size(family, predicts, config) == size
+
+
+PIECES = st.sampled_from(
+    [
+        *(
+            "unet.",
+            "vae.",
+            "model.diffusion_model.",
+            "first_stage_model.",
+            "lora_unet_",
+            "text_encoder.",
+            "base_model.model.",
+        ),
+        *(
+            "down_blocks.0.",
+            "down_blocks_0_",
+            "input_blocks.",
+            "output_blocks.",
+            "middle_block.",
+            "0.",
+            "1.",
+            "9999.",
+        ),
+        *(
+            "attentions.0.",
+            "transformer_blocks.0.",
+            "attn2.",
+            "attn2_",
+            "to_k.",
+            "to_k",
+            "op.",
+            "conv_in.",
+            "decoder.",
+        ),
+        *(
+            "encoder.down.0.block.0.conv2.",
+            "time_embedding.",
+            "proj_in.",
+            "op.",
+            ".",
+            "",
+            "resnets.0.",
+            "text_model.",
+        ),
+        *(
+            "lora_A.",
+            "lora_B.",
+            "lora.down.",
+            "lora_down.",
+            "lora_up.",
+            "lora_mid.",
+            "alpha",
+            "weight",
+            "emb_params",
+        ),
+    ]
+)
+NAMES = st.lists(PIECES, max_size=7).map("".join)
+SHAPES = st.lists(st.sampled_from([0, 1, 2, 4, 768]), max_size=5).map(tuple)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(NAMES, SHAPES, max_size=6), st.dictionaries(NAMES, SHAPES, max_size=6))
+def test_strange_names_and_shapes_are_answered(names: Shapes, modules: Shapes) -> None:
+    found = identify(names)
+    assert found.kind is None or isinstance(found.kind, Kind)
+    families.vae_of_shapes(names)
+    families.unet_channels(names)
+    ldm.components(names)
+    met = adapter_keys.match(names, modules)
+    in_pairs = [name for pair in met.pairs for name in (pair.down, pair.up, pair.alpha, pair.mid) if name]
+    assert len(set(in_pairs)) == len(in_pairs)
+    assert set(in_pairs).isdisjoint(met.unmatched)
+    # Nothing is dropped in silence: a name is matched, unmatched, or stands with one that is misshaped.
+    assert len(in_pairs) + len(met.unmatched) == len(names) or met.misshaped
