@@ -174,7 +174,8 @@ def _with_frees(operations: list[p.Operation]) -> tuple[p.Instruction, ...]:
             last[value] = index
     frees: Mapping[int, list[int]] = {index: [] for index in range(len(operations))}
     for value, index in enumerate(last):
-        frees[index].append(value)
+        if not isinstance(operations[value], p.Emit):  # an emit leaves nothing behind
+            frees[index].append(value)
     return tuple(
         p.Instruction(result=index, operation=operation, frees=tuple(frees[index]))
         for index, operation in enumerate(operations)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 
 from mosaic.compiler.context import Context, ExpertFacts, FileFact
@@ -49,9 +50,8 @@ class World:
 def expert_node(facts: ExpertFacts, origin: Origin) -> Node:
     """An expert as a node: its digest is its content, its name only a label."""
     # Parts are told apart by role and name, so that two files swapped are another expert.
-    content = " ".join(
-        f"{f.role}:{f.name}={f.sha256}" for f in sorted(facts.files, key=lambda f: (f.role, f.name))
-    )
+    manifest = sorted(f"{file.role} {file.name} {file.sha256}" for file in facts.files)
+    content = hashlib.sha256("\n".join(manifest).encode()).hexdigest()
     attributes = {
         "content": content,
         "kind": facts.kind.value,
