@@ -217,9 +217,8 @@ class NoSuchFile(Diagnostic):
     near: tuple[str, ...] = ()
 
     def help(self) -> tuple[str, ...]:
-        return _did_you_mean(self.near) or (
-            "a relative path is taken from the folder of the file that names it",
-        )
+        start = "the folder of the file that names it" if self.span else "the current folder"
+        return _did_you_mean(self.near) or (f"a relative path starts at {start}",)
 
     def fixes(self) -> tuple[Fix, ...]:
         return _replace(self.span, self.near)

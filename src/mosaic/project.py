@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
+from mosaic.compiler import errors
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError, Sink
 from mosaic.compiler.source import SourceFile
@@ -55,16 +56,14 @@ def read(path: str | os.PathLike[str] | BinaryIO, name: str | None = None) -> So
 
 def read_bytes(path: Path, most: int = -1) -> bytes:
     """At most so many bytes of a file. Raises MosaicError (M801, M807)."""
-    from mosaic.compiler.errors.inputs import NoSuchFile, Unreadable
-
     try:
         with path.open("rb") as file:
             return file.read(most)
     except FileNotFoundError:
-        raise MosaicError(NoSuchFile(None, str(path))) from None
+        raise MosaicError(errors.inputs.NoSuchFile(None, str(path))) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise MosaicError(Unreadable(None, str(path), reason)) from None
+        raise MosaicError(errors.inputs.Unreadable(None, str(path), reason)) from None
 
 
 class Project:
@@ -93,7 +92,9 @@ class Project:
     def compile(
         self, source: SourceFile, *, plan: str | None = None, parameters: Mapping[str, object] | None = None
     ) -> Compiled:
-        """Compile a file's plans, or the one named. Raises MosaicError with everything where there are errors."""
+        """Compile a file's plans, or the one named. Raises MosaicError with everything where there are
+        errors.
+        """
         from mosaic.compiler import compile
 
         compiled = compile(source, self.context(source), plan=plan, parameters=parameters or {})
