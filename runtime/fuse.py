@@ -21,10 +21,8 @@ from mosaic.compiler.operators import Acts, Operator
 from mosaic.compiler.program import Expert, Fuse
 from mosaic.runtime.adapters import KeyCount, lora
 from mosaic.runtime.files import Reader
-from mosaic.runtime.values import Model
+from mosaic.runtime.values import EMBEDDINGS, Model
 from mosaic.runtime.weights import Deltas, overlay
-
-_EMBEDDINGS = "text_encoder.embeddings.token_embedding.weight"
 
 
 @dataclass
@@ -139,7 +137,7 @@ class Fusion:
         """
         files = [file for file in expert.files if not file.name.endswith((".json", ".txt", ".md"))]
         found = [pair for file in files for pair in self.reader.tensors(file).items()]
-        matrix = model.tensor(_EMBEDDINGS)
+        matrix = model.tensor(EMBEDDINGS)
         if len(found) != 1 or found[0][1].ndim not in (1, 2) or found[0][1].shape[-1] != matrix.shape[1]:
             shown = tuple(f"{name}: {tuple(tensor.shape)}" for name, tensor in found) or ("no tensor",)
             what = f"text encoder, whose words are {matrix.shape[1]} wide"
@@ -158,7 +156,7 @@ class Fusion:
         device = model.base.device
         extended = torch.cat([matrix.float().cpu(), rows]).to(device=device.torch, dtype=device.dtype)
         self.keys.append(KeyCount(expert.id, 1, 1))
-        return replace(model, tokens=tokens, overlay={**model.overlay, _EMBEDDINGS: extended})
+        return replace(model, tokens=tokens, overlay={**model.overlay, EMBEDDINGS: extended})
 
 
 def _is_index(name: str) -> bool:

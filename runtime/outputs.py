@@ -9,6 +9,7 @@ Layouts. A latent is one float32 tensor `latent` (1, channels, h, w) in the mode
 model is one file of diffusers' tensor names with the component in front (`unet.…`, `text_encoder.…`,
 `vae.…`), in the precision that it ran in; each part loads into its diffusers class once the prefix is
 dropped, and the classes' configurations stand in the metadata (`mosaic.config.unet`, …).
+The tokenizer and added words stand there too, so that the file is a checkpoint that a plan can name by path.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from PIL import Image as Pillow
@@ -32,7 +33,8 @@ from safetensors.torch import save
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.errors.runtime import NothingToRecover, UnwritableOutput
 from mosaic.compiler.program import Fuse, LoadModel, Program
-from mosaic.runtime.values import Image, Latent, Model
+from mosaic.runtime.tokens import preserved
+from mosaic.runtime.values import EMBEDDINGS, Image, Latent, Model
 
 PREFIX = "mosaic."
 
@@ -132,14 +134,20 @@ def write_model(model: Model, path: Path, texts: Mapping[str, str]) -> str:
         tensors[name] = (tensor if tensor.dtype == torch.int64 else tensor.to(dtype)).cpu().contiguous()
     for name, tensor in model.vae.module.state_dict().items():
         tensors[f"vae.{name}"] = tensor.cpu().contiguous()
+    # The text encoder may have more words than its base, the VAE may be another one.
+    words = model.tensor(EMBEDDINGS).shape[0]
+    configs: dict[str, Mapping[str, Any]] = {
+        **model.base.configs,
+        "text_encoder": {**model.base.configs["text_encoder"], "vocab_size": words},
+        "vae": dict(cast(Any, model.vae.module).config),
+        "scheduler": model.base.scheduler,
+    }
     extra = {
         f"mosaic.config.{part}": json.dumps(dict(config), sort_keys=True, default=str)
-        for part, config in model.base.configs.items()
+        for part, config in configs.items()
     }
-    extra["mosaic.config.scheduler"] = json.dumps(dict(model.base.scheduler), sort_keys=True, default=str)
-    words = {added.word: list(added.ids) for added in model.tokens.added}
-    if words:
-        extra["mosaic.words"] = _compact(words)
+    extra["mosaic.tokenizer"] = json.dumps(preserved(model.tokens), sort_keys=True, separators=(",", ":"))
+    extra["modelspec.prediction_type"] = str(model.base.scheduler.get("prediction_type", "epsilon"))
     return write(path, _serialized(tensors, {**texts, **extra}))
 
 

@@ -6,6 +6,7 @@ and never changes.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -133,6 +134,26 @@ def from_vocabulary(
     begin = _word(config, "bos_token", "<|startoftext|>")
     tokenizer.add_special_tokens([AddedToken(word, normalized=False) for word in (begin, end)])
     return _tokens(tokenizer, config, positions)
+
+
+def preserved(tokens: Tokens) -> dict[str, Any]:
+    """Tokens as data for JSON, with their added words."""
+    return {
+        "tokenizer": json.loads(tokens.tokenizer.to_str()),
+        "begin": tokens.begin,
+        "end": tokens.end,
+        "pad": tokens.pad,
+        "limit": tokens.limit,
+        "added": [[added.word, list(added.ids)] for added in tokens.added],
+    }
+
+
+def revived(data: Mapping[str, Any]) -> Tokens:
+    """Tokens from what `preserved` gave. Raises ValueError, TypeError or KeyError for anything else."""
+    plain = from_json(json.dumps(data["tokenizer"]), {}, int(data["limit"]))
+    begin, end, pad = (int(data[key]) for key in ("begin", "end", "pad"))
+    added = tuple(Added(str(word), tuple(int(number) for number in ids)) for word, ids in data["added"])
+    return replace(plain, begin=begin, end=end, pad=pad, added=added)
 
 
 def _tokens(tokenizer: Tokenizer, config: Mapping[str, Any], positions: int) -> Tokens:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from mosaic.runtime.families import Family
 
 
+EMBEDDINGS = "text_encoder.embeddings.token_embedding.weight"
+"""The matrix of word embeddings, to which textual inversions add rows."""
+
+
 @dataclass(frozen=True)
 class Vae:
     """A VAE in float32. `factor` is picture pixels per latent pixel."""

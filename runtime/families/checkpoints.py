@@ -20,8 +20,8 @@ from mosaic.compiler.errors.runtime import PartMissing, UnreadableConfiguration
 from mosaic.compiler.program import Expert, File
 from mosaic.compiler.weights import ldm
 from mosaic.compiler.weights.adapter_keys import canonical
-from mosaic.runtime import tokens
 from mosaic.runtime.files import Reader
+from mosaic.runtime.tokens import Tokens, from_json, from_vocabulary, revived
 
 PARTS = ("unet", "text_encoder", "tokenizer", "vae", "scheduler")
 _ADVICE = MappingProxyType(
@@ -30,6 +30,8 @@ _ADVICE = MappingProxyType(
         " of its family beside the file",
     }
 )
+_EMITTED = "mosaic.config.unet"
+_STATED = ("mosaic.config.", "mosaic.tokenizer")
 _WHOLE = "use a complete diffusers folder, or a single file that holds every part"
 
 # Names that early diffusers gave to the VAE's attention.
@@ -50,9 +52,12 @@ class Parts:
 
     @cached_property
     def single(self) -> tuple[File, ...]:
-        """Files in the original layout."""
-        files = self.expert.files
-        return tuple(f for f in files if part_of(f) not in PARTS and f.name.endswith(".safetensors"))
+        """Files that hold several parts: in the original layout, or emitted by mosaic."""
+        weights = [file for file in self.expert.files if file.name.endswith(".safetensors")]
+        found = [file for file in weights if part_of(file) not in PARTS]
+        if not found and len(weights) == 1 and _EMITTED in self.reader.metadata(weights[0]):
+            found = weights
+        return tuple(found)
 
     @cached_property
     def whole(self) -> Mapping[str, torch.Tensor]:
@@ -60,11 +65,29 @@ class Parts:
         stored: dict[str, torch.Tensor] = {}
         for file in self.single:
             stored.update(self.reader.tensors(file))
+        if self.stated:
+            return {canonical(name): tensor for name, tensor in stored.items()}
         return {canonical(new): _linear(new, stored[old]) for old, new in ldm.to_diffusers(stored).items()}
+
+    @cached_property
+    def stated(self) -> Mapping[str, Any]:
+        """The configurations and words that mosaic writes into a model's metadata, by key.
+
+        Raises MosaicError (M860) where they are damaged.
+        """
+        found: dict[str, Any] = {}
+        for file in self.single:
+            for key, text in self.reader.metadata(file).items():
+                if key.startswith(_STATED):
+                    try:
+                        found[key] = json.loads(text)
+                    except (ValueError, RecursionError) as error:
+                        raise MosaicError(unusable(file.location, error)) from error
+        return found if _EMITTED in found else {}
 
     def files(self, part: str) -> tuple[File, ...]:
         """The files of one part; a reduced-precision variant only where there is no full one."""
-        found = [file for file in self.expert.files if part_of(file) == part]
+        found = [file for file in self.expert.files if part_of(file) == part and file not in self.single]
         full = [f for f in found if not (f.name.endswith(".safetensors") and ".fp16." in f.name)]
         has_weights = any(file.name.endswith(".safetensors") for file in full)
         return tuple(full if has_weights else found)
@@ -92,26 +115,35 @@ class Parts:
         for file in self.files(part):
             if file.name.rpartition("/")[2] in names:
                 return self.reader.json(file)
-        return None
+        stated = self.stated.get(f"mosaic.config.{part}")
+        return stated if isinstance(stated, dict) else None
 
-    def tokens(self, positions: int) -> tokens.Tokens:
+    def tokens(self, positions: int) -> Tokens:
         """The tokenizer, for a text encoder that reads `positions` tokens.
 
         Raises MosaicError (M854, M860).
         """
         files = {file.name.rpartition("/")[2]: file for file in self.files("tokenizer")}
         config = self.reader.json(files["tokenizer_config.json"]) if "tokenizer_config.json" in files else {}
+        if not files and "mosaic.tokenizer" in self.stated:
+            return self._emitted_tokens()
         source = files.get("tokenizer.json") or files.get("vocab.json")
         if source is None or (source.name.endswith("vocab.json") and "merges.txt" not in files):
             raise MosaicError(self.missing("tokenizer"))
         try:
             if source.name.endswith("tokenizer.json"):
-                return tokens.from_json(self.reader.bytes(source).decode(), config, positions)
+                return from_json(self.reader.bytes(source).decode(), config, positions)
             vocabulary = json.loads(self.reader.bytes(source))
             merges = self.reader.bytes(files["merges.txt"]).decode()
-            return tokens.from_vocabulary(vocabulary, merges, config, positions)
+            return from_vocabulary(vocabulary, merges, config, positions)
         except (ValueError, TypeError) as error:
             raise MosaicError(unusable(source.location, error)) from error
+
+    def _emitted_tokens(self) -> Tokens:
+        try:
+            return revived(self.stated["mosaic.tokenizer"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise MosaicError(unusable(self.single[0].location, error)) from error
 
     def location(self, part: str) -> str:
         """What to name in a message about a part."""

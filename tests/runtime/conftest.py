@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def expert_at(path: Path, kind: str, **more: Any) -> Expert:
     return Expert(kind=kind, files=files, **{**settings, **more})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tiny:
     """A pipeline on disk and in memory."""
 
@@ -89,8 +90,9 @@ class Tiny:
         """The folder as a checkpoint."""
         return expert_at(self.folder, "checkpoint")
 
-    def pipeline(self, kind: Any = diffusers.StableDiffusionPipeline) -> Any:
-        """diffusers' own pipeline over the same folder: the oracle."""
+    @cache
+    def pipeline(self, kind: Any = diffusers.StableDiffusionPipeline, use: str = "shared") -> Any:
+        """diffusers' own pipeline over the same folder: the oracle. Name a `use` that changes its parts."""
         loaded = kind(
             vae=diffusers.AutoencoderKL.from_pretrained(self.folder / "vae"),
             text_encoder=transformers.CLIPTextModel.from_pretrained(self.folder / "text_encoder"),

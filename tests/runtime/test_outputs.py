@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.program import Emit, Instruction, Program
@@ -95,6 +95,30 @@ def test_an_emitted_model_fits_diffusers_classes(tiny: Any, lora: Any, bench: An
     changed = [n for n, t in tiny.unet.state_dict().items() if not torch.equal(t, tensors[f"unet.{n}"])]
     assert changed and all("weight" in name for name in changed)
     assert {name.partition(".")[0] for name in tensors} == {"unet", "text_encoder", "vae"}
+
+
+def test_an_emitted_model_is_a_checkpoint(
+    tiny: Any, tuned: Any, lora: Any, bench: Any, build: Any, make_expert: Any
+) -> None:
+    save_file({"<hero>": torch.randn(2, 64)}, bench.folder / "hero.safetensors")
+    save_file(tuned.vae.state_dict(), bench.folder / "vae.safetensors")
+    hero = make_expert(bench.folder / "hero.safetensors", "embedding", trigger="<hero>")
+    vae = make_expert(bench.folder / "vae.safetensors", "vae")
+    look = build.fuse(build.load(tiny.expert), (lora, 0.8), (hero, 1.0), (vae, 1.0))
+    build.emit(look, "look.safetensors", "model")
+    latent = build.sample(look, build.prompts(look, "a <hero> cat"))
+    build.emit(build.decode(latent, look), "x.png", "image")
+    first = bench.run(build).emitted
+    again = type(build)()
+    model = again.load(make_expert(first[0].path, "checkpoint", id="./look.safetensors"))
+    latent = again.sample(model, again.prompts(model, "a <hero> cat"))
+    again.emit(again.decode(latent, model), "x.png", "image")
+    again.emit(model, "look.safetensors", "model")
+    second = bench.run(again, "again").emitted
+    pictures = [Image.open(path).tobytes() for path in (first[1].path, second[0].path)]
+    assert pictures[0] == pictures[1]
+    tensors = [load_file(path) for path in (first[0].path, second[1].path)]
+    assert all(torch.equal(tensor, tensors[1][name]) for name, tensor in tensors[0].items())
 
 
 def test_a_cut_latent_says_where_it_stands(tiny: Any, bench: Any, build: Any) -> None:

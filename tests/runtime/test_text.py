@@ -68,7 +68,7 @@ def test_an_embedding_equals_diffusers(hero: Any, tiny: Any, bench: Any, build: 
     ours = build.sample(look, {"positive": build.text(look, prompt), "negative": build.text(look, "")})
     plain = build.sample(model, build.prompts(model, "a red cat by the river"))
     ours, plain = bench.latents(build, ours, plain)
-    oracle = tiny.pipeline()
+    oracle = tiny.pipeline(use="words")
     oracle.load_textual_inversion(hero.files[0].location, token="<hero>")
     theirs = oracle(
         prompt.replace("<HERO>", "<hero>"),
