@@ -209,7 +209,7 @@ class Builder:
         return self._key(node)
 
     def _key(self, node: Node) -> tree.Name:
-        """The key of an argument, setting or entry, or a type: any word."""
+        """The key of an argument, setting or entry: any word. A type is one too; the parser takes no reserved ones."""
         assert isinstance(node, Token)
         return tree.Name(str(node), self._span(node))
 

@@ -248,9 +248,9 @@ def _describe(accepts: frozenset[str]) -> tuple[str, ...]:
 
 def _by_example(offence: Offence, accepts: frozenset[str]) -> tuple[Diagnostic, Remedy] | None:
     token = offence.token
-    for level, (state, fits) in enumerate(_signatures(offence.cursor, accepts)):
+    for beyond, (state, fits) in _signatures(offence.cursor, accepts).items():
         stop = _stop(token, state, fits)
-        label = stop.match_examples(partial(_raise, level, token), _examples())
+        label = stop.match_examples(partial(_raise, beyond, token), _examples())
         if label is not None:
             entry = mistakes()[int(label)]
             kind = getattr(errors, entry["class"])
@@ -268,18 +268,18 @@ def _remedy(entry: dict[str, object], token: Token) -> Remedy:
     return Remedy(str(entry.get("remedy", "skip")))
 
 
-def _signatures(cursor: Cursor, accepts: frozenset[str]) -> Iterator[tuple[int, frozenset[str]]]:
-    """The parser's state as it is, then the state in which a finished value or statement would leave it.
+def _signatures(cursor: Cursor, accepts: frozenset[str]) -> dict[str, tuple[int, frozenset[str]]]:
+    """The parser's state as it is, then the states behind what could follow a finished value or statement.
 
-    The second makes `f(a * 0.8 b)` the same mistake as `f(a b)`.
+    The latter make `f(a * 0.8 b)` the same mistake as `f(a b)`.
     """
-    yield cursor.position, accepts
-    for kind in ("COMMA", "LET", "PLAN"):
-        if kind in accepts:
-            beyond = cursor.after([kind])
-            assert beyond is not None
-            yield beyond.position, accepts & {"COMMA", "RPAR", "RSQB", "RBRACE", "LET", "PLAN"}
-            return
+    found = {"": (cursor.position, accepts)}
+    closing = accepts & {"COMMA", "RPAR", "RSQB", "RBRACE", "AS", "LET", "PLAN"}
+    for kind in ("COMMA", "AS", "LET", "PLAN"):
+        beyond = cursor.after([kind]) if kind in accepts else None
+        if beyond is not None:
+            found[kind] = (beyond.position, closing)
+    return found
 
 
 def _stop(token: Token, state: int, accepts: frozenset[str]) -> UnexpectedToken:
@@ -290,17 +290,17 @@ def _stop(token: Token, state: int, accepts: frozenset[str]) -> UnexpectedToken:
     return found
 
 
-def _raise(level: int, token: Token, text: str) -> LarkTree[Token]:
+def _raise(beyond: str, token: Token, text: str) -> LarkTree[Token]:
     """Raise the stop of an example where it stops at a token like this one; else behave as if it were read."""
     stops, exact = _stops(text)
-    is_like = level < len(stops) and stops[level].token.type == token.type
-    if is_like and (not exact or str(stops[level].token) == str(token)):
-        raise stops[level]
+    stop = stops.get(beyond)
+    if stop is not None and stop.token.type == token.type and (not exact or str(stop.token) == str(token)):
+        raise stop
     return LarkTree("elsewhere", [])
 
 
 @cache
-def _stops(example: str) -> tuple[tuple[UnexpectedToken, ...], bool]:
+def _stops(example: str) -> tuple[dict[str, UnexpectedToken], bool]:
     """Where an example stops, by each signature; and whether only the same word counts as the same token."""
     exact, _, text = example.partition("\n")
     cursor, tokens = Cursor(), _tokens(text)
@@ -308,8 +308,8 @@ def _stops(example: str) -> tuple[tuple[UnexpectedToken, ...], bool]:
         if token.type in tables().keywords and tokens[at + 1].type == "COLON" and "NAME" in cursor.choices():
             token = Token("NAME", str(token))
         if not cursor.feed(token):
-            stops = tuple(_stop(token, state, fits) for state, fits in _signatures(cursor, cursor.accepts()))
-            return stops, exact == "exact"
+            found = _signatures(cursor, cursor.accepts())
+            return {beyond: _stop(token, *signature) for beyond, signature in found.items()}, exact == "exact"
     raise ValueError(f"an example of mistakes.toml is well-formed: {text}")
 
 

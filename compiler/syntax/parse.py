@@ -47,27 +47,47 @@ def parse(source: SourceFile, sink: Sink) -> tree.File:
     if len(source.text) > errors.MAX_SIZE:
         sink.add(errors.TooLarge(source.span(0, 0), len(source.text.encode("utf-8", "surrogatepass"))))
         return tree.File(source, None, ())
-    lexed = tables().lexer.lex(source, sink)
-    reader = _Reader(source, sink, lexed)
+    capped = _Capped(sink)
+    lexed = tables().lexer.lex(source, capped)
+    reader = _Reader(source, capped, lexed)
     root = reader.read()
-    return Builder(source, sink).file(root, reader.hoisted, lexed.comments)
+    return Builder(source, capped).file(root, reader.hoisted, lexed.comments)
+
+
+class _Capped(Sink):
+    """Passes the first mistakes on, then says once that there are too many."""
+
+    def __init__(self, outer: Sink) -> None:
+        super().__init__()
+        self._outer = outer
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        if self.full:
+            return
+        super().add(diagnostic)
+        self._outer.add(errors.TooManyMistakes(diagnostic.span) if self.full else diagnostic)
+
+    @property
+    def full(self) -> bool:
+        """Whether so many mistakes were made that the rest is not worth reading."""
+        return len(self._seen) > errors.MAX_MISTAKES
 
 
 class _Enough(Exception):
-    """So many mistakes that the rest is not worth reading."""
+    """The sink is full."""
 
 
 class _Reader:
     """One run over the tokens of a file."""
 
-    def __init__(self, source: SourceFile, sink: Sink, lexed: Lexed) -> None:
+    def __init__(self, source: SourceFile, sink: _Capped, lexed: Lexed) -> None:
         self.source = source
         self.sink = sink
         self.tokens = list(lexed.tokens)
         self.faults = lexed.faults
         self.cursor = Cursor()
         self.hoisted: list[LarkTree[Token]] = []
-        self.mistakes = 0
+        self._pairs: dict[int, int] | None = None
         self.quiet_until = -1  # an error at or before this token follows from the one just reported
         self.depth = 0
 
@@ -79,7 +99,6 @@ class _Reader:
                 at = self._step(at)
         except _Enough:
             end = self.tokens[-1]
-            self.sink.add(errors.TooManyMistakes(self._span(-1)))
             self.cursor.resume(END, end)
             self.cursor.feed(end)
         assert self.cursor.root is not None
@@ -94,7 +113,8 @@ class _Reader:
             return 2
         at = 0
         if first.type != "MOSAIC":
-            self.sink.add(errors.MissingHeader(self._span(0)))
+            before = self.source.span(0, 0) if first.type == END else self._span(0)
+            self.sink.add(errors.MissingHeader(before))
         elif "\n" in self.source.text[first.end_pos : second.start_pos] or second.type == END:
             at = 1
             self.sink.add(errors.UnknownEdition(self._span(0).after(), ""))
@@ -158,14 +178,14 @@ class _Reader:
                     Token(kind, text, start_pos=token.start_pos, end_pos=token.end_pos)
                     for kind in remedy.tokens
                 ]
-                self.tokens[at : at + 1] = made
+                self._change(at, made)
                 self.quiet_until = at + max(len(made), 1) - 1
                 return at
             case "unwrap":
-                closing = _matching(self.tokens, at)
+                closing = self._closing(at)
                 if closing is not None:
-                    del self.tokens[closing]
-                del self.tokens[at]
+                    self._change(closing, [])
+                self._change(at, [])
                 return at
             case "hoist":
                 return self._hoist(at)
@@ -184,7 +204,7 @@ class _Reader:
         """Read an item that stands inside of a block as if it stood at the top of the file."""
         end = at + 1
         while not self._is_sync(end) and self.tokens[end].type not in ("RBRACE", END):
-            closing = _matching(self.tokens, end) if self.tokens[end].type == "LBRACE" else None
+            closing = self._closing(end) if self.tokens[end].type == "LBRACE" else None
             end = end + 1 if closing is None else closing + 1
             if closing is not None:
                 break
@@ -202,11 +222,11 @@ class _Reader:
         brace = at
         while self.tokens[brace].type not in ("LBRACE", "RBRACE", END) and not self._is_sync(brace):
             brace += 1
-        closing = _matching(self.tokens, brace) if self.tokens[brace].type == "LBRACE" else None
+        closing = self._closing(brace) if self.tokens[brace].type == "LBRACE" else None
         if closing is None:
             return self._skip(at)
-        del self.tokens[closing]
-        del self.tokens[brace]
+        self._change(closing, [])
+        self._change(brace, [])
         return self._skip(brace)
 
     def _skip(self, at: int, wanted: tuple[str, ...] | None = None) -> int:
@@ -225,8 +245,19 @@ class _Reader:
             elif token.type in ("RPAR", "RSQB"):
                 inner = max(inner - 1, 0)
             elif token.type == "LBRACE":
-                at = _matching(self.tokens, at) or at
+                at = self._closing(at) or at
             at += 1
+
+    def _change(self, at: int, tokens: list[Token]) -> None:
+        """Put other tokens in the place of one."""
+        self.tokens[at : at + 1] = tokens
+        self._pairs = None
+
+    def _closing(self, at: int) -> int | None:
+        """The place of the bracket that closes the one at `at`."""
+        if self._pairs is None:
+            self._pairs = _pairs(self.tokens)
+        return self._pairs.get(at)
 
     def _is_stop(self, at: int, inner: int) -> bool:
         kind = self.tokens[at].type
@@ -239,10 +270,9 @@ class _Reader:
         return self.tokens[at].type in (*STATEMENTS, *ITEMS) and self.tokens[at + 1].type != "COLON"
 
     def _report(self, mistake: Diagnostic) -> None:
-        self.mistakes += 1
-        if self.mistakes > errors.MAX_MISTAKES:
-            raise _Enough
         self.sink.add(mistake)
+        if self.sink.full:
+            raise _Enough
 
     def _hole(self, at: int) -> Token:
         offset = self._end_before(at)
@@ -256,16 +286,18 @@ class _Reader:
         return self.source.span(token.start_pos or 0, token.end_pos or 0)
 
 
-def _matching(tokens: list[Token], at: int) -> int | None:
-    """The index of the bracket that closes the one at `at`, or None."""
-    open_: list[str] = []
-    for k in range(at, len(tokens)):
-        kind = tokens[k].type
-        if kind in OPENING:
-            open_.append(OPENING[kind])
-        elif kind in CLOSING:
-            if open_.pop() != kind:
-                return None
-            if not open_:
-                return k
-    return None
+def _pairs(tokens: list[Token]) -> dict[int, int]:
+    """The places of closing brackets by those of their opening ones. A closing bracket closes what is left open
+    inside of its pair."""
+    pairs: dict[int, int] = {}
+    opened: dict[str, list[int]] = {kind: [] for kind in OPENING}
+    for at, token in enumerate(tokens):
+        if token.type in OPENING:
+            opened[token.type].append(at)
+        elif token.type in CLOSING and opened[CLOSING[token.type]]:
+            start = opened[CLOSING[token.type]].pop()
+            pairs[start] = at
+            for places in opened.values():
+                while places and places[-1] > start:
+                    places.pop()
+    return pairs
