@@ -28,5 +28,24 @@ def grammar(
             "gbnf: the same for llama.cpp.",
         ),
     ] = Target.LARK,
+    catalog: Annotated[
+        bool, typer.Option("--catalog", help="Accept no other experts than those of the catalog (llm, gbnf).")
+    ] = False,
 ) -> None:
     """Print the grammar."""
+    if catalog and target is Target.LARK:
+        raise typer.BadParameter(
+            "the grammar as parsed knows no catalog; use llm or gbnf", param_hint="--catalog"
+        )
+    from mosaic.compiler.syntax.export import export
+
+    typer.echo(export(target.value, _names() if catalog else None), nl=False)
+
+
+def _names() -> dict[str, list[str]]:
+    from mosaic.compiler.source import SourceFile
+    from mosaic.compiler.types import EXPERTS
+    from mosaic.project import Project
+
+    experts = Project().context(SourceFile("<grammar>", "")).experts
+    return {str(kind): list(experts.names(kind)) for kind in EXPERTS}

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from mosaic.cli.console import UnreadableError
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError
-from mosaic.compiler.errors.face import NoPlansInFolder
 from mosaic.compiler.source import SourceFile
 from mosaic.project import read
 
@@ -37,6 +36,8 @@ def gather(paths: Iterable[str]) -> Gathered:
     for path in paths:
         names = _plans(path)
         if not names:
+            from mosaic.compiler.errors.face import NoPlansInFolder
+
             diagnostics.append(NoPlansInFolder(None, path))
         for name in names:
             try:

@@ -1,18 +1,20 @@
-"""Writes the broken and foreign files that the cases about inputs (M2xx, M8xx) name: `python
-make_inputs.py`.
-"""
+"""Writes the broken and foreign files that the cases name: `python make_inputs.py`."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+from mosaic.compiler.weights.header import parse_header
+from mosaic.stdlib import zoo
+
 HERE = Path(__file__).parent
 
 
-def safetensors(shapes: dict[str, tuple[int, ...]]) -> bytes:
+def safetensors(shapes: dict[str, tuple[int, ...]], **metadata: str) -> bytes:
     """A file of zeros in half precision."""
-    entries, end = {}, 0
+    entries: dict[str, object] = {"__metadata__": metadata} if metadata else {}
+    end = 0
     for name, shape in shapes.items():
         start, size = end, 2
         for length in shape:
@@ -37,6 +39,21 @@ INPAINTING = {
     "first_stage_model.decoder.conv_out.weight": (3, 8, 3, 3),
 }
 
+
+def denoiser() -> dict[str, tuple[int, ...]]:
+    """Enough tensors of the zoo's base to be told as a denoiser of its family."""
+    path = zoo.root() / "models/base/unet/diffusion_pytorch_model.safetensors"
+    data = path.read_bytes()
+    shapes = parse_header(data, len(data)).shapes
+    cross = min(name for name in shapes if name.endswith("attn2.to_k.weight"))
+    return {name: shapes[name] for name in ("conv_in.weight", "time_embedding.linear_1.bias", cross)}
+
+
+def adapter(module: str, out: int, width: int) -> dict[str, tuple[int, ...]]:
+    """A LoRA of rank one on one linear layer."""
+    return {f"{module}.lora_A.weight": (1, width), f"{module}.lora_B.weight": (out, 1)}
+
+
 if __name__ == "__main__":
     write("pictures/notes.txt", "No model here.\n")
     write("old.ckpt", "not even a pickle, but named like one\n")
@@ -51,3 +68,10 @@ if __name__ == "__main__":
     write("inpainting.safetensors", safetensors(INPAINTING))
     write("photo.webp", b"RIFF\x04\0\0\0WEBP")
     write("latin.mosaic", "mosaic 1 # caf\xe9\n".encode("latin-1"))
+    deep = "unet.down_blocks.2.attentions.0.transformer_blocks.0.attn2.to_k"
+    write("sdxl-film.safetensors", safetensors(adapter(deep, 1280, 2048)))
+    write("partial.safetensors", safetensors(adapter(deep, 96, 64)))
+    write("epsilon/config.json", '{"_class_name": "UNet2DConditionModel"}\n')
+    stated = {"modelspec.prediction_type": "epsilon"}
+    write("epsilon/diffusion_pytorch_model.safetensors", safetensors(denoiser(), **stated))
+    write("twin.safetensors", safetensors({"<samurai>": (1, 64)}))
