@@ -166,6 +166,7 @@ class LocalExperts:
             license=found.license,
             native_size=found.native_size,
             size_multiple=found.size_multiple,
+            lacks=found.lacks,
         )
 
     def _tensors(self, base: ExpertFacts) -> Shapes:

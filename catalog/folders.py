@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from mosaic.catalog.found import Found, Part, read_config
 from mosaic.catalog.headers import PICKLES, Headers
-from mosaic.catalog.single import TOKENIZER_FILES, check_channels
+from mosaic.catalog.single import PICTURES_NEED, TOKENIZER_FILES, check_channels
 from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.source import Span
@@ -107,23 +107,22 @@ class Folder:
             family=family,
             prediction=families.prediction(family),
             native_size=families.native_size(family, None),
+            lacks=PICTURES_NEED,
         )
 
     def _component(self, space: Space) -> Found:
         """A folder that is one component by itself."""
         config = self._config("config.json")
         parts = self._weights(".", "")
-        shapes = self._shapes(parts)
-        identity = families.identify(shapes)
+        shapes, metadata = self._shapes(parts), self._metadata(parts)
+        identity = families.identify(shapes, metadata)
         if identity.kind is Kind.VAE:
             facts = families.vae_of_config(config) or families.vae_of_shapes(shapes)
             named = space(facts, None, parts[-1].path) if facts else None
             return Found(Kind.VAE, _as("vae", parts), space=named)
         if identity.kind is Kind.CHECKPOINT:
-            family = identity.family
-            return Found(
-                Kind.CHECKPOINT, _as("unet", parts), family, families.prediction(family, shapes=shapes)
-            )
+            unet = _as("unet", parts)
+            return Found(Kind.CHECKPOINT, unet, identity.family, identity.prediction, lacks=PICTURES_NEED)
         if identity.kind is Kind.CONTROL:
             return Found(Kind.CONTROL, _as("control", parts), identity.family)
         reason = f"its weights are of no known kind ({config.get('_class_name', 'no class')})"
@@ -143,6 +142,10 @@ class Folder:
             if part.name.endswith(".safetensors"):
                 shapes |= self._headers.read(part.path, f"{self._shown}/{part.name}", self._span).shapes
         return shapes
+
+    def _metadata(self, parts: tuple[Part, ...]) -> dict[str, str]:
+        path, name = parts[-1].path, parts[-1].name
+        return self._headers.read(path, f"{self._shown}/{name}", self._span).metadata
 
     def _weights(self, folder: str, role: str) -> tuple[Part, ...]:
         """A component's configuration and weights, the weights last."""

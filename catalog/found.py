@@ -40,6 +40,7 @@ class Found:
     trigger: str | None = None
     title: str = ""
     license: str | None = None
+    lacks: tuple[str, ...] = ()
 
 
 def read_text(path: Path, shown: str, span: Span | None) -> str:
@@ -58,8 +59,12 @@ def read_text(path: Path, shown: str, span: Span | None) -> str:
 
 
 def read_config(path: Path, shown: str, span: Span | None) -> dict[str, Any]:
-    """A JSON object. Raises MosaicError (M807, M810, M812)."""
-    text = read_text(path, shown, span)
+    """A JSON object in a file. Raises MosaicError (M807, M810, M812)."""
+    return parse_config(read_text(path, shown, span), shown, span)
+
+
+def parse_config(text: str, shown: str, span: Span | None) -> dict[str, Any]:
+    """A JSON object in a text. Raises MosaicError (M812)."""
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:

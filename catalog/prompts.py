@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from mosaic.catalog.coverage import Shapes, part_of
@@ -21,6 +22,15 @@ _UNSTATED: Final = 1_000_000
 """A tokenizer that states no maximum says 10^30."""
 
 
+@dataclass(frozen=True)
+class _Words:
+    """A base's tokenizer, how many tokens its encoder takes, and the vectors of words that it already has."""
+
+    tokenizer: Tokenizer
+    limit: int
+    added: Mapping[str, int]
+
+
 class Prompts:
     """Counts tokens; a base's tokenizer is read once."""
 
@@ -31,23 +41,21 @@ class Prompts:
         tensors: Callable[[ExpertFacts], Shapes],
     ) -> None:
         self._open, self._read, self._tensors = open_, read, tensors
-        self._known: dict[tuple[str, ...], tuple[Tokenizer, int] | None] = {}
+        self._known: dict[tuple[str, ...], _Words | None] = {}
 
     def count(self, base: ExpertFacts, embeddings: Sequence[ExpertFacts], text: str) -> TokenCount | None:
         """The length of a prompt, or None where the base has no tokenizer. Raises MosaicError."""
-        files = [file for file in base.files if part_of(file) == "tokenizer"]
-        key = tuple(file.location for file in files)
+        key = tuple(file.sha256 for file in base.files)
         if key not in self._known:
-            self._known[key] = self._load(base, {file.name.rpartition("/")[2]: file for file in files})
-        known = self._known[key]
-        if known is None:
+            self._known[key] = self._load(base)
+        words = self._known[key]
+        if words is None:
             return None
-        tokenizer, limit = known
-        used, kept = count(tokenizer, text, limit, self._words(embeddings))
-        return TokenCount(used, limit, kept)
+        used, kept = count(words.tokenizer, text, words.limit, {**words.added, **self._vectors(embeddings)})
+        return TokenCount(used, words.limit, kept)
 
-    def _words(self, embeddings: Sequence[ExpertFacts]) -> Mapping[str, int]:
-        words: dict[str, int] = {}
+    def _vectors(self, embeddings: Sequence[ExpertFacts]) -> Mapping[str, int]:
+        found: dict[str, int] = {}
         for embedding in embeddings:
             vectors = [
                 shape[0]
@@ -56,26 +64,25 @@ class Prompts:
                 for shape in families.vectors(self._open(file).shapes).values()
             ]
             if embedding.trigger and vectors:
-                words[embedding.trigger] = max(vectors)
-        return words
+                found[embedding.trigger] = max(vectors)
+        return found
 
-    def _load(self, base: ExpertFacts, files: Mapping[str, FileFact]) -> tuple[Tokenizer, int] | None:
+    def _load(self, base: ExpertFacts) -> _Words | None:
+        held = {part_of(file): file for file in base.files if file.name.endswith(".safetensors")}
+        files = {f.name.rpartition("/")[2]: f for f in base.files if part_of(f) == "tokenizer"}
+        source = files.get("tokenizer.json") or files.get("merges.txt") or held.get("checkpoint")
         positions = self._tensors(base).get(_POSITIONS)
-        if not positions:
-            return None
-        if source := files.get("tokenizer.json"):
-            build = Tokenizer.from_json
-        elif source := files.get("merges.txt"):
-            build = Tokenizer.from_merges
-        else:
+        if source is None or not positions:
             return None
         try:
-            tokenizer = build(self._read(source))
-        except (ValueError, RecursionError) as error:
-            raise MosaicError(
-                errors.inputs.BrokenConfig(None, source.name, str(error).splitlines()[0])
-            ) from None
-        return tokenizer, min(positions[0], self._stated(files)) - _MARKS
+            if source.name.endswith(".safetensors"):
+                return _emitted(self._open(source).metadata, positions[0])
+            build = Tokenizer.from_json if source.name.endswith(".json") else Tokenizer.from_merges
+            limit = min(positions[0], self._stated(files)) - _MARKS
+            return _Words(build(self._read(source)), limit, {})
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise MosaicError(errors.inputs.BrokenConfig(None, source.name, reason)) from None
 
     def _stated(self, files: Mapping[str, FileFact]) -> int:
         if "tokenizer_config.json" not in files:
@@ -88,3 +95,13 @@ class Prompts:
         if isinstance(stated, bool) or not isinstance(stated, int | float) or not _MARKS < stated < _UNSTATED:
             return _UNSTATED
         return int(stated)
+
+
+def _emitted(metadata: Mapping[str, str], positions: int) -> _Words | None:
+    """What a model that a plan emitted says of its words."""
+    if "mosaic.tokenizer" not in metadata:
+        return None
+    told = json.loads(metadata["mosaic.tokenizer"])
+    added = {str(word): len(ids) for word, ids in told["added"]}
+    limit = min(positions, int(told["limit"])) - _MARKS
+    return _Words(Tokenizer.from_json(json.dumps(told["tokenizer"])), limit, added)

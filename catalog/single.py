@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from mosaic.catalog.found import Found, Part
+from mosaic.catalog.found import Found, Part, parse_config
 from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.source import Span
@@ -63,7 +63,9 @@ def single_file(path: Path, header: Header, shown: str, span: Span | None, space
     told = header.metadata
     parts = _parts(kind, identity.layout, path)
     found = Found(kind, parts, identity.family, identity.prediction)
-    if kind is Kind.CHECKPOINT:
+    if kind is Kind.CHECKPOINT and identity.layout == "emitted":
+        found = _emitted(found, header, shown, span, space)
+    elif kind is Kind.CHECKPOINT:
         found = _checkpoint(found, shapes, shown, span, space)
     elif kind is Kind.EMBEDDING:
         found = replace(found, trigger=families.embedding_token(shapes, path.stem))
@@ -84,7 +86,39 @@ def _checkpoint(found: Found, shapes: families.Shapes, shown: str, span: Span | 
         space=space(vae, found.family) if vae else None,
         native_size=families.native_size(found.family, found.prediction, multiple=multiple),
         size_multiple=multiple,
+        lacks=_lacks(shapes, vae is not None, len(found.parts) > 1),
     )
+
+
+def _emitted(found: Found, header: Header, shown: str, span: Span | None, space: Space) -> Found:
+    """A model that a plan emitted. Its configurations stand in its metadata; without them it cannot be built."""
+    names = tuple(sorted(header.shapes)[:_SHOWN])
+    unet, vae = (_stated(header.metadata, part, shown, span) for part in ("unet", "vae"))
+    facts = families.vae_of_config(vae) if vae else None
+    if unet is None or facts is None:
+        raise MosaicError(errors.inputs.UnknownArchitecture(span, shown, names))
+    check_channels(families.unet_channels(header.shapes), facts, shown, span)
+    return replace(
+        found,
+        space=space(facts, found.family),
+        native_size=families.native_size(found.family, found.prediction, unet, facts.multiple),
+        size_multiple=facts.multiple,
+    )
+
+
+def _stated(told: Mapping[str, str], part: str, shown: str, span: Span | None) -> dict[str, Any] | None:
+    text = told.get(f"mosaic.config.{part}")
+    return None if text is None else parse_config(text, shown, span)
+
+
+PICTURES_NEED: Final = ("a text encoder", "a VAE", "a tokenizer")
+"""What a denoiser makes pictures with."""
+
+
+def _lacks(shapes: families.Shapes, vae: bool, tokenizer: bool) -> tuple[str, ...]:
+    encoder = any(name.startswith(("cond_stage_model.", "conditioner.", "text_encoders.")) for name in shapes)
+    held = zip(PICTURES_NEED, (encoder, vae, tokenizer), strict=True)
+    return tuple(name for name, there in held if not there)
 
 
 def check_channels(

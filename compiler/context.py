@@ -46,6 +46,7 @@ class ExpertFacts:
     license: str | None = None
     native_size: tuple[int, int] | None = None
     size_multiple: int = 8  # width and height must be multiples of this many pixels
+    lacks: tuple[str, ...] = ()  # what a checkpoint needs to make pictures and does not have, in words
     defaults: Mapping[str, object] = field(
         default_factory=dict, hash=False
     )  # steps, guidance, scheduler, size

@@ -223,3 +223,40 @@ class FusedTwice(Diagnostic):
 
 def _more(names: tuple[str, ...], shown: int) -> str:
     return f" and {len(names) - shown} more" if len(names) > shown else ""
+
+
+@dataclass(frozen=True)
+class IncompleteBase(Diagnostic):
+    """A checkpoint that is only part of a model is used as a whole one.
+
+        sample(checkpoint("./unet.safetensors"), prompt: "a red cat")     # M409: it has no text encoder
+
+    A denoiser alone can be fused into a model (`fuse(base, checkpoint("./unet.safetensors") * 0.5)`), but
+    makes no pictures. A single file never holds a tokenizer: put the `tokenizer` folder of its family
+    beside it.
+    """
+
+    code: ClassVar[str] = "M409"
+    title: ClassVar[str] = "`{expert}` makes no pictures: it lacks {missing}"
+    label: ClassVar[str] = "used as a whole model"
+
+    expert: str
+    lacks: tuple[str, ...]
+    calls: tuple[Span, ...] = ()
+
+    @property
+    def missing(self) -> str:
+        """What is not there, as a list in words."""
+        *first, last = self.lacks
+        return f"{', '.join(first)} and {last}" if first else last
+
+    def message(self) -> str:
+        return self.title.format(expert=self.expert, missing=self.missing)
+
+    def labels(self) -> tuple[Label, ...]:
+        return called(self.calls)
+
+    def help(self) -> tuple[str, ...]:
+        if self.lacks == ("a tokenizer",):
+            return ("put the folder `tokenizer` of the model's family beside the file",)
+        return ("use a complete model as the base; this one can be fused into it",)

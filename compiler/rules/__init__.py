@@ -23,6 +23,7 @@ from mosaic.compiler.rules.predictions import predictions
 from mosaic.compiler.rules.prompts import prompts
 from mosaic.compiler.rules.ranges import ranges
 from mosaic.compiler.rules.tokens import tokens
+from mosaic.compiler.rules.whole_bases import whole_bases
 
 Rule = Callable[[Graph, Context], Iterator[Diagnostic]]
 
@@ -30,6 +31,7 @@ RULES: tuple[Rule, ...] = (
     families,
     predictions,
     latent_spaces,
+    whole_bases,
     coverage,
     fused_operands,
     infixes,

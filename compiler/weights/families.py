@@ -25,7 +25,11 @@ _EMPTY: Final[Mapping[str, str]] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Identity:
-    """What one safetensors file is. `layout` is `diffusers`, `ldm`, or empty where it does not matter."""
+    """What one safetensors file is.
+
+    `layout` says how its tensors are named: `ldm` (a whole model in the original layout), `emitted` (a whole model
+    in diffusers' names with the component in front, as mosaic writes one), `diffusers` (one component), or empty.
+    """
 
     kind: Kind | None
     family: str | None = None
@@ -42,11 +46,11 @@ def identify(shapes: Shapes, metadata: Mapping[str, str] = _EMPTY) -> Identity:
     if ldm.is_ldm(shapes):
         family = _single_file_family(shapes)
         return Identity(Kind.CHECKPOINT, family, prediction(family, shapes=shapes, metadata=metadata), "ldm")
-    if _is_unet(shapes):
-        family = _unet_family(shapes)
-        return Identity(
-            Kind.CHECKPOINT, family, prediction(family, shapes=shapes, metadata=metadata), "diffusers"
-        )
+    if _is_unet(_inner(shapes, ("unet.",))):
+        # Of a denoiser by itself, what it predicts was said by the model that it was taken from.
+        stated = prediction(None, shapes=shapes, metadata=metadata)
+        layout = "emitted" if _has(shapes, "unet.") else "diffusers"
+        return Identity(Kind.CHECKPOINT, _unet_family(shapes), stated, layout)
     if _has(shapes, *_TRANSFORMERS):
         family = _transformer_family(shapes)
         return Identity(Kind.CHECKPOINT, family, prediction(family), "")
@@ -87,8 +91,7 @@ _TRANSFORMERS: Final = (
 
 
 def _is_unet(shapes: Shapes) -> bool:
-    inner = _inner(shapes, ("unet.",))
-    return "conv_in.weight" in inner and _has(inner, "down_blocks.") and _has(inner, "time_embedding.")
+    return "conv_in.weight" in shapes and _has(shapes, "down_blocks.") and _has(shapes, "time_embedding.")
 
 
 def _transformer_family(shapes: Shapes) -> str | None:

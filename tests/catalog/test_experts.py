@@ -131,7 +131,7 @@ class TestFolder:
             (tmp_path / "tiny/vae/diffusion_pytorch_model.safetensors").read_bytes()
         ).hexdigest()
         assert (facts.family, facts.prediction, facts.space) == ("sd1", "v", f"vae-{digest[:8]}")
-        assert (facts.native_size, facts.size_multiple) == ((16, 16), 2)
+        assert (facts.native_size, facts.size_multiple, facts.lacks) == ((16, 16), 2, ())
         held = {file.name: file for file in facts.files}
         assert held["vae/diffusion_pytorch_model.safetensors"].sha256 == digest
         assert {
@@ -247,7 +247,8 @@ class TestFolder:
         }
         assert vae.space.startswith("vae-")
         unet = find("checkpoint", str(model_folder / "unet"))
-        assert (unet.family, unet.space) == ("sd1", None)
+        assert (unet.family, unet.space, unet.prediction) == ("sd1", None, None)
+        assert unet.lacks == ("a text encoder", "a VAE", "a tokenizer")
         assert isinstance(find("checkpoint", str(model_folder / "vae")), inputs.WrongExpertKind)
         assert isinstance(find("vae", str(model_folder / "text_encoder")), inputs.NotAModel)
 
@@ -304,9 +305,11 @@ class TestSingleFile:
         assert (facts.family, facts.prediction) == ("sd1", "epsilon")
         assert facts.space.startswith("vae-")
         assert [file.role for file in facts.files] == ["checkpoint"]
+        assert facts.lacks == ("a tokenizer",)
         shutil.copytree(model_folder / "tokenizer", tmp_path / "tokenizer")
-        names = [file.name for file in find("checkpoint", "./one.safetensors").files]
-        assert "tokenizer/tokenizer.json" in names
+        facts = find("checkpoint", "./one.safetensors")
+        assert "tokenizer/tokenizer.json" in [file.name for file in facts.files]
+        assert facts.lacks == ()
 
     def test_paths_lead_anywhere_from_the_plans_folder(
         self, experts: LocalExperts, plan: Plan, tmp_path: Path

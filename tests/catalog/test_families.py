@@ -51,7 +51,8 @@ SMALL = {"block_out_channels": (32, 64, 64, 64), "norm_num_groups": 8}
 def test_unets(family: Family | None, config: dict[str, object], prefix: str) -> None:
     shapes = {prefix + name: shape for name, shape in unet(**config).items()}
     found = identify(shapes)
-    assert (found.kind, found.family, found.layout) == (Kind.CHECKPOINT, family, "diffusers")
+    layout = "emitted" if prefix else "diffusers"
+    assert (found.kind, found.family, found.layout) == (Kind.CHECKPOINT, family, layout)
 
 
 @pytest.mark.parametrize(
