@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +73,7 @@ def expert_at(path: Path, kind: str, **more: Any) -> Expert:
     return Expert(kind=kind, files=files, **{**settings, **more})
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Tiny:
     """A pipeline on disk and in memory."""
 
@@ -84,16 +83,18 @@ class Tiny:
     vae: Any
     scheduler: Any
     tokenizer: Any
+    pipelines: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
     def expert(self) -> Expert:
         """The folder as a checkpoint."""
         return expert_at(self.folder, "checkpoint")
 
-    @cache
     def pipeline(self, kind: Any = diffusers.StableDiffusionPipeline, use: str = "shared") -> Any:
         """diffusers' own pipeline over the same folder: the oracle. Name a `use` that changes its parts."""
-        loaded = kind(
+        if (kind, use) in self.pipelines:
+            return self.pipelines[kind, use]
+        loaded = self.pipelines[kind, use] = kind(
             vae=diffusers.AutoencoderKL.from_pretrained(self.folder / "vae"),
             text_encoder=transformers.CLIPTextModel.from_pretrained(self.folder / "text_encoder"),
             tokenizer=transformers.CLIPTokenizer.from_pretrained(self.folder / "tokenizer"),
