@@ -43,14 +43,21 @@ def build_plan_body(plan: tree.Plan, scope: Scope, world: World) -> Graph | None
                     )
                 )
                 sound = False
+    # What is missing is only told of a plan that was read whole.
+    if not any(d.code.startswith("M1") for d in world.sink):
+        _missing(plan, bindings, scope, world)
+    if not emits:
+        return None
+    return Graph(plan.name.text, tuple(emits), tuple(bindings), dict(world.fragments)) if sound else None
+
+
+def _missing(plan: tree.Plan, bindings: list[tuple[str, Node]], scope: Scope, world: World) -> None:
     for name, node in bindings:
         binding = scope.names.get(name)
         if node.type.kind in EXPERTS and isinstance(binding, Value) and not binding.used:
             world.sink.add(UnusedExpert(binding.span, node.type.kind.value, name))
     if not any(isinstance(statement, tree.Emit) for statement in plan.body):
         world.sink.add(EmitsNothing(plan.name.span, plan.name.text))
-        return None
-    return Graph(plan.name.text, tuple(emits), tuple(bindings), dict(world.fragments)) if sound else None
 
 
 def build_fragment_body(

@@ -60,11 +60,14 @@ def build_call(call: tree.Call, scope: Scope, world: World, build: Build) -> Nod
 
 def _verb(call: tree.Call, verb: Verb, scope: Scope, world: World, build: Build) -> Node | None:
     given = _bind(call, verb, world)
+    if given is None:
+        _build_arguments(call, scope, world, build)  # for their own mistakes
+        return None
     nodes: list[Node | None] = []
     spans: list[Span | None] = []
-    sound = given is not None
+    sound = True
     for parameter in verb.parameters:
-        argument = (given or {}).get(parameter.name)
+        argument = given.get(parameter.name)
         spans.append(argument.value.span if argument else None)
         if argument is None:
             nodes.append(absent())
