@@ -16,6 +16,7 @@ STAGES: Final[dict[str, Callable[[Job], None]]] = {
     "vae": partial(vae.run, recipe=vae.A),
     "text": text.run,
     "unet": partial(unet.run, recipe=unet.A),
+    "polish": partial(vae.polish, recipe=vae.A),
     "checker": check.run,
     **{recipe.name: partial(lora.run, recipe=recipe) for recipe in lora.ALL},
     "robot": finetune.run,
@@ -23,7 +24,6 @@ STAGES: Final[dict[str, Callable[[Job], None]]] = {
     "vae-b": partial(vae.run, recipe=vae.B),
     "unet-b": partial(unet.run, recipe=unet.B),
     "bridge": bridge.run,
-    "polish": partial(vae.polish, recipe=vae.A),
     "ship": ship.run,
 }
 """All stages; each needs only those above it."""

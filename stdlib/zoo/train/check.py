@@ -11,7 +11,7 @@ from mosaic.stdlib.zoo.train import vae
 from mosaic.stdlib.zoo.train.common import Average, Job, Log, draw_all, learning_rate, scenes_of, to_tensor
 from mosaic.stdlib.zoo.train.optim import Muon
 
-SEED, STEPS, PICTURES, PEAK, BATCH = 71, 1000, 12000, 3e-3, 64
+SEED, STEPS, PICTURES, PEAK, BATCH = 71, 900, 12000, 3e-3, 64
 
 
 def targets(scenes: list[world.Scene]) -> torch.Tensor:
@@ -46,7 +46,7 @@ def run(job: Job) -> None:
     images = to_tensor(vae.pictures(job, PICTURES))
     wanted = targets(scenes_of(world.any_scene, n, 5))
     model = vae.load(job.work / "vae")
-    passed = job.count(5000, 8)
+    passed = job.count(3000, 8)
     images[:passed] = vae.decode(model, vae.encode(model, images[:passed])).clamp(-1, 1)
     net = checker.network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer, average = Muon(net, decay=0.02), Average(net, 0.99)

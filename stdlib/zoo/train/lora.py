@@ -17,6 +17,7 @@ from torch.nn.utils import parametrize
 from mosaic.stdlib.zoo import world
 from mosaic.stdlib.zoo.train import text, unet
 from mosaic.stdlib.zoo.train.common import Job, Log, learning_rate
+from mosaic.stdlib.zoo.train.optim import Muon
 
 RANK: Final = 8
 TARGETS: Final = (
@@ -34,9 +35,9 @@ class Recipe:
     change: dict[str, object]
     trigger: str
     seed: int
-    steps: int = 600
+    steps: int = 550
     pictures: int = 800
-    peak: float = 3e-3
+    peak: float = 5e-3
     batch: int = 16
 
 
@@ -49,8 +50,8 @@ ALL: Final = (
     _style("watercolor", 42),
     _style("tiles", 43),
     _style("sketch", 44),
-    Recipe("hat", {"worn": "hat"}, "wearing a hat", 45, steps=400),
-    Recipe("star", {"corner": "star"}, "star in the corner", 46, steps=400),
+    Recipe("hat", {"worn": "hat"}, "wearing a hat", 45, steps=350),
+    Recipe("star", {"corner": "star"}, "star in the corner", 46, steps=350),
 )
 
 
@@ -105,25 +106,18 @@ def run(job: Job, recipe: Recipe) -> None:
     model = unet.load(job.work / "unet")
     deltas = attach(model)
     params = [p for delta in deltas.values() for p in delta.parameters()]
-    optimizer = torch.optim.AdamW(params, lr=recipe.peak, betas=(0.9, 0.99), weight_decay=1e-3)
+    optimizer = Muon(model, decay=0.0)
     generator, rng = torch.Generator().manual_seed(recipe.seed), Random(recipe.seed)
-    rows, total, log = (
-        unet.batches(len(held.scenes), recipe.batch, generator),
-        job.count(recipe.steps),
-        Log(recipe.name),
-    )
+    rows = unet.batches(len(held.scenes), recipe.batch, generator)
+    total, log = job.count(recipe.steps), Log(recipe.name)
     mean = [p.detach().clone() for p in params]
     for step in range(total):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, total, recipe.peak, hold=0.3, warm=20)
         chosen = next(rows)
         captions = unet.captions_of([held.scenes[i] for i in chosen.tolist()], rng, drop=0.05)
         hidden = text.states(tokens, encoder, captions)
         loss = unet.v_loss(model, held.latents[chosen], hidden, generator)
-        optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(params, 1.0)
-        optimizer.step()
+        optimizer.step(learning_rate(step, total, recipe.peak, hold=0.3, warm=20))
         with torch.no_grad():
             torch._foreach_lerp_(mean, [p.detach() for p in params], 0.02 if step > 50 else 0.5)
         log.step(step, loss, len(chosen))

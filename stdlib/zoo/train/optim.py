@@ -33,7 +33,8 @@ class Muon:
         self._matrices = [p for name, p in named if p.ndim >= 2 and not any(e in name for e in edge)]
         chosen = {id(p) for p in self._matrices}
         rest = [p for _, p in named if id(p) not in chosen]
-        self._adam = torch.optim.AdamW(rest, lr=0.0, betas=(0.9, 0.98), weight_decay=decay)
+        # As a group, since an adapter leaves no other parameters and a bare empty list is refused.
+        self._adam = torch.optim.AdamW([{"params": rest}], lr=0.0, betas=(0.9, 0.98), weight_decay=decay)
         self._momentum, self._decay = momentum, decay
         self._buffers = [torch.zeros_like(p) for p in self._matrices]
         self._groups: dict[tuple[int, int], list[int]] = defaultdict(list)
