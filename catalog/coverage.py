@@ -70,7 +70,8 @@ def tensors(facts: ExpertFacts, open_: Open) -> dict[str, Shape]:
             found |= {canonical(name): shape for name, shape in ldm.components(shapes).items()}
         else:
             found |= {canonical(name): shape for name, shape in shapes.items()}
-    return found
+    # Some versions of the libraries store the numbers of the positions, others do not; they are no weights.
+    return {name: shape for name, shape in found.items() if not name.endswith(".position_ids")}
 
 
 def _component(part: str, shapes: Shapes) -> dict[str, Shape]:
@@ -138,14 +139,15 @@ def _vae(expert: ExpertFacts, base: Shapes, open_: Open) -> Coverage:
 
 
 def _same(ours: Shapes, theirs: Shapes) -> Coverage:
+    """Two sets of tensors that have to be the same, over the components that ours has."""
     unmatched = [name for name in ours if name not in theirs]
-    misshaped = [
-        f"{name}: {_shown(shape)} here, {_shown(theirs[name])} there"
-        for name, shape in ours.items()
-        if name in theirs and theirs[name] != shape
-    ]
+    differing = [name for name, shape in ours.items() if name in theirs and theirs[name] != shape]
+    misshaped = [f"{name}: {_shown(ours[name])} here, {_shown(theirs[name])} there" for name in differing]
+    held = dict.fromkeys(name.partition(".")[0] for name in ours)
+    absent = [name for name in theirs if name.partition(".")[0] in held and name not in ours]
+    misshaped += [f"{name}: not here, {_shown(theirs[name])} there" for name in absent]
     return Coverage(
-        len(ours) - len(unmatched) - len(misshaped), len(ours), tuple(unmatched), tuple(misshaped)
+        len(ours) - len(unmatched) - len(differing), len(ours), tuple(unmatched), tuple(misshaped)
     )
 
 

@@ -102,15 +102,20 @@ class Fusion:
 
     def _task_vector(self, model: Model, expert: Expert, strength: float) -> Deltas:
         """The difference of a checkpoint and the base, over unet and text encoder (Ilharco et al. 2023,
-        arXiv:2212.04089). Tensors that are equal are not touched."""
+        arXiv:2212.04089). Tensors that are equal are not touched, nor is a component that the checkpoint lacks."""
         family = model.base.family
         if expert.family != family.name:
             raise MosaicError(
                 FamilyCannotRun(span=None, expert=expert.id, family=str(expert.family), known=family.name)
             )
         other = family.tensors(expert, self.reader)
-        ours = {name: tensor for name, tensor in model.base.stored.items() if not _is_index(name)}
         theirs = {name: tensor for name, tensor in other.items() if not _is_index(name)}
+        held = dict.fromkeys(name.partition(".")[0] for name in theirs)
+        ours = {
+            name: tensor
+            for name, tensor in model.base.stored.items()
+            if not _is_index(name) and name.partition(".")[0] in held
+        }
         wrong = sorted(ours.keys() ^ theirs.keys())
         wrong += [name for name in ours if name in theirs and ours[name].shape != theirs[name].shape]
         if wrong:

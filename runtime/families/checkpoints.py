@@ -109,6 +109,10 @@ class Parts:
             raise MosaicError(self.missing(part))
         return found
 
+    def holds(self, part: str) -> bool:
+        """Whether there are weights of a part."""
+        return bool(self.files(part)) or any(name.startswith(f"{part}.") for name in self.whole)
+
     def config(self, part: str) -> dict[str, Any] | None:
         """A part's own configuration, or None where it has none."""
         names = ("scheduler_config.json",) if part == "scheduler" else ("config.json",)

@@ -72,9 +72,10 @@ class SD1:
         )
 
     def tensors(self, expert: Expert, reader: Reader) -> dict[str, torch.Tensor]:
-        """A checkpoint's tensors of unet and text encoder, by canonical name."""
+        """A checkpoint's tensors of unet and, where it has one, text encoder, by canonical name."""
         parts = Parts(expert, reader)
-        return {name: tensor for part in _CHANGEABLE for name, tensor in parts.tensors(part).items()}
+        held = [part for part in _CHANGEABLE if part == "unet" or parts.holds(part)]
+        return {name: tensor for part in held for name, tensor in parts.tensors(part).items()}
 
     def load_vae(self, expert: Expert, reader: Reader, device: Device, like: Vae) -> Vae:
         """A VAE expert. Without a configuration it is built like the base's own."""

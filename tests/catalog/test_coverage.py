@@ -116,6 +116,17 @@ def test_a_checkpoint_of_another_shape(
     assert any("16 here" in shown and "12 there" in shown for shown in found.misshaped)
 
 
+def test_a_checkpoint_that_lacks_tensors_of_the_base(
+    experts: LocalExperts, base: ExpertFacts, find: Any, tmp_path: Path, model_folder: Path
+) -> None:
+    tensors = safe.load_file(model_folder / "unet" / "diffusion_pytorch_model.safetensors")
+    tensors.pop("conv_out.bias")
+    safe.save_file(tensors, tmp_path / "fewer.safetensors")
+    found = experts.coverage(base, find("checkpoint", "./fewer.safetensors"))
+    assert not found.complete
+    assert found.misshaped == ("unet.conv_out.bias: not here, 4 there",)
+
+
 def autoencoder(**changes: object) -> Any:
     config = {
         "block_out_channels": (8, 16),

@@ -131,6 +131,14 @@ def test_a_whole_task_vector_is_the_other_checkpoint(tuned: Any, base: Model, op
     torch.testing.assert_close(half.tensor(name), middle, rtol=0, atol=1e-6)
 
 
+def test_a_task_vector_of_a_denoiser_alone(tuned: Any, base: Model, operators: Any) -> None:
+    files = tuple(file for file in tuned.expert.files if file.name.startswith("unet/"))
+    alone = fused(base, operators, (tuned.expert.model_copy(update={"files": files}), 1.0))
+    whole = fused(base, operators, (tuned.expert, 1.0))
+    assert alone.overlay.keys() == {name for name in whole.overlay if name.startswith("unet.")}
+    assert all(torch.equal(tensor, whole.overlay[name]) for name, tensor in alone.overlay.items())
+
+
 def test_equal_tensors_are_not_touched(tiny: Any, base: Model, operators: Any) -> None:
     assert fused(base, operators, (tiny.expert, 0.5)).overlay == {}
 
