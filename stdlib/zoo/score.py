@@ -172,13 +172,14 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", help="ids of experts, or `sums`, or `parts`")
     parser.add_argument("--prompts", type=int, default=200, help="prompts for the base (three seeds each)")
     parser.add_argument("--expert-prompts", type=int, default=100, help="prompts for each expert")
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, default=zoo.root() / "scores.json")
     chosen = parser.parse_args()
     import torch
 
     from mosaic.stdlib.zoo.train.parts import score_parts
 
-    torch.set_num_threads(2)
+    torch.set_num_threads(chosen.threads)
     torch.set_flush_denormal(True)
     result: dict[str, Any] = {"version": 1, "guidance": GUIDANCE, "steps": 20, "experts": {}}
     if chosen.out.exists():
@@ -190,6 +191,7 @@ def main() -> None:
         result["parts"] = score_parts(checker)
     ids = [name for name in ids if name in wanted]
     result["experts"] |= score_experts(checker, ids, chosen.prompts, chosen.expert_prompts)
+    chosen.out.write_text(json.dumps(result, indent=1) + "\n")
     if "sums" in wanted:
         result["sums"] = score_sums(checker, chosen.expert_prompts)
     chosen.out.write_text(json.dumps(result, indent=1) + "\n")

@@ -22,6 +22,7 @@ STAGES: Final[dict[str, Callable[[Job], None]]] = {
     "robot": finetune.run,
     "samurai": embedding.run,
     "vae-b": partial(vae.run, recipe=vae.B),
+    "polish-b": partial(vae.polish, recipe=vae.B),
     "unet-b": partial(unet.run, recipe=unet.B),
     "bridge": bridge.run,
     "ship": ship.run,
