@@ -62,8 +62,7 @@ class LocalExperts:
         facts = self._find(kind, reference, span)
         if isinstance(facts, Diagnostic) or facts.kind is kind:
             return facts
-        near = near_names(reference, self.names(kind), 1)
-        return errors.inputs.WrongExpertKind(span, reference, str(kind), str(facts.kind), near)
+        return errors.inputs.WrongExpertKind(span, reference, str(kind), str(facts.kind))
 
     def names(self, kind: Kind) -> Sequence[str]:
         """The ids of shipped experts of a kind."""

@@ -68,8 +68,8 @@ def parse_config(text: str, shown: str, span: Span | None) -> dict[str, Any]:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        reason = str(error).splitlines()[0] if str(error) else "it is not JSON"
-        raise MosaicError(errors.inputs.BrokenConfig(span, shown, reason)) from None
+        line = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise MosaicError(errors.inputs.BrokenConfig(span, shown, f"it is not JSON{line}")) from None
     if not isinstance(content, dict):
         raise MosaicError(errors.inputs.BrokenConfig(span, shown, "it is no JSON object"))
     return content

@@ -45,11 +45,11 @@ def similar(path: Path) -> tuple[str, ...]:
     return near_names(path.name, names)
 
 
-def near_names(name: str, known: Sequence[str], most: int = 2) -> tuple[str, ...]:
+def near_names(name: str, known: Sequence[str]) -> tuple[str, ...]:
     """The known names most like a mistyped one, the best first."""
     from difflib import get_close_matches  # only a mistake needs it
 
-    return tuple(get_close_matches(name, known, n=most, cutoff=0.6))
+    return tuple(get_close_matches(name, known, n=2, cutoff=0.6))
 
 
 def beside(reference: str, name: str) -> str:

@@ -145,10 +145,9 @@ class WrongExpertKind(Diagnostic):
     reference: str
     wanted: str
     actual: str
-    near: tuple[str, ...] = ()
 
     def help(self) -> tuple[str, ...]:
-        return (f'write {self.actual}("{self.reference}")', *_did_you_mean(self.near))
+        return (f'write {self.actual}("{self.reference}")',)
 
     def fixes(self) -> tuple[Fix, ...]:
         if self.span is None:
@@ -333,6 +332,8 @@ class UnknownArchitecture(Diagnostic):
 class Unreadable(Diagnostic):
     """A file exists but cannot be read.
 
+        use "./house.mosaic"        # M807, where the file may not be read
+
     The operating system refused: the message gives its words. Mend it by the file's permissions.
     """
 
@@ -387,6 +388,8 @@ class NotText(Diagnostic):
 @dataclass(frozen=True)
 class FileTooLarge(Diagnostic):
     """A file is larger than anything of its kind should be, and is not read.
+
+        load_image("./holiday.png")  # M810, where the picture is far too large
 
     The limits keep a mistake (a video given as a picture, a model as a plan) from filling the memory.
     """
