@@ -50,6 +50,9 @@ SCHEDULERS: Mapping[str, tuple[Any, Mapping[str, Any]]] = MappingProxyType(
     }
 )
 
+_ANCESTRAL = ("euler_a",)
+"""Schedulers that add noise at every step."""
+
 _PREDICTIONS = ("epsilon", "v_prediction")
 _UNUSABLE = (TypeError, ValueError, KeyError, IndexError, AttributeError, RuntimeError, ArithmeticError)
 _SEEDS = range(-(1 << 63), 1 << 64)
@@ -201,7 +204,7 @@ def advance(
     guided = guidance != 1
     conditioning = torch.cat([negative.hidden, positive.hidden]) if guided else positive.hidden
     family = model.base.family
-    extra = {} if run.name in ("dpmpp_2m", "unipc", "ddim") else {"generator": generator}
+    extra = {"generator": generator} if run.name in _ANCESTRAL else {}
     current = latent.sample.to(device.torch)
     with torch.no_grad(), wearing(model.base.unet, model.overlay) as denoiser:
         for index in range(run.position, end):

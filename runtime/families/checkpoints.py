@@ -97,7 +97,10 @@ class Parts:
 
         Raises MosaicError (M853 for pickles, M854 where there are none).
         """
-        weights = [file for file in self.files(part) if not file.name.endswith((".json", ".txt"))]
+        files = self.files(part)
+        weights = [file for file in files if file.name.endswith(".safetensors")]
+        # Whatever else could be weights is handed to the reader, which refuses it by name.
+        weights = weights or [file for file in files if not file.name.endswith((".json", ".txt", ".md"))]
         found: dict[str, torch.Tensor] = {}
         for file in weights:
             stored = self.reader.tensors(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, cast
@@ -122,6 +123,12 @@ _UNBUILDABLE = (
 )
 """What the libraries raise for configurations that describe nothing."""
 
+_UNUSED = re.compile(
+    r"\.position_ids$|^text_encoder\.(text_projection\.|logit_scale$)|^vae\.(loss|model_ema)\."
+)
+"""Tensors that files of this family may hold besides the networks: an index, CLIP's matching head, traces of
+training."""
+
 _BUILD: Mapping[str, Callable[[Mapping[str, Any]], nn.Module]] = MappingProxyType(
     {
         "unet": lambda config: UNet2DConditionModel.from_config(dict(config)),
@@ -173,7 +180,7 @@ def _network(
     except _UNBUILDABLE as error:
         raise MosaicError(unusable(parts.location(part), error)) from error
     wanted = {canonical(f"{part}.{name}"): name for name in module.state_dict()}
-    given = {name: tensor for name, tensor in tensors.items() if not name.endswith(".position_ids")}
+    given = {name: tensor for name, tensor in tensors.items() if not _UNUSED.search(name)}
     state = module.state_dict()
     wrong = [name for name in wanted if name not in given or given[name].shape != state[wanted[name]].shape]
     wrong += [name for name in given if name not in wanted]

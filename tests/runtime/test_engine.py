@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from diffusers import (
     StableDiffusionImg2ImgPipeline,
     UniPCMultistepScheduler,
 )
+
+from mosaic.runtime.engine import Engine
 
 SCHEDULERS = {
     "ddim": DDIMScheduler,
@@ -70,3 +73,16 @@ def test_refining_equals_diffusers(name: str, strength: float, tiny: Any, bench:
         output_type="latent",
     ).images
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_is_near(dtype: Any, tiny: Any, bench: Any, build: Any, operators: Any) -> None:
+    model = build.load(tiny.expert)
+    latent = build.sample(model)
+    exact = bench.latent(build, latent)
+    half = Engine(locate=lambda file: Path(file.location), operators=operators, device="cpu", dtype=dtype)
+    bench.engine = half
+    assert half.run(build.program(), bench.folder / "half").dtype == dtype
+    near = bench.latent(type(build)(build.experts, [], build.instructions[:-1]), latent)
+    assert not torch.equal(near, exact)
+    torch.testing.assert_close(near, exact, rtol=0.1, atol=0.1)

@@ -77,6 +77,23 @@ def test_an_expert_may_borrow_parts(tiny: Any, tuned: Any, bench: Any, build: An
     torch.testing.assert_close(second, third, rtol=1e-4, atol=1e-4)
 
 
+def test_tensors_that_a_model_does_not_use(tiny: Any, bench: Any, build: Any, make_expert: Any) -> None:
+    folder = bench.folder / "more"
+    shutil.copytree(tiny.folder, folder)
+    extra = {
+        "text_encoder/model.safetensors": ("text_model.embeddings.position_ids", "logit_scale"),
+        "vae/diffusion_pytorch_model.safetensors": ("loss.logvar",),
+    }
+    for path, names in extra.items():
+        more = {name: torch.zeros(1) for name in names}
+        save_file({**load_file(folder / path), **more}, folder / path)
+    # A pickle beside the safetensors file is passed over, and never opened.
+    (folder / "unet" / "diffusion_pytorch_model.bin").write_bytes(b"no weights")
+    assert picture(bench, build, make_expert(folder, "checkpoint")) == picture(
+        bench, type(build)(), tiny.expert
+    )
+
+
 def test_names_of_older_libraries(tiny: Any, bench: Any, build: Any, make_expert: Any) -> None:
     folder = bench.folder / "old"
     shutil.copytree(tiny.folder, folder)
