@@ -27,8 +27,13 @@ def explain_code(code: str) -> str | None:
     """The page of a code (`M302`, in any case), or None where no diagnostic has it."""
     for kind in diagnostics():
         if kind.code == code.strip().upper():
-            return f"{kind.code} ({kind.severity}): {_title(kind)}\n\n{inspect.getdoc(kind) or ''}\n"
+            return f"{kind.code} ({kind.severity}): {_title(kind)}\n\n{page(kind)}\n"
     return None
+
+
+def page(kind: type[Diagnostic]) -> str:
+    """The docstring of a kind, without the indent of its class; examples keep theirs."""
+    return re.sub(r"^ {4}", "", kind.__dict__.get("__doc__") or "", flags=re.MULTILINE).strip()
 
 
 def _title(kind: type[Diagnostic]) -> str:

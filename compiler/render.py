@@ -39,6 +39,10 @@ class Palette:
     strong: str = ""
     end: str = ""
 
+    def of(self, severity: Severity) -> str:
+        """The style of a severity."""
+        return {Severity.ERROR: self.error, Severity.WARNING: self.warning}.get(severity, self.note)
+
     def paint(self, style: str, text: str) -> str:
         """The text in a style of this palette."""
         return f"{style}{text}{self.end}" if style and text else text
@@ -102,7 +106,7 @@ def _positions(span: Span | None) -> dict[str, int | None]:
 
 
 def _block(diagnostic: Diagnostic, palette: Palette) -> Iterator[str]:
-    style = palette.error if diagnostic.severity is Severity.ERROR else palette.warning
+    style = palette.of(diagnostic.severity)
     head = palette.paint(style, f"{diagnostic.severity}[{diagnostic.code}]")
     yield f"{head}{palette.paint(palette.strong, f': {visible(diagnostic.message())}')}"
     labels = list(diagnostic.labels())

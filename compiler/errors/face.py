@@ -126,6 +126,8 @@ class UnknownTopic(Diagnostic):
 class InternalFault(Diagnostic):
     """A fault of mosaic itself: a stage broke a promise to the next. The plan may be blameless.
 
+        error[M901]: a fault of mosaic itself
+
     To mend it: please report it with the plan and the message. Nothing was written.
     """
 

@@ -8,9 +8,11 @@ their own line above what they stood above, those behind code behind the same li
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import takewhile
 
 from mosaic.compiler.errors.syntax import EDITION
 from mosaic.compiler.source import Span
@@ -92,17 +94,19 @@ class _Comments:
     """The comments not yet placed, in order."""
 
     def __init__(self, comments: Sequence[tree.Comment]) -> None:
-        self._left = list(comments)
+        self._left = deque(comments)
         self.end = 0  # of the comment placed last
 
     def within(self, span: Span) -> bool:
         """Whether an unplaced comment begins in a span."""
-        return any(span.start <= comment.span.start < span.end for comment in self._left)
+        following = takewhile(lambda comment: comment.span.start < span.end, self._left)
+        return any(span.start <= comment.span.start for comment in following)
 
     def before(self, offset: int) -> list[tree.Comment]:
         """Take the comments that begin before an offset."""
-        taken = [comment for comment in self._left if comment.span.start < offset]
-        self._left = self._left[len(taken) :]
+        taken: list[tree.Comment] = []
+        while self._left and self._left[0].span.start < offset:
+            taken.append(self._left.popleft())
         self.end = taken[-1].span.end if taken else self.end
         return taken
 
@@ -117,7 +121,7 @@ class _Comments:
         between = comment.span.source.text[offset : comment.span.start]
         if comment.own_line or not offset <= comment.span.start < limit or not _BETWEEN.fullmatch(between):
             return ""
-        del self._left[0]
+        self._left.popleft()
         self.end = comment.span.end
         return f"  {comment.text}"
 

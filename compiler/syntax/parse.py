@@ -232,14 +232,15 @@ class _Reader:
     def _skip(self, at: int, wanted: tuple[str, ...] | None = None) -> int:
         """Go on at the first token from `at` where the parser knows its way."""
         inner = 0
+        hopeless: list[str] = []  # kinds of tokens that are known not to fit, so that each is tried once
         while True:
             token = self.tokens[at]
-            is_stop = token.type == END or (
-                self._is_stop(at, inner) and (wanted is None or token.type in wanted)
-            )
-            if is_stop and self.cursor.resume(token.type, self._hole(at)):
-                self.depth = sum(b.type != "LBRACE" for b in self.cursor.open_brackets)
-                return at
+            is_stop = self._is_stop(at, inner) and (wanted is None or token.type in wanted)
+            if is_stop and token.type not in hopeless:
+                if self.cursor.resume(token.type, self._hole(at)):
+                    self.depth = sum(b.type != "LBRACE" for b in self.cursor.open_brackets)
+                    return at
+                hopeless.append(token.type)
             if token.type in ("LPAR", "LSQB"):
                 inner += 1
             elif token.type in ("RPAR", "RSQB"):
@@ -263,7 +264,7 @@ class _Reader:
         kind = self.tokens[at].type
         if kind in ("COMMA", "RPAR", "RSQB"):
             return inner == 0
-        return kind in ("RBRACE", "LBRACE") or self._is_sync(at)
+        return kind in ("RBRACE", "LBRACE", END) or self._is_sync(at)
 
     def _is_sync(self, at: int) -> bool:
         """Whether a token begins a statement or item: a keyword that is no key."""

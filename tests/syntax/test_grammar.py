@@ -199,7 +199,8 @@ def test_gbnf_is_the_same_language() -> None:
     plan = "mosaic 1\n\nplan a {\n  let x = "
     written = [f"{plan}{value}\n}}\n" for value in (
         'lora("zoo/neon")', 'lora("zoo/neo")', 'lor("x")', "12..30", "1..b", "-0.5s", "2sec", "64x64", "12.", "true",
-        'f(a, k: "{b}")', 'f("{b")', "f(\n    a,\n  )", "f(\n    a, b)", "a * 0.5 in b during 0%..c", "let", "lets", "[1, a]",
+        'f(a, k: "{b}")', 'f("{b")', "f(\n    a,\n  )", "f(\n    a, b)", "a * 0.5 in b during 0%..c",
+        "let", "lets", "[1, a]",
     )]  # fmt: skip
     assert len(drawn) > 5
     for text in [*drawn, *written]:
