@@ -171,7 +171,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m mosaic.stdlib.zoo.score", description=__doc__)
     parser.add_argument("--only", nargs="+", help="ids of experts, or `sums`, or `parts`")
     parser.add_argument("--prompts", type=int, default=200, help="prompts for the base (three seeds each)")
-    parser.add_argument("--expert-prompts", type=int, default=100, help="prompts for each expert")
+    parser.add_argument("--expert-prompts", type=int, default=70, help="prompts for each expert")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, default=zoo.root() / "scores.json")
     chosen = parser.parse_args()

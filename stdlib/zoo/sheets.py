@@ -27,9 +27,9 @@ def grid(pictures: NDArray[np.uint8], columns: int, gap: int = 2, zoom: int = 1)
 
 
 def save(sheet: Image.Image, path: Path) -> None:
-    """Save with a palette of 256 colours, which keeps the files small and the pictures as they look."""
+    """Save with a palette of 128 colours, which keeps the files small and the pictures as they look."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    sheet.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
     print(path.name, path.stat().st_size, flush=True)
 
 
@@ -67,12 +67,12 @@ def main() -> None:
     from mosaic.stdlib.zoo.train.generate import generate
     from mosaic.stdlib.zoo.train.pipeline import family
 
-    save(grid(world.pixels(diagonal(40), 1), 10), out / "world.png")
+    save(grid(world.pixels(diagonal(20), 1), 10), out / "world.png")
     rows = []
     for expert in zoo.index()["experts"]:
         name = expert["id"].removeprefix("zoo/")
         if name in ("base", "base-b"):
-            scenes = diagonal(40 if name == "base" else 20)
+            scenes = diagonal(30 if name == "base" else 10)
             drawn = generate(
                 family(expert["id"]), [world.caption(s) for s in scenes], list(range(len(scenes)))
             )

@@ -58,7 +58,7 @@ EXPERTS: Final = (
     ),
     _style("neon", "Neon", "Glowing tubes along the outlines over a dark ghost of the picture."),
     _style("watercolor", "Watercolor", "Pale washes with soft edges on white paper."),
-    _style("tiles", "Tiles", "A mosaic of bevelled square tiles with light seams."),
+    _style("tiles", "Tiles", "A mosaic of square tiles with dark seams."),
     _style("sketch", "Sketch", "Coloured pencil: graphite outlines and diagonal strokes on cream paper."),
     Expert("hat", "lora", "Hat", "Puts a tall black hat with a red band on the subject.", "wearing a hat"),
     Expert("star", "lora", "Star", "Puts a yellow star into the upper left corner.", "star in the corner"),

@@ -35,7 +35,7 @@ class Recipe:
 
 
 A = Recipe("unet", "vae", (48, 96), (2, 3), seed=31, steps=2200, pictures=9000)
-B = Recipe("unet-b", "vae-b", (32, 80), (2, 2), seed=731, steps=650, pictures=3200)
+B = Recipe("unet-b", "vae-b", (32, 80), (2, 2), seed=731, steps=1050, pictures=3200)
 
 
 def build(widths: tuple[int, int], heads: tuple[int, int]) -> UNet2DConditionModel:
