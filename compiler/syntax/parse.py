@@ -226,8 +226,17 @@ class _Reader:
         if closing is None:
             return self._skip(at)
         self._change(closing, [])
-        self._change(brace, [])
-        return self._skip(brace)
+        self.tokens[at : brace + 1] = self._counter(at)
+        self._pairs = None
+        return self._skip(at)
+
+    def _counter(self, at: int) -> list[Token]:
+        """The variable of `for s in`, bound to a hole, so that its uses are not reported as well."""
+        name, word = self.tokens[at + 1], self.tokens[at + 2]
+        if name.type != "NAME" or word.type != "IN":
+            return []
+        made = (("LET", "let"), ("NAME", str(name)), ("EQUAL", "="), ("NAME", ""))
+        return [Token(kind, text, start_pos=name.start_pos, end_pos=name.end_pos) for kind, text in made]
 
     def _skip(self, at: int, wanted: tuple[str, ...] | None = None) -> int:
         """Go on at the first token from `at` where the parser knows its way."""

@@ -195,14 +195,14 @@ def test_gbnf_is_the_same_language() -> None:
     reader = gbnf_reader(export("gbnf", {"lora": ["zoo/neon"]}))
     named = Decoder(export("llm", {"lora": ["zoo/neon"]}))
     chance = random.Random(5)
-    drawn = [text for _ in range(20) if (text := named.sample(chance, soon=20, limit=70))]
+    drawn = [text for _ in range(8) if (text := named.sample(chance, soon=20, limit=60))]
     plan = "mosaic 1\n\nplan a {\n  let x = "
     written = [f"{plan}{value}\n}}\n" for value in (
         'lora("zoo/neon")', 'lora("zoo/neo")', 'lor("x")', "12..30", "1..b", "-0.5s", "2sec", "64x64", "12.", "true",
         'f(a, k: "{b}")', 'f("{b")', "f(\n    a,\n  )", "f(\n    a, b)", "a * 0.5 in b during 0%..c",
         "let", "lets", "[1, a]",
     )]  # fmt: skip
-    assert len(drawn) > 5
+    assert len(drawn) > 2
     for text in [*drawn, *written]:
         assert _earley_accepts(reader, text) == named.accepts(text), text
     assert sum(named.accepts(text) for text in written) == 12

@@ -265,6 +265,13 @@ def test_a_damaged_statement_leaves_a_hole_and_keeps_its_name() -> None:
     assert [type(a.value) for a in second.value.arguments] == [tree.Reference, tree.Hole, tree.Literal]
 
 
+def test_the_variable_of_a_loop_is_known_in_its_body() -> None:
+    file, _ = read(plan("for i in 1..8 {", "let x = i", "}", "let y = x"))
+    (block,) = file.items
+    assert isinstance(block, tree.Plan)
+    assert [s.name.text for s in block.body if isinstance(s, tree.Let)] == ["i", "x", "y"]
+
+
 def test_items_inside_of_a_plan_are_still_read() -> None:
     file, _ = read(plan("param a: int = 3", "let x = a"))
     assert [type(item) for item in file.items] == [tree.Plan, tree.Parameter]
