@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 from typing import Final
 
 from mosaic.compiler.context import Coverage, ExpertFacts, FileFact
 from mosaic.compiler.types import Kind
-from mosaic.compiler.weights import families, ldm
-from mosaic.compiler.weights.adapter_keys import Shape, canonical, match
+from mosaic.compiler.weights import autoencoders, embeddings, ldm
+from mosaic.compiler.weights.adapter_keys import canonical, match
 from mosaic.compiler.weights.header import Header
+from mosaic.compiler.weights.names import Shape, Shapes
 
-Shapes = Mapping[str, Shape]
 Open = Callable[[FileFact], Header]
 ReadText = Callable[[FileFact], str]
 
@@ -75,7 +75,7 @@ def tensors(facts: ExpertFacts, open_: Open) -> dict[str, Shape]:
 
 
 def _component(part: str, shapes: Shapes) -> dict[str, Shape]:
-    if part == "vae" and families.vae_is_ldm(shapes):
+    if part == "vae" and autoencoders.vae_is_ldm(shapes):
         full = {ldm.VAE + name.removeprefix(ldm.VAE): shape for name, shape in shapes.items()}
         return ldm.components(full)
     found = {}
@@ -109,7 +109,7 @@ def _embedding(expert: ExpertFacts, base: Shapes, open_: Open) -> Coverage:
     unmatched: list[str] = []
     misshaped: list[str] = []
     for file in _weights(expert):
-        for name, shape in families.vectors(open_(file).shapes).items():
+        for name, shape in embeddings.vectors(open_(file).shapes).items():
             total += 1
             table = base.get(dict(_TOKEN_TABLES).get(name, _TOKEN_TABLES[0][1]))
             if table is None:

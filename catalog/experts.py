@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mosaic.catalog.coverage import Shapes, tensors
 from mosaic.catalog.coverage import coverage as measure
+from mosaic.catalog.coverage import tensors
 from mosaic.catalog.digests import Digests
 from mosaic.catalog.found import read_text
 from mosaic.catalog.headers import Headers
@@ -20,8 +20,9 @@ from mosaic.compiler.context import Coverage, ExpertFacts, FileFact, TokenCount
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError
 from mosaic.compiler.source import Span
 from mosaic.compiler.types import Kind
-from mosaic.compiler.weights import families
+from mosaic.compiler.weights import autoencoders
 from mosaic.compiler.weights.header import Header
+from mosaic.compiler.weights.names import Shapes
 
 if TYPE_CHECKING:
     from mosaic.catalog.found import Found
@@ -138,9 +139,9 @@ class LocalExperts:
         header = self._headers.read(path, shown, span)
         return single_file(path, header, shown, span, lambda facts, family: self._space(facts, family, path))
 
-    def _space(self, facts: families.VaeFacts, family: str | None, path: Path) -> str | None:
+    def _space(self, facts: autoencoders.VaeFacts, family: str | None, path: Path) -> str | None:
         digest = self._digests.sha256(path)
-        return self._spaces.get(digest) or families.latent_space(facts, family, digest)
+        return self._spaces.get(digest) or autoencoders.latent_space(facts, family, digest)
 
     def _facts(self, reference: str, found: Found, span: Span) -> ExpertFacts:
         files = tuple(

@@ -14,9 +14,9 @@ from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.source import Span
 from mosaic.compiler.types import Family, Kind
-from mosaic.compiler.weights import families
+from mosaic.compiler.weights import autoencoders, families
 
-Space = Callable[[families.VaeFacts, str | None, Path], str | None]
+Space = Callable[[autoencoders.VaeFacts, str | None, Path], str | None]
 
 ADAPTERS: Final = (
     "adapter_model.safetensors",
@@ -73,7 +73,7 @@ class Folder:
         encoder = self._weights("text_encoder", "text_encoder")
         autoencoder = self._weights("vae", "vae")
         shapes = self._shapes(denoiser)
-        facts = families.vae_of_config(self._config("vae/config.json"))
+        facts = autoencoders.vae_of_config(self._config("vae/config.json"))
         found = families.identify(shapes)
         check_channels(families.unet_channels(shapes), facts, self._shown, self._span)
         predicts = families.prediction(found.family, scheduler=scheduler or None, shapes=shapes)
@@ -117,7 +117,7 @@ class Folder:
         shapes, metadata = self._shapes(parts), self._metadata(parts)
         identity = families.identify(shapes, metadata)
         if identity.kind is Kind.VAE:
-            facts = families.vae_of_config(config) or families.vae_of_shapes(shapes)
+            facts = autoencoders.vae_of_config(config) or autoencoders.vae_of_shapes(shapes)
             named = space(facts, None, parts[-1].path) if facts else None
             return Found(Kind.VAE, _as("vae", parts), space=named)
         if identity.kind is Kind.CHECKPOINT:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mosaic.catalog.coverage import Shapes, part_of
+from mosaic.catalog.coverage import part_of
 from mosaic.catalog.tokenizer import Tokenizer, count
 from mosaic.compiler import errors
 from mosaic.compiler.context import ExpertFacts, FileFact, TokenCount
 from mosaic.compiler.diagnostic import MosaicError
-from mosaic.compiler.weights import families
+from mosaic.compiler.weights.embeddings import vectors
 from mosaic.compiler.weights.header import Header
+from mosaic.compiler.weights.names import Shapes
 
 _POSITIONS: Final = "text_encoder.embeddings.position_embedding.weight"
 _MARKS: Final = 2
@@ -57,14 +58,14 @@ class Prompts:
     def _vectors(self, embeddings: Sequence[ExpertFacts]) -> Mapping[str, int]:
         found: dict[str, int] = {}
         for embedding in embeddings:
-            vectors = [
+            counts = [
                 shape[0]
                 for file in embedding.files
                 if file.name.endswith(".safetensors")
-                for shape in families.vectors(self._open(file).shapes).values()
+                for shape in vectors(self._open(file).shapes).values()
             ]
-            if embedding.trigger and vectors:
-                found[embedding.trigger] = max(vectors)
+            if embedding.trigger and counts:
+                found[embedding.trigger] = max(counts)
         return found
 
     def _load(self, base: ExpertFacts) -> _Words | None:

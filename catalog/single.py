@@ -12,11 +12,12 @@ from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.source import Span
 from mosaic.compiler.types import Kind
-from mosaic.compiler.weights import families
+from mosaic.compiler.weights import autoencoders, embeddings, families
 from mosaic.compiler.weights.adapter_keys import algorithm
 from mosaic.compiler.weights.header import Header
+from mosaic.compiler.weights.names import Shapes
 
-Space = Callable[[families.VaeFacts, str | None], str | None]
+Space = Callable[[autoencoders.VaeFacts, str | None], str | None]
 
 TOKENIZER_FILES: Final = (
     "tokenizer.json",
@@ -68,17 +69,17 @@ def single_file(path: Path, header: Header, shown: str, span: Span | None, space
     elif kind is Kind.CHECKPOINT:
         found = _checkpoint(found, shapes, shown, span, space)
     elif kind is Kind.EMBEDDING:
-        found = replace(found, trigger=families.embedding_token(shapes, path.stem))
+        found = replace(found, trigger=embeddings.embedding_token(shapes, path.stem))
     elif kind is Kind.VAE:
-        vae = families.vae_of_shapes(shapes)
+        vae = autoencoders.vae_of_shapes(shapes)
         found = replace(found, space=space(vae, None) if vae else None)
     else:
         found = replace(found, trigger=_trigger(told))
     return replace(found, title=told.get("modelspec.title", ""), license=told.get("modelspec.license"))
 
 
-def _checkpoint(found: Found, shapes: families.Shapes, shown: str, span: Span | None, space: Space) -> Found:
-    vae = families.vae_of_shapes(shapes)
+def _checkpoint(found: Found, shapes: Shapes, shown: str, span: Span | None, space: Space) -> Found:
+    vae = autoencoders.vae_of_shapes(shapes)
     check_channels(families.unet_channels(shapes), vae, shown, span)
     multiple = vae.multiple if vae else 8
     return replace(
@@ -94,7 +95,7 @@ def _emitted(found: Found, header: Header, shown: str, span: Span | None, space:
     """A model that a plan emitted. Its configurations stand in its metadata; without them it cannot be built."""
     names = tuple(sorted(header.shapes)[:_SHOWN])
     unet, vae = (_stated(header.metadata, part, shown, span) for part in ("unet", "vae"))
-    facts = families.vae_of_config(vae) if vae else None
+    facts = autoencoders.vae_of_config(vae) if vae else None
     if unet is None or facts is None:
         raise MosaicError(errors.inputs.UnknownArchitecture(span, shown, names))
     check_channels(families.unet_channels(header.shapes), facts, shown, span)
@@ -115,14 +116,14 @@ PICTURES_NEED: Final = ("a text encoder", "a VAE", "a tokenizer")
 """What a denoiser makes pictures with."""
 
 
-def _lacks(shapes: families.Shapes, vae: bool, tokenizer: bool) -> tuple[str, ...]:
+def _lacks(shapes: Shapes, vae: bool, tokenizer: bool) -> tuple[str, ...]:
     encoder = any(name.startswith(("cond_stage_model.", "conditioner.", "text_encoders.")) for name in shapes)
     held = zip(PICTURES_NEED, (encoder, vae, tokenizer), strict=True)
     return tuple(name for name, there in held if not there)
 
 
 def check_channels(
-    channels: int | None, vae: families.VaeFacts | None, shown: str, span: Span | None
+    channels: int | None, vae: autoencoders.VaeFacts | None, shown: str, span: Span | None
 ) -> None:
     """Refuse a denoiser that reads more than its latents (M814)."""
     if channels is None or vae is None or channels == vae.latents:

@@ -19,8 +19,7 @@ from types import MappingProxyType
 from typing import Final
 
 from mosaic.compiler.weights import ldm
-
-Shape = tuple[int, ...]
+from mosaic.compiler.weights.names import Shape
 
 COMPONENTS: Final = ("unet", "text_encoder", "text_encoder_2")
 """The parts of a base that an adapter may change; the first word of every target name."""

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mosaic.compiler.types import Family, Kind, Prediction
-from mosaic.compiler.weights import adapter_keys, families, ldm
-from mosaic.compiler.weights.families import VaeFacts, identify, latent_space
+from mosaic.compiler.weights import adapter_keys, autoencoders, embeddings, families, ldm
+from mosaic.compiler.weights.autoencoders import VaeFacts, latent_space
+from mosaic.compiler.weights.families import identify
 
 torch = pytest.importorskip("torch")
 diffusers = pytest.importorskip("diffusers")
@@ -120,7 +121,7 @@ def test_loras_by_their_blocks_or_not_at_all(family: Family | None, names: list[
 def test_embeddings(token: str, family: Family | None, shapes: Shapes) -> None:
     found = identify(shapes)
     assert (found.kind, found.family) == (Kind.EMBEDDING, family)
-    assert families.embedding_token(shapes, "hero") == token
+    assert embeddings.embedding_token(shapes, "hero") == token
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def test_autoencoders_and_controlnets(vae: object, unet: object) -> None:
     state = {name: tuple(t.shape) for name, t in vae.state_dict().items()}  # type: ignore[attr-defined]
     assert identify(state).kind is Kind.VAE
     assert identify({f"first_stage_model.{name}": shape for name, shape in state.items()}).kind is Kind.VAE
-    facts = families.vae_of_shapes(state)
+    facts = autoencoders.vae_of_shapes(state)
     assert facts == VaeFacts(latents=4, widths=(8, 16))
     assert facts.multiple == 2
     control = diffusers.ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(8, 16))
@@ -202,14 +203,14 @@ def test_latent_spaces(space: str | None, facts: VaeFacts, family: str | None) -
 
 def test_vae_configurations() -> None:
     standard = {"block_out_channels": [128, 256, 512, 512], "latent_channels": 4}
-    assert families.vae_of_config(standard) == VaeFacts(4, STANDARD, 0.18215)
+    assert autoencoders.vae_of_config(standard) == VaeFacts(4, STANDARD, 0.18215)
     for broken in (
         {},
         {"block_out_channels": []},
         {**standard, "latent_channels": "4"},
         {"block_out_channels": 3},
     ):
-        assert families.vae_of_config(broken) is None
+        assert autoencoders.vae_of_config(broken) is None
 
 
 @pytest.mark.parametrize(
@@ -294,7 +295,7 @@ SHAPES = st.lists(st.sampled_from([0, 1, 2, 4, 768]), max_size=5).map(tuple)
 def test_strange_names_and_shapes_are_answered(names: Shapes, modules: Shapes) -> None:
     found = identify(names)
     assert found.kind is None or isinstance(found.kind, Kind)
-    families.vae_of_shapes(names)
+    autoencoders.vae_of_shapes(names)
     families.unet_channels(names)
     ldm.components(names)
     met = adapter_keys.match(names, modules)
