@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import pkgutil
+import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.operators import Operator
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP: Final = "mosaic.operators"
 """The entry-point group by which other packages provide operators."""
@@ -60,8 +64,30 @@ def _own() -> Iterator[tuple[str, Operator]]:
 
 
 def _provided() -> Iterator[tuple[str, Operator]]:
+    if not any(map(_announces, sys.path)):
+        return
+    # Reading every package's metadata takes as long as checking a plan; most often there is nothing to find.
+    from importlib.metadata import entry_points
+
     for point in sorted(entry_points(group=GROUP), key=lambda point: (_owner(point), point.name)):
         yield _owner(point), _load(point)
+
+
+def _announces(folder: str) -> bool:
+    """Whether a package that is installed in a folder may provide operators."""
+    try:
+        names = os.listdir(folder or ".")
+    except OSError:
+        return False
+    return any(_mentions(os.path.join(folder, name)) for name in names if name.endswith("-info"))
+
+
+def _mentions(info: str) -> bool:
+    try:
+        with open(os.path.join(info, "entry_points.txt"), "rb") as file:
+            return GROUP.encode() in file.read()
+    except OSError:
+        return False
 
 
 def _load(point: EntryPoint) -> Operator:

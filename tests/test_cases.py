@@ -66,7 +66,7 @@ def test_case(
     result = CliRunner().invoke(app, _command(case))
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     code = case.name[:4]
-    assert code in result.output
+    assert f"[{code}]" in result.output
     golden(
         case.parent / f"{case.name.removesuffix(case.suffix)}.err",
         f"{result.output}exit code {result.exit_code}\n",
