@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mosaic.compiler.errors import inputs as inputs
+    from mosaic.compiler.errors import syntax as syntax
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -9,18 +9,7 @@ from typing import ClassVar
 
 from mosaic.compiler.diagnostic import Diagnostic, Edit, Fix, Label
 from mosaic.compiler.source import Span
-
-EDITION = 1
-"""The edition of the language that this version reads."""
-
-MAX_DEPTH = 64
-"""How deep brackets, lists and chains of `*`, `in` and `during` may nest."""
-
-MAX_SIZE = 2**20
-"""The largest file that is read, in bytes."""
-
-MAX_MISTAKES = 50
-"""How many syntax errors of a file are reported before reading stops."""
+from mosaic.compiler.syntax.limits import EDITION
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from lark import Token
 from lark import Tree as LarkTree
 
+from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import Sink
-from mosaic.compiler.errors import syntax as errors
 from mosaic.compiler.source import SourceFile, Span
 from mosaic.compiler.syntax import literals, tree
+from mosaic.compiler.syntax.limits import EDITION, MAX_DEPTH
 from mosaic.compiler.types import Kind
 
 Node = LarkTree[Token] | Token
@@ -46,9 +47,9 @@ class Builder:
         assert isinstance(token, Token)
         if not token:
             return None
-        if str(token) == str(errors.EDITION):
-            return errors.EDITION
-        self.sink.add(errors.UnknownEdition(self._span(token), str(token)))
+        if str(token) == str(EDITION):
+            return EDITION
+        self.sink.add(errors.syntax.UnknownEdition(self._span(token), str(token)))
         return None
 
     # Items
@@ -155,8 +156,8 @@ class Builder:
         """A chain `neon * w in left during 0%..50%`; it nests to the left."""
         first, *modifiers = node.children
         depth += len(modifiers)
-        if depth > errors.MAX_DEPTH:
-            self.sink.add(errors.TooDeep(self._span(modifiers[-1])))
+        if depth > MAX_DEPTH:
+            self.sink.add(errors.syntax.TooDeep(self._span(modifiers[-1])))
             return tree.Hole(self._span(node))
         value = self._expression(first, depth)
         for modifier in modifiers:
@@ -173,7 +174,7 @@ class Builder:
         if node.data == "region":
             return tree.Region(value, operand, span)
         if isinstance(value, tree.Literal) and isinstance(operand, tree.Reference | tree.Call):
-            self.sink.add(errors.StrengthFirst(span, operand.span.text, value.span.text))
+            self.sink.add(errors.syntax.StrengthFirst(span, operand.span.text, value.span.text))
             return tree.Strength(operand, value, span)
         return tree.Strength(value, operand, span)
 
@@ -215,7 +216,7 @@ class Builder:
 
     def _check_reserved(self, token: Token) -> None:
         if token in RESERVED:
-            self.sink.add(errors.ReservedWord(self._span(token), str(token)))
+            self.sink.add(errors.syntax.ReservedWord(self._span(token), str(token)))
 
     def _literal(self, token: Token) -> tree.Expression:
         if token.type == "TEXT":
@@ -225,9 +226,9 @@ class Builder:
         if isinstance(read, literals.Number):
             return tree.Literal(read.kind, read.value, read.text, span)
         if isinstance(read, literals.UnknownUnit):
-            self.sink.add(errors.UnknownUnit(span, read.number, read.unit, read.near))
+            self.sink.add(errors.syntax.UnknownUnit(span, read.number, read.unit, read.near))
         else:
-            self.sink.add(errors.BadNumber(span))
+            self.sink.add(errors.syntax.BadNumber(span))
         return tree.Hole(span)
 
     def _text(self, node: Node) -> tree.Text:
@@ -241,9 +242,9 @@ class Builder:
                 parts.append(tree.Insert(tree.Reference(tuple(piece.meaning.split(".")), names), span))
                 continue
             if piece.kind == "escape":
-                self.sink.add(errors.BadEscape(span, piece.meaning))
+                self.sink.add(errors.syntax.BadEscape(span, piece.meaning))
             elif piece.kind != "chars":
-                self.sink.add(errors.BadInsert(span, span.text))
+                self.sink.add(errors.syntax.BadInsert(span, span.text))
             if parts and isinstance(parts[-1], str):
                 parts[-1] += piece.meaning
             else:

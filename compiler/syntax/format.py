@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import takewhile
 
-from mosaic.compiler.errors.syntax import EDITION
 from mosaic.compiler.source import Span
 from mosaic.compiler.syntax import tree
+from mosaic.compiler.syntax.limits import EDITION
 from mosaic.compiler.syntax.literals import escape
 
 WIDTH = 110

@@ -18,8 +18,8 @@ from typing import Any
 from lark import Token, UnexpectedToken
 from lark import Tree as LarkTree
 
+from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import Diagnostic, Sink
-from mosaic.compiler.errors import syntax as errors
 from mosaic.compiler.source import SourceFile, Span
 from mosaic.compiler.syntax.cursor import CLOSING, ITEMS, OPENING, STATEMENTS, Cursor, tables
 from mosaic.compiler.syntax.tokens import END, ERROR
@@ -86,7 +86,7 @@ class Offence:
         text = str(self.token)
         return f"`{text}`" if len(text) <= 24 else f"`{text[:23]}…`"
 
-    def say(self, kind: type[errors.Mistake], expected: tuple[str, ...] = ()) -> Diagnostic:
+    def say(self, kind: type[errors.syntax.Mistake], expected: tuple[str, ...] = ()) -> Diagnostic:
         """A message of a class about this token."""
         return kind(self.span, self.found, self.previous, expected)
 
@@ -95,7 +95,7 @@ class Offence:
         """Where something is missing: at the token, or at the end of the line above it."""
         return self.span if self.same_line else self.previous.after()
 
-    def miss(self, kind: type[errors.Mistake]) -> Diagnostic:
+    def miss(self, kind: type[errors.syntax.Mistake]) -> Diagnostic:
         """A message of a class about something that is missing before this token."""
         return kind(self.gap, self.found, self.previous)
 
@@ -128,16 +128,18 @@ def _wrong_closing(offence: Offence, opened: Token | None) -> tuple[Diagnostic, 
         here = offence.source.span(opened.start_pos or 0, opened.end_pos or 0) if opened else None
         right = OPENING[opened.type] if opened and opened.type != "LBRACE" else ""
         if right and offence.cursor.after([right]):
-            return errors.NothingToClose(offence.span, bracket, here, _SIGNS[right]), Remedy(
+            return errors.syntax.NothingToClose(offence.span, bracket, here, _SIGNS[right]), Remedy(
                 "replace", (right,)
             )
-        return errors.NothingToClose(offence.span, bracket, here), Remedy("replace")
+        return errors.syntax.NothingToClose(offence.span, bracket, here), Remedy("replace")
     return _unclosed(offence, opened), SKIP
 
 
 def _unclosed(offence: Offence, opened: Token) -> Diagnostic:
     here = offence.source.span(opened.start_pos or 0, opened.end_pos or 0)
-    return errors.Unclosed(offence.gap, str(opened), _SIGNS[OPENING[opened.type]], here, offence.previous)
+    return errors.syntax.Unclosed(
+        offence.gap, str(opened), _SIGNS[OPENING[opened.type]], here, offence.previous
+    )
 
 
 def _ends_block(offence: Offence) -> bool:
@@ -156,12 +158,12 @@ def _by_place(offence: Offence, accepts: frozenset[str]) -> tuple[Diagnostic, Re
     token = offence.token
     if _is_reserved_name(offence) and "NAME" in accepts:
         # The tree's builder reports the word.
-        return errors.ReservedWord(offence.span, str(token)), Remedy("replace", ("NAME",))
+        return errors.syntax.ReservedWord(offence.span, str(token)), Remedy("replace", ("NAME",))
     at_boundary = bool(accepts & {"LET", "PLAN"})
     if at_boundary and "LET" not in accepts and _begins(offence, "LET", "EMIT", "RETURN"):
-        return offence.say(errors.OutsidePlan), Remedy("item")
+        return offence.say(errors.syntax.OutsidePlan), Remedy("item")
     if at_boundary and "LET" in accepts and _begins(offence, *ITEMS):
-        return offence.say(errors.InsideBlock), Remedy("hoist")
+        return offence.say(errors.syntax.InsideBlock), Remedy("hoist")
     return None
 
 
@@ -169,32 +171,32 @@ def _by_expectation(offence: Offence, accepts: frozenset[str]) -> tuple[Diagnost
     """What the kind of place says."""
     kind = offence.token.type
     if accepts == {"NAME"} and kind == "TEXT":
-        return offence.say(errors.QuotedName), Remedy("replace", ("NAME",))
+        return offence.say(errors.syntax.QuotedName), Remedy("replace", ("NAME",))
     if accepts == {"NAME"} and kind == "NUMBER":
-        return offence.say(errors.UnexpectedToken, ("a name",)), Remedy("replace", ("NAME",))
+        return offence.say(errors.syntax.UnexpectedToken, ("a name",)), Remedy("replace", ("NAME",))
     if accepts in ({"NAME"}, {"NAME", "TEXT"}):
-        return offence.miss(errors.MissingName), SKIP
+        return offence.miss(errors.syntax.MissingName), SKIP
     if accepts >= _OPERANDS:
-        return offence.miss(errors.MissingValue), SKIP
+        return offence.miss(errors.syntax.MissingValue), SKIP
     if "_DOTS" in accepts and "STAR" not in accepts:
-        return offence.miss(errors.MissingBound), SKIP
+        return offence.miss(errors.syntax.MissingBound), SKIP
     if kind == "NAME" and accepts & {"LET", "PLAN"}:
         return _statement(offence, accepts)
     if "COMMA" in accepts and kind in _VALUES:
-        return offence.say(errors.MissingComma), Remedy("insert", ("COMMA",))
-    return offence.say(errors.UnexpectedToken, _describe(accepts)), SKIP
+        return offence.say(errors.syntax.MissingComma), Remedy("insert", ("COMMA",))
+    return offence.say(errors.syntax.UnexpectedToken, _describe(accepts)), SKIP
 
 
 def _statement(offence: Offence, accepts: frozenset[str]) -> tuple[Diagnostic, Remedy]:
     """A name where a statement or item should begin."""
     if offence.next.type == "EQUAL" and "LET" in accepts:
-        return offence.say(errors.MissingLet), Remedy("insert", ("LET",))
+        return offence.say(errors.syntax.MissingLet), Remedy("insert", ("LET",))
     words = tuple(f"`{kind.lower()}`" for kind in (*ITEMS, *STATEMENTS) if kind in accepts)
-    mistake = errors.UnknownStatement(offence.span, offence.found, offence.previous, words)
+    mistake = errors.syntax.UnknownStatement(offence.span, offence.found, offence.previous, words)
     if mistake.near and offence.next.type in (*_VALUES, "LBRACE"):
         return mistake, Remedy("replace", (mistake.near.upper(),))
     if offence.next.type in ("LPAR", "DOT", "STAR", "IN", "DURING") and not offence.same_line:
-        return offence.say(errors.BareExpression), SKIP
+        return offence.say(errors.syntax.BareExpression), SKIP
     return mistake, SKIP
 
 
@@ -253,7 +255,7 @@ def _by_example(offence: Offence, accepts: frozenset[str]) -> tuple[Diagnostic, 
         label = stop.match_examples(partial(_raise, beyond, token), _examples())
         if label is not None:
             entry = mistakes()[int(label)]
-            kind = getattr(errors, entry["class"])
+            kind = getattr(errors.syntax, entry["class"])
             is_missing = entry["class"].startswith("Missing")
             return (offence.miss(kind) if is_missing else offence.say(kind)), _remedy(entry, token)
     return None

@@ -7,17 +7,22 @@ same call, the next statement, the next item. What was read is kept; what could 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lark import Token
 from lark import Tree as LarkTree
 
+from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import Diagnostic, Sink
-from mosaic.compiler.errors import syntax as errors
 from mosaic.compiler.source import SourceFile, Span
 from mosaic.compiler.syntax import tree
 from mosaic.compiler.syntax.build import Builder
 from mosaic.compiler.syntax.cursor import CLOSING, ITEMS, OPENING, STATEMENTS, Cursor, tables
-from mosaic.compiler.syntax.mistakes import Offence, Remedy, explain
+from mosaic.compiler.syntax.limits import MAX_DEPTH, MAX_MISTAKES, MAX_SIZE
 from mosaic.compiler.syntax.tokens import END, ERROR, Lexed
+
+if TYPE_CHECKING:
+    from mosaic.compiler.syntax.mistakes import Remedy
 
 
 def decode(name: str, data: bytes, sink: Sink) -> SourceFile | None:
@@ -26,26 +31,26 @@ def decode(name: str, data: bytes, sink: Sink) -> SourceFile | None:
     A byte order mark of UTF-8 is dropped.
     """
     nowhere = SourceFile(name, "").span(0, 0)
-    if len(data) > errors.MAX_SIZE:
-        sink.add(errors.TooLarge(nowhere, len(data)))
+    if len(data) > MAX_SIZE:
+        sink.add(errors.syntax.TooLarge(nowhere, len(data)))
         return None
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        sink.add(errors.NotText(nowhere, "it is in UTF-16"))
+        sink.add(errors.syntax.NotText(nowhere, "it is in UTF-16"))
         return None
     if b"\0" in data:
-        sink.add(errors.NotText(nowhere, f"byte {data.index(0)} is zero, as in binary files"))
+        sink.add(errors.syntax.NotText(nowhere, f"byte {data.index(0)} is zero, as in binary files"))
         return None
     try:
         return SourceFile(name, data.removeprefix(b"\xef\xbb\xbf").decode("utf-8"))
     except UnicodeDecodeError as fault:
-        sink.add(errors.NotText(nowhere, f"byte {fault.start} begins no character"))
+        sink.add(errors.syntax.NotText(nowhere, f"byte {fault.start} begins no character"))
         return None
 
 
 def parse(source: SourceFile, sink: Sink) -> tree.File:
     """The tree of a file. Always returns as much of it as can be read; every mistake goes to the sink."""
-    if len(source.text) > errors.MAX_SIZE:
-        sink.add(errors.TooLarge(source.span(0, 0), len(source.text.encode("utf-8", "surrogatepass"))))
+    if len(source.text) > MAX_SIZE:
+        sink.add(errors.syntax.TooLarge(source.span(0, 0), len(source.text.encode("utf-8", "surrogatepass"))))
         return tree.File(source, None, ())
     capped = _Capped(sink)
     lexed = tables().lexer.lex(source, capped)
@@ -65,12 +70,12 @@ class _Capped(Sink):
         if self.full:
             return
         super().add(diagnostic)
-        self._outer.add(errors.TooManyMistakes(diagnostic.span) if self.full else diagnostic)
+        self._outer.add(errors.syntax.TooManyMistakes(diagnostic.span) if self.full else diagnostic)
 
     @property
     def full(self) -> bool:
         """Whether so many mistakes were made that the rest is not worth reading."""
-        return len(self._seen) > errors.MAX_MISTAKES
+        return len(self._seen) > MAX_MISTAKES
 
 
 class _Enough(Exception):
@@ -114,21 +119,21 @@ class _Reader:
         at = 0
         if first.type != "MOSAIC":
             before = self.source.span(0, 0) if first.type == END else self._span(0)
-            self.sink.add(errors.MissingHeader(before))
+            self.sink.add(errors.syntax.MissingHeader(before))
         elif "\n" in self.source.text[first.end_pos : second.start_pos] or second.type == END:
             at = 1
-            self.sink.add(errors.UnknownEdition(self._span(0).after(), ""))
+            self.sink.add(errors.syntax.UnknownEdition(self._span(0).after(), ""))
         else:
             at = 2
-            self.sink.add(errors.UnknownEdition(self._span(1), str(second)))
+            self.sink.add(errors.syntax.UnknownEdition(self._span(1), str(second)))
         self.cursor.feed(Token("MOSAIC", "", start_pos=0, end_pos=0))
         self.cursor.feed(Token("NUMBER", "", start_pos=0, end_pos=0))
         return at
 
     def _step(self, at: int) -> int:
         token = self._adapted(at)
-        if token.type in ("LPAR", "LSQB") and self.depth >= errors.MAX_DEPTH:
-            self._report(errors.TooDeep(self._span(at)))
+        if token.type in ("LPAR", "LSQB") and self.depth >= MAX_DEPTH:
+            self._report(errors.syntax.TooDeep(self._span(at)))
             return self._skip(at, (*STATEMENTS, *ITEMS, END))
         if not self.cursor.feed(token):
             return self._recover(at)
@@ -161,6 +166,8 @@ class _Reader:
             self._report(self.faults[token.start_pos or 0])
             self.quiet_until = at + 1
             return at + 1 if self.cursor.after([self._adapted(at + 1).type]) else self._skip(at + 1)
+        from mosaic.compiler.syntax.mistakes import Offence, explain  # a sound file needs none of it
+
         mistake, remedy = explain(Offence(self.source, self.cursor, self.tokens, at))
         self._report(mistake)
         return self._apply(remedy, at)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from lark import Lark, Token
 from lark.lexer import PatternStr
 
+from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import Diagnostic, Sink
-from mosaic.compiler.errors import syntax as errors
 from mosaic.compiler.source import SourceFile
 from mosaic.compiler.syntax.tree import Comment
 
@@ -87,22 +87,22 @@ class Lexer:
                 case "TEXT" | "NUMBER" | "LOW":
                     tokens.append(_token(kind, text, start, end))
                 case "CURLY_TEXT" | "SINGLE_TEXT":
-                    sink.add(errors.WrongQuotes(span, text))
+                    sink.add(errors.syntax.WrongQuotes(span, text))
                     tokens.append(_token("TEXT", f'"{text[1:-1]}"', start, end))
                 case "OPEN_TEXT":
-                    faults[start] = errors.UnclosedText(span)
+                    faults[start] = errors.syntax.UnclosedText(span)
                     tokens.append(_token(ERROR, text, start, end))
                 case "SLASH_COMMENT":
-                    sink.add(errors.ForeignComment(span, text[:2]))
+                    sink.add(errors.syntax.ForeignComment(span, text[:2]))
                 case "SEMICOLON":
-                    sink.add(errors.StraySign(span, text))
+                    sink.add(errors.syntax.StraySign(span, text))
                 case "FOREIGN_SPACE":
-                    sink.add(errors.ForeignSpace(span, ord(text[0])))
+                    sink.add(errors.syntax.ForeignSpace(span, ord(text[0])))
                 case "FOREIGN_NAME":
-                    sink.add(errors.ForeignName(span, text))
+                    sink.add(errors.syntax.ForeignName(span, text))
                     tokens.append(_token("NAME", text, start, end))
                 case _:
-                    faults[start] = errors.UnexpectedCharacter(span, text)
+                    faults[start] = errors.syntax.UnexpectedCharacter(span, text)
                     tokens.append(_token(ERROR, text, start, end))
         tokens.append(_token(END, "", len(source.text), len(source.text)))
         return Lexed(tuple(tokens), tuple(comments), faults)

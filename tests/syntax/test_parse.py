@@ -9,12 +9,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mosaic.compiler.diagnostic import Diagnostic, Sink
-from mosaic.compiler.errors import syntax as errors
 from mosaic.compiler.fixes import apply_fixes
 from mosaic.compiler.render import render_text
 from mosaic.compiler.source import SourceFile
 from mosaic.compiler.syntax import tree
 from mosaic.compiler.syntax.format import format_file
+from mosaic.compiler.syntax.limits import MAX_DEPTH, MAX_MISTAKES, MAX_SIZE
 from mosaic.compiler.syntax.parse import decode, parse
 from mosaic.compiler.types import Kind
 
@@ -292,7 +292,7 @@ def test_what_looks_like_text_of_the_language_in_a_comment_is_none() -> None:
 def test_nesting_is_limited(depth: int, opening: str, closing: str) -> None:
     levels = depth // len(closing)
     _, found = read(plan(f"let x = {opening * levels}1{closing * levels}", "let y = f(1 2)"))
-    assert [d.code for d in found] == (["M105"] if depth > errors.MAX_DEPTH else []) + ["M138"]
+    assert [d.code for d in found] == (["M105"] if depth > MAX_DEPTH else []) + ["M138"]
 
 
 def test_chains_are_limited() -> None:
@@ -309,14 +309,14 @@ def test_brackets_and_chains_count_together() -> None:
 
 def test_reading_stops_after_fifty_mistakes() -> None:
     _, found = read(plan(*["let = 1"] * 1000))
-    assert [d.code for d in found] == ["M133"] * errors.MAX_MISTAKES + ["M106"]
+    assert [d.code for d in found] == ["M133"] * MAX_MISTAKES + ["M106"]
 
 
 def test_a_huge_file_is_refused() -> None:
     sink = Sink()
-    assert decode("huge.mosaic", b" " * (errors.MAX_SIZE + 1), sink) is None
+    assert decode("huge.mosaic", b" " * (MAX_SIZE + 1), sink) is None
     assert [d.code for d in sink] == ["M104"]
-    file, found = read(" " * (errors.MAX_SIZE + 1))
+    file, found = read(" " * (MAX_SIZE + 1))
     assert [d.code for d in found] == ["M104"]
     assert file.items == ()
     assert "huge.mosaic" in render_text(list(sink))
