@@ -19,10 +19,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mosaic.compiler import errors
 from mosaic.compiler.check.file import Checked, check_file
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic, Severity, Sink
-from mosaic.compiler.errors.names import UnknownPlan
 from mosaic.compiler.ir.graph import Graph
 from mosaic.compiler.near import nearest
 from mosaic.compiler.passes import OPTIMISE, RESOLVE, Pass, run_passes
@@ -99,7 +99,7 @@ def _judge(
     checked = check_file(file, context, parameters, sink)
     names = [graph.name for graph in checked.graphs]
     if plan is not None and plan not in names and not sink.has_errors:
-        sink.add(UnknownPlan(None, plan, source.name, nearest(plan, names)))
+        sink.add(errors.names.UnknownPlan(None, plan, source.name, nearest(plan, names)))
     resolved = []
     choices = {}
     for graph in checked.graphs:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from mosaic.compiler import errors
 from mosaic.compiler.check.expressions import build
 from mosaic.compiler.check.kinds import wanted
 from mosaic.compiler.check.scope import Scope, Value
 from mosaic.compiler.check.world import World
-from mosaic.compiler.errors.names import UnusedExpert
-from mosaic.compiler.errors.plans import BudgetNotEnforced, PolicyNotEnforced
-from mosaic.compiler.errors.types import EmitsNothing, MisplacedStatement, TypeMismatch, UnknownKey
 from mosaic.compiler.ir.graph import Fragment, Graph, Node, Origin
 from mosaic.compiler.ir.ops import make
 from mosaic.compiler.near import nearest
@@ -38,7 +36,7 @@ def build_plan_body(plan: tree.Plan, scope: Scope, world: World) -> Graph | None
                 check_block(statement, scope, world)
             case tree.Return():
                 world.sink.add(
-                    MisplacedStatement(
+                    errors.types.MisplacedStatement(
                         statement.span, "a plan does not return", 'a plan emits: `emit … as "file"`'
                     )
                 )
@@ -55,9 +53,9 @@ def _missing(plan: tree.Plan, bindings: list[tuple[str, Node]], scope: Scope, wo
     for name, node in bindings:
         binding = scope.names.get(name)
         if node.type.kind in EXPERTS and isinstance(binding, Value) and not binding.used:
-            world.sink.add(UnusedExpert(binding.span, node.type.kind.value, name))
+            world.sink.add(errors.names.UnusedExpert(binding.span, node.type.kind.value, name))
     if not any(isinstance(statement, tree.Emit) for statement in plan.body):
-        world.sink.add(EmitsNothing(plan.name.span, plan.name.text))
+        world.sink.add(errors.types.EmitsNothing(plan.name.span, plan.name.text))
 
 
 def build_fragment_body(
@@ -80,13 +78,15 @@ def build_fragment_body(
             case tree.Emit() | tree.Budget() | tree.Policy():
                 what = type(statement).__name__.lower()
                 world.sink.add(
-                    MisplacedStatement(
+                    errors.types.MisplacedStatement(
                         statement.span, f"a fragment has no `{what}`", "this belongs in a plan"
                     )
                 )
     if returns != 1:
         reason = f"fragment `{item.name.text}` returns {'nothing' if returns == 0 else 'more than once'}"
-        world.sink.add(MisplacedStatement(item.name.span, reason, "a fragment ends in one `return`"))
+        world.sink.add(
+            errors.types.MisplacedStatement(item.name.span, reason, "a fragment ends in one `return`")
+        )
         return None
     return Fragment(key, arguments, returned) if returned is not None and result is not None else None
 
@@ -113,7 +113,9 @@ def check_block(block: tree.Budget | tree.Policy, scope: Scope, world: World) ->
     """Keys and units of a `budget` or `policy`."""
     check = _budget_entry if isinstance(block, tree.Budget) else _policy_entry
     sound = [check(entry, scope, world) for entry in block.entries]
-    note = BudgetNotEnforced if isinstance(block, tree.Budget) else PolicyNotEnforced
+    note = (
+        errors.plans.BudgetNotEnforced if isinstance(block, tree.Budget) else errors.plans.PolicyNotEnforced
+    )
     if sound and all(sound):
         world.sink.add(note(block.span))
 
@@ -123,7 +125,9 @@ def _budget_entry(entry: tree.Entry, scope: Scope, world: World) -> bool:
     kind = BUDGET_KEYS.get(key)
     if kind is None:
         world.sink.add(
-            UnknownKey(entry.key.span, key, "budget", tuple(BUDGET_KEYS), nearest(key, BUDGET_KEYS))
+            errors.types.UnknownKey(
+                entry.key.span, key, "budget", tuple(BUDGET_KEYS), nearest(key, BUDGET_KEYS)
+            )
         )
         return False
     node = build(entry.value, scope, world)
@@ -135,7 +139,9 @@ def _policy_entry(entry: tree.Entry, scope: Scope, world: World) -> bool:
     choices = POLICY_KEYS.get(key)
     if choices is None:
         world.sink.add(
-            UnknownKey(entry.key.span, key, "policy", tuple(POLICY_KEYS), nearest(key, POLICY_KEYS))
+            errors.types.UnknownKey(
+                entry.key.span, key, "policy", tuple(POLICY_KEYS), nearest(key, POLICY_KEYS)
+            )
         )
         return False
     if isinstance(choices, Kind):
@@ -143,10 +149,10 @@ def _policy_entry(entry: tree.Entry, scope: Scope, world: World) -> bool:
         return node is not None and wanted(node, (choices,), f"`{key}`", value.span, world)
     if not isinstance(value, tree.Reference):
         names = " or ".join(f"`{choice}`" for choice in choices)
-        world.sink.add(TypeMismatch(value.span, f"`{key}`", names, "something else"))
+        world.sink.add(errors.types.TypeMismatch(value.span, f"`{key}`", names, "something else"))
         return False
     if value.text not in choices:
         near = nearest(value.text, choices)
-        world.sink.add(UnknownKey(value.span, value.text, f"policy {key}", choices, near))
+        world.sink.add(errors.types.UnknownKey(value.span, value.text, f"policy {key}", choices, near))
         return False
     return True

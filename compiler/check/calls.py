@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable as Function
 
+from mosaic.compiler import errors
 from mosaic.compiler.check.fusion import build_fuse
 from mosaic.compiler.check.kinds import wanted
 from mosaic.compiler.check.scope import Callable, Module, Scope, Value
 from mosaic.compiler.check.world import World
-from mosaic.compiler.errors.names import (
-    MissingArgument,
-    NotAModule,
-    NotAvailable,
-    UnknownArgument,
-    UnknownFunction,
-)
-from mosaic.compiler.errors.types import ArgumentTwice, NotAnOperand, TooManyArguments
 from mosaic.compiler.ir.evaluate import constant
 from mosaic.compiler.ir.graph import Node, Origin, absent
 from mosaic.compiler.ir.ops import make
@@ -36,7 +29,9 @@ def build_call(call: tree.Call, scope: Scope, world: World, build: Build) -> Nod
         member = binding.members.get(rest[0])
         if member is None:
             near = nearest(rest[0], binding.members)
-            world.sink.add(NotAModule(call.function.span, rest[0], head, near and f"{head}.{near}"))
+            world.sink.add(
+                errors.names.NotAModule(call.function.span, rest[0], head, near and f"{head}.{near}")
+            )
             _build_arguments(call, scope, world, build)
             return None
         return _fragment(call, member, scope, world, build)
@@ -46,11 +41,11 @@ def build_call(call: tree.Call, scope: Scope, world: World, build: Build) -> Nod
     if verb is None:
         callables = [name for name in scope.known() if isinstance(scope.find(name), Callable)]
         near = nearest(call.function.text, [*VERBS, *callables])
-        world.sink.add(UnknownFunction(call.function.span, call.function.text, near))
+        world.sink.add(errors.names.UnknownFunction(call.function.span, call.function.text, near))
         _build_arguments(call, scope, world, build)
         return None
     if not verb.available:
-        world.sink.add(NotAvailable(call.function.span, f"`{verb.name}`"))
+        world.sink.add(errors.names.NotAvailable(call.function.span, f"`{verb.name}`"))
         _mark_used(call, scope)
         return None
     if verb.name == "fuse":
@@ -92,7 +87,9 @@ def _from_outside(verb: Verb, reference: Node, span: Span, call: tree.Call, worl
     if not isinstance(text, str):
         advice = "a fragment takes the expert itself: `define f(style: lora) -> model { … }`"
         world.sink.add(
-            NotAnOperand(span, f"`{verb.name}`", "needs a name that is known when the plan is read", advice)
+            errors.types.NotAnOperand(
+                span, f"`{verb.name}`", "needs a name that is known when the plan is read", advice
+            )
         )
         return None
     if verb.name == "load_image":
@@ -113,7 +110,9 @@ def _bind(call: tree.Call, verb: Verb, world: World) -> dict[str, tree.Argument]
             if place is None:
                 free = [name for name in named if name not in given and _named(call, name) is None]
                 world.sink.add(
-                    TooManyArguments(argument.span, verb.name, len(positional), free[0] if free else None)
+                    errors.types.TooManyArguments(
+                        argument.span, verb.name, len(positional), free[0] if free else None
+                    )
                 )
                 sound = False
                 continue
@@ -123,18 +122,22 @@ def _bind(call: tree.Call, verb: Verb, world: World) -> dict[str, tree.Argument]
         if verb.parameter(name) is None:
             known = tuple(p.name for p in verb.parameters)
             world.sink.add(
-                UnknownArgument(argument.name.span, verb.name, name, nearest(name, known), tuple(named))
+                errors.names.UnknownArgument(
+                    argument.name.span, verb.name, name, nearest(name, known), tuple(named)
+                )
             )
             sound = False
         elif name in given:
-            world.sink.add(ArgumentTwice(argument.name.span, name, given[name].span))
+            world.sink.add(errors.types.ArgumentTwice(argument.name.span, name, given[name].span))
             sound = False
         else:
             given[name] = argument
     for parameter in verb.parameters:
         # With another misfit in the call, a missing argument is most likely the same mistake.
         if parameter.required and parameter.name not in given and sound:
-            world.sink.add(MissingArgument(call.function.span, verb.name, parameter.name, parameter.doc))
+            world.sink.add(
+                errors.names.MissingArgument(call.function.span, verb.name, parameter.name, parameter.doc)
+            )
             return None
     return given if sound else None
 
@@ -158,17 +161,19 @@ def _fragment(call: tree.Call, target: Callable, scope: Scope, world: World, bui
     for argument in call.arguments:
         if argument.name is None:
             if position >= len(order):
-                world.sink.add(TooManyArguments(argument.span, name, len(order)))
+                world.sink.add(errors.types.TooManyArguments(argument.span, name, len(order)))
                 sound = False
                 continue
             key, position = order[position], position + 1
         else:
             key = argument.name.text
         if key not in order:
-            world.sink.add(UnknownArgument(argument.span, name, key, nearest(key, order), tuple(order)))
+            world.sink.add(
+                errors.names.UnknownArgument(argument.span, name, key, nearest(key, order), tuple(order))
+            )
             sound = False
         elif key in given:
-            world.sink.add(ArgumentTwice(argument.span, key, given[key].span))
+            world.sink.add(errors.types.ArgumentTwice(argument.span, key, given[key].span))
             sound = False
         else:
             given[key] = argument
@@ -180,7 +185,9 @@ def _fragment(call: tree.Call, target: Callable, scope: Scope, world: World, bui
         if found is None and parameter.default is None:
             if sound:
                 world.sink.add(
-                    MissingArgument(call.function.span, name, parameter.name, f"a {parameter.kind}")
+                    errors.names.MissingArgument(
+                        call.function.span, name, parameter.name, f"a {parameter.kind}"
+                    )
                 )
             sound = False
             continue

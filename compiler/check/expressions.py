@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from mosaic.compiler import errors
 from mosaic.compiler.check.calls import build_call
 from mosaic.compiler.check.kinds import article, wanted
 from mosaic.compiler.check.scope import Callable, Module, Scope, Value
 from mosaic.compiler.check.world import World
-from mosaic.compiler.errors.names import NotAModule, NotAvailable, UnknownName
-from mosaic.compiler.errors.types import CannotInsert, NotAnOperand, TypeMismatch
 from mosaic.compiler.ir.graph import Node, Origin, scalar
 from mosaic.compiler.ir.ops import make
 from mosaic.compiler.near import nearest
@@ -40,10 +39,12 @@ def build(expression: tree.Expression, scope: Scope, world: World) -> Node | Non
         case tree.Call():
             return build_call(expression, scope, world, build)
         case tree.Range():
-            world.sink.add(NotAvailable(expression.span, "a range for the compiler to choose from"))
+            world.sink.add(
+                errors.names.NotAvailable(expression.span, "a range for the compiler to choose from")
+            )
             return None
         case tree.List():
-            world.sink.add(TypeMismatch(expression.span, "this place", "one value", "a list"))
+            world.sink.add(errors.types.TypeMismatch(expression.span, "this place", "one value", "a list"))
             return None
         case tree.Hole():
             return None
@@ -54,7 +55,7 @@ def _reference(expression: tree.Reference, scope: Scope, world: World) -> Node |
     head, *rest = expression.parts
     binding = scope.find(head)
     if binding is None:
-        world.sink.add(UnknownName(expression.span, head, nearest(head, scope.known())))
+        world.sink.add(errors.names.UnknownName(expression.span, head, nearest(head, scope.known())))
         return None
     if isinstance(binding, Value) and not rest:
         binding.used = True
@@ -62,10 +63,10 @@ def _reference(expression: tree.Reference, scope: Scope, world: World) -> Node |
     if rest and not (isinstance(binding, Module) and len(rest) == 1 and rest[0] in binding.members):
         members = binding.members if isinstance(binding, Module) else ()
         near = nearest(rest[0], members)
-        world.sink.add(NotAModule(expression.span, rest[0], head, near and f"{head}.{near}"))
+        world.sink.add(errors.names.NotAModule(expression.span, rest[0], head, near and f"{head}.{near}"))
         return None
     what = "a fragment" if rest or isinstance(binding, Callable) else "an imported file"
-    world.sink.add(TypeMismatch(expression.span, "this place", "a value", what))
+    world.sink.add(errors.types.TypeMismatch(expression.span, "this place", "a value", what))
     return None
 
 
@@ -93,10 +94,12 @@ def _insert(part: tree.Insert, scope: Scope, world: World) -> Node | None:
         return node
     what = f"`{part.reference.text}`"
     if kind not in (Kind.LORA, Kind.EMBEDDING, Kind.CHECKPOINT):
-        world.sink.add(CannotInsert(part.span, what, f"{article(kind)} has no spelling"))
+        world.sink.add(errors.types.CannotInsert(part.span, what, f"{article(kind)} has no spelling"))
         return None
     if node.op == "expert" and node.expert.trigger is None:
-        world.sink.add(CannotInsert(part.span, what, f"{kind} `{node.name}` has no trigger words or token"))
+        world.sink.add(
+            errors.types.CannotInsert(part.span, what, f"{kind} `{node.name}` has no trigger words or token")
+        )
         return None
     return make("trigger", (node,), origin=Origin(part.span, (part.reference.span,)))
 
@@ -109,7 +112,9 @@ def _operand(expression: tree.Expression, scope: Scope, world: World, what: str)
     if kind in EXPERTS or kind is Kind.MODEL:
         return node
     world.sink.add(
-        NotAnOperand(expression.span, article(kind), f"cannot take a {what}", "only an expert can")
+        errors.types.NotAnOperand(
+            expression.span, article(kind), f"cannot take a {what}", "only an expert can"
+        )
     )
     return None
 
@@ -125,7 +130,9 @@ def _strength(expression: tree.Strength, scope: Scope, world: World) -> Node | N
     if kind in (Kind.EMBEDDING, Kind.VAE):
         reason = {Kind.EMBEDDING: "is a token in the prompt", Kind.VAE: "replaces the model's own"}[kind]
         world.sink.add(
-            NotAnOperand(expression.span, article(kind), f"has no strength: it {reason}", "leave the `*` out")
+            errors.types.NotAnOperand(
+                expression.span, article(kind), f"has no strength: it {reason}", "leave the `*` out"
+            )
         )
         return None
     spans = (expression.expert.span, expression.strength.span)

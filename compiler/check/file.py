@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mosaic.compiler import errors
 from mosaic.compiler.check.body import build_fragment_body, build_plan_body, check_block
 from mosaic.compiler.check.expressions import build
 from mosaic.compiler.check.kinds import wanted
@@ -13,8 +14,6 @@ from mosaic.compiler.check.values import read_value
 from mosaic.compiler.check.world import World
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic, Sink
-from mosaic.compiler.errors.names import BadParameter, BoundTwice, ImportCycle
-from mosaic.compiler.errors.types import UnknownType
 from mosaic.compiler.ir.graph import Attribute, Graph, Node, Origin, scalar
 from mosaic.compiler.ir.ops import make
 from mosaic.compiler.near import nearest
@@ -41,7 +40,9 @@ def check_file(file: tree.File, context: Context, given: Mapping[str, object], s
     known = [item.name.text for item in file.items if isinstance(item, tree.Parameter)]
     for name in given:
         if name not in known:
-            sink.add(BadParameter(None, name, "this file has no such parameter", nearest(name, known)))
+            sink.add(
+                errors.names.BadParameter(None, name, "this file has no such parameter", nearest(name, known))
+            )
     _distinct_plans(file, sink)
     graphs = []
     for item in file.items:
@@ -87,7 +88,7 @@ def _distinct_plans(file: tree.File, sink: Sink) -> None:
         if isinstance(item, tree.Plan):
             earlier = first.setdefault(item.name.text, item.name.span)
             if earlier is not item.name.span:
-                sink.add(BoundTwice(item.name.span, item.name.text, earlier))
+                sink.add(errors.names.BoundTwice(item.name.span, item.name.text, earlier))
 
 
 def _use(item: tree.Use, scope: Scope, world: World, importers: tuple[SourceFile, ...]) -> None:
@@ -104,7 +105,7 @@ def _use(item: tree.Use, scope: Scope, world: World, importers: tuple[SourceFile
         return
     if found in importers:
         circle = [*(source.name for source in importers[importers.index(found) :]), found.name]
-        world.sink.add(ImportCycle(item.module.span, " → ".join(circle)))
+        world.sink.add(errors.names.ImportCycle(item.module.span, " → ".join(circle)))
         scope.bind(name, Value(None, name.span), world.sink)
         return
     file = parse(found, world.sink)
@@ -125,7 +126,9 @@ def _kind(name: tree.Name, world: World) -> Kind | None:
         return Kind(name.text)
     aliases = {"string": "text", "str": "text", "float": "number", "bool": "flag", "integer": "int"}
     near = aliases.get(name.text) or nearest(name.text, WRITABLE)
-    world.sink.add(UnknownType(name.span, name.text, near, tuple(kind.value for kind in WRITABLE)))
+    world.sink.add(
+        errors.types.UnknownType(name.span, name.text, near, tuple(kind.value for kind in WRITABLE))
+    )
     return None
 
 
@@ -136,7 +139,9 @@ def _parameter(item: tree.Parameter, scope: Scope, world: World, given: Mapping[
         return None
     name = item.name.text
     if kind not in SCALARS and kind not in EXPERTS:
-        world.sink.add(BadParameter(item.name.span, name, f"a {kind} cannot be given from outside"))
+        world.sink.add(
+            errors.names.BadParameter(item.name.span, name, f"a {kind} cannot be given from outside")
+        )
         return None
     if item.default is not None and node is not None:
         if not wanted(node, (kind,), f"`{name}`", item.default.span, world):
@@ -146,7 +151,9 @@ def _parameter(item: tree.Parameter, scope: Scope, world: World, given: Mapping[
         return _override(item, kind, given[name], world)
     if item.default is None:
         world.sink.add(
-            BadParameter(item.name.span, name, f"has no default and is not given (`--set {name}=…`)")
+            errors.names.BadParameter(
+                item.name.span, name, f"has no default and is not given (`--set {name}=…`)"
+            )
         )
     return node
 
@@ -165,7 +172,7 @@ def _override(item: tree.Parameter, kind: Kind, value: object, world: World) -> 
     try:
         return scalar(kind, read_value(kind, value), Origin(item.name.span))
     except ValueError as reason:
-        world.sink.add(BadParameter(item.name.span, item.name.text, str(reason)))
+        world.sink.add(errors.names.BadParameter(item.name.span, item.name.text, str(reason)))
         return None
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+from mosaic.compiler import errors
 from mosaic.compiler.check.kinds import article, wanted
 from mosaic.compiler.check.scope import Scope
 from mosaic.compiler.check.world import World
-from mosaic.compiler.errors.names import MissingArgument, NotAvailable, UnknownArgument, UnknownOperator
-from mosaic.compiler.errors.types import ArgumentTwice, NotAnOperand, TypeMismatch
 from mosaic.compiler.ir.evaluate import constant
 from mosaic.compiler.ir.graph import Attribute, Node, Origin
 from mosaic.compiler.ir.ops import make
@@ -34,20 +33,24 @@ def build_fuse(call: tree.Call, verb: Verb, scope: Scope, world: World, build: B
     for argument in call.arguments:
         name = argument.name.text if argument.name else None
         if name == "via" and via is not None:
-            world.sink.add(ArgumentTwice(argument.span, "via", via.span))
+            world.sink.add(errors.types.ArgumentTwice(argument.span, "via", via.span))
             sound = False
         elif name == "via":
             via = argument
             choices = _choices(argument.value, scope, world, build)
         elif name is not None and argument.name is not None and name != "base":
             world.sink.add(
-                UnknownArgument(argument.name.span, "fuse", name, nearest(name, ("via",)), ("via",))
+                errors.names.UnknownArgument(
+                    argument.name.span, "fuse", name, nearest(name, ("via",)), ("via",)
+                )
             )
             sound = False
         else:
             operands.append(argument)
     if not operands:
-        world.sink.add(MissingArgument(call.function.span, "fuse", "base", "the model to build on"))
+        world.sink.add(
+            errors.names.MissingArgument(call.function.span, "fuse", "base", "the model to build on")
+        )
         return None
     nodes = [
         _operand(argument.value, position, verb, scope, world, build)
@@ -71,14 +74,16 @@ def _operand(
         return node if wanted(node, (Kind.MODEL,), "the base of `fuse`", expression.span, world) else None
     kind = node.type.kind
     if kind is Kind.CONTROL:
-        world.sink.add(NotAvailable(expression.span, "fusing a control"))
+        world.sink.add(errors.names.NotAvailable(expression.span, "fusing a control"))
         return None
     if kind in verb.variadic:
         return node
     advice = "operands are experts: `lora`, `embedding`, `checkpoint`, `vae`"
     if kind is Kind.MODEL:
         advice = "a fused model can be the base of another `fuse`, not its operand"
-    world.sink.add(NotAnOperand(expression.span, article(kind), "is no operand of `fuse`", advice))
+    world.sink.add(
+        errors.types.NotAnOperand(expression.span, article(kind), "is no operand of `fuse`", advice)
+    )
     return None
 
 
@@ -97,7 +102,7 @@ def _choices(value: tree.Expression, scope: Scope, world: World, build: Build) -
                 name, span = item.function.text, item.function.span
                 settings = {}
             case _:
-                world.sink.add(TypeMismatch(item.span, "`via`", "an operator", "something else"))
+                world.sink.add(errors.types.TypeMismatch(item.span, "`via`", "an operator", "something else"))
                 return None
         operator = _operator(name, span, world)
         if operator is None:
@@ -117,10 +122,10 @@ def _operator(name: str, span: Span, world: World) -> Operator | None:
     if name in operators:
         return operators[name]
     if name in PLANNED_OPERATORS:
-        world.sink.add(NotAvailable(span, f"fusion operator `{name}`", tuple(sorted(operators))))
+        world.sink.add(errors.names.NotAvailable(span, f"fusion operator `{name}`", tuple(sorted(operators))))
         return None
     near = nearest(name, [*operators, *PLANNED_OPERATORS])
-    world.sink.add(UnknownOperator(span, name, near, tuple(sorted(operators))))
+    world.sink.add(errors.names.UnknownOperator(span, name, near, tuple(sorted(operators))))
     return None
 
 
@@ -134,7 +139,7 @@ def _settings(
         name = argument.name.text if argument.name else ""
         if name not in schema:
             world.sink.add(
-                UnknownArgument(
+                errors.names.UnknownArgument(
                     argument.span, operator.name, name or "this", nearest(name, schema), tuple(schema)
                 )
             )
@@ -149,7 +154,7 @@ def _settings(
         value = constant(node)
         if value is None:
             world.sink.add(
-                NotAnOperand(
+                errors.types.NotAnOperand(
                     argument.value.span, f"`{name}`", "needs a value that is known when the plan is read"
                 )
             )

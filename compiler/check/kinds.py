@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from mosaic.compiler import errors
 from mosaic.compiler.check.world import World
-from mosaic.compiler.errors.types import TypeMismatch
 from mosaic.compiler.ir.graph import Node
 from mosaic.compiler.source import Span
 from mosaic.compiler.types import Kind, accepts
@@ -14,7 +14,9 @@ def wanted(node: Node, kinds: tuple[Kind, ...], where: str, span: Span, world: W
     if any(accepts(kind, node.type.kind) for kind in kinds):
         return True
     names = " or ".join(article(kind) for kind in kinds)
-    world.sink.add(TypeMismatch(span, where, names, article(node.type.kind), _suggestion(node, kinds, span)))
+    world.sink.add(
+        errors.types.TypeMismatch(span, where, names, article(node.type.kind), _suggestion(node, kinds, span))
+    )
     return False
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import Sink
-from mosaic.compiler.errors.names import BoundTwice
 from mosaic.compiler.ir.graph import Fragment, Node
 from mosaic.compiler.source import Span
 from mosaic.compiler.syntax import tree
@@ -65,7 +65,7 @@ class Scope:
         """Add a name. A second binding of a name is reported, and the first one kept."""
         first = self.find(name.text)
         if first is not None:
-            sink.add(BoundTwice(name.span, name.text, first.span))
+            sink.add(errors.names.BoundTwice(name.span, name.text, first.span))
             return
         self.names[name.text] = binding
 

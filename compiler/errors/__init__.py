@@ -11,8 +11,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mosaic.compiler.errors import compatibility as compatibility
     from mosaic.compiler.errors import inputs as inputs
+    from mosaic.compiler.errors import names as names
+    from mosaic.compiler.errors import plans as plans
     from mosaic.compiler.errors import syntax as syntax
+    from mosaic.compiler.errors import types as types
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mosaic.compiler import errors
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
-from mosaic.compiler.errors.compatibility import IncompleteCoverage
 from mosaic.compiler.ir.evaluate import operand
 from mosaic.compiler.ir.graph import Graph
 from mosaic.compiler.ir.origins import base_expert
@@ -27,7 +27,7 @@ def coverage(graph: Graph, context: Context) -> Iterator[Diagnostic]:
             if found.complete:
                 continue
             spot = place(node, position)
-            yield IncompleteCoverage(
+            yield errors.compatibility.IncompleteCoverage(
                 spot.span,
                 expert.kind.value,
                 expert.id,

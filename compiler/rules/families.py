@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mosaic.compiler import errors
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
-from mosaic.compiler.errors.compatibility import FamilyMismatch
 from mosaic.compiler.ir.evaluate import operand
 from mosaic.compiler.ir.graph import Graph
 from mosaic.compiler.rules.place import place
@@ -24,6 +24,6 @@ def families(graph: Graph, context: Context) -> Iterator[Diagnostic]:
                 continue
             spot, below = place(node, position), operand(given)
             kind = given.type.kind
-            yield FamilyMismatch(
+            yield errors.compatibility.FamilyMismatch(
                 spot.span, kind.value, below.name, family, base, place(node, 0).span, spot.trail
             )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mosaic.compiler import errors
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
-from mosaic.compiler.errors.compatibility import FusedTwice, TokenClash
-from mosaic.compiler.errors.types import CannotHonour, NotAnOperand
 from mosaic.compiler.ir.evaluate import operand
 from mosaic.compiler.ir.graph import Graph, Node
 from mosaic.compiler.ir.origins import operands
@@ -34,7 +33,7 @@ def _kinds(node: Node, position: int, given: Node, operator: Operator) -> Iterat
     if kind in operator.accepts or kind in (Kind.EMBEDDING, Kind.VAE):
         return
     spot = place(node, position)
-    yield NotAnOperand(
+    yield errors.types.NotAnOperand(
         spot.span, f"a {kind}", f"is nothing that `{operator.name}` can fuse", calls=spot.trail
     )
 
@@ -43,7 +42,7 @@ def _infixes(given: Node, operator: Operator) -> Iterator[Diagnostic]:
     while given.op in ("strength", "region", "window"):
         if given.op != "strength" and operator.acts is Acts.WEIGHTS:
             spot = place(given, 1)
-            yield CannotHonour(spot.span, operator.name, given.op, spot.trail)
+            yield errors.types.CannotHonour(spot.span, operator.name, given.op, spot.trail)
         given = given.inputs[0]
 
 
@@ -58,7 +57,7 @@ def _repeats(node: Node) -> Iterator[Diagnostic]:
     for position, given in enumerate(node.inputs[1:], 1):
         below, spot = operand(given), place(node, position)
         if below.digest in seen:
-            yield FusedTwice(spot.span, below.name, seen[below.digest])
+            yield errors.compatibility.FusedTwice(spot.span, below.name, seen[below.digest])
             continue
         seen[below.digest] = spot.span
         token = below.expert.trigger
@@ -66,5 +65,5 @@ def _repeats(node: Node) -> Iterator[Diagnostic]:
             continue
         if token in tokens:
             first, span = tokens[token]
-            yield TokenClash(spot.span, first, below.name, token, span)
+            yield errors.compatibility.TokenClash(spot.span, first, below.name, token, span)
         tokens[token] = (below.name, spot.span)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mosaic.compiler import errors
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
-from mosaic.compiler.errors.types import NothingToResume
 from mosaic.compiler.ir.evaluate import constant
 from mosaic.compiler.ir.graph import Graph, Node
 from mosaic.compiler.rules.place import place
@@ -25,7 +25,7 @@ def half_done(graph: Graph, context: Context) -> Iterator[Diagnostic]:
             node.op == "refine" and node.inputs[1].type.kind is Kind.LATENT and _done(node.inputs[1]) is False
         ):
             spot = place(node, 1)
-            yield NothingToResume(
+            yield errors.types.NothingToResume(
                 spot.span,
                 "`refine` starts from a finished latent",
                 "this one stands part-way",
@@ -39,17 +39,17 @@ def _resume(node: Node) -> Iterator[Diagnostic]:
     spot = place(node, 1)
     if latent.op == "encode":
         reason, advice = "there is no denoising run to resume", "use `refine` for a picture"
-        yield NothingToResume(spot.span, reason, "encoded from a picture", advice, spot.trail)
+        yield errors.types.NothingToResume(spot.span, reason, "encoded from a picture", advice, spot.trail)
         return
     if _done(latent):
         reason, advice = "this latent is finished: nothing is left to resume", "cut it: `until: 50%`"
-        yield NothingToResume(spot.span, reason, "denoised to the end", advice, spot.trail)
+        yield errors.types.NothingToResume(spot.span, reason, "denoised to the end", advice, spot.trail)
         return
     here, there = _until(node), _until(latent)
     if here is not None and there is not None and here <= there and node.inputs[6].op != "default":
         spot = place(node, 6)
         reason = f"the latent already stands at {there:.0%}"
-        yield NothingToResume(spot.span, reason, "nothing to do until here", "", spot.trail)
+        yield errors.types.NothingToResume(spot.span, reason, "nothing to do until here", "", spot.trail)
 
 
 def _until(latent: Node) -> float | None:

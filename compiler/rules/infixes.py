@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mosaic.compiler import errors
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
-from mosaic.compiler.errors.types import NotAnOperand
 from mosaic.compiler.ir.evaluate import INFIXES
 from mosaic.compiler.ir.graph import Graph
 from mosaic.compiler.rules.place import place
@@ -23,4 +23,6 @@ def infixes(graph: Graph, context: Context) -> Iterator[Diagnostic]:
             spot = place(node, position)
             where = "the base of `fuse`" if node.op == "fuse" else f"`{node.op}`"
             advice = "only the experts that are fused into a base take a strength, a region or a window"
-            yield NotAnOperand(spot.span, f"a {given.op}", f"means nothing to {where}", advice, spot.trail)
+            yield errors.types.NotAnOperand(
+                spot.span, f"a {given.op}", f"means nothing to {where}", advice, spot.trail
+            )

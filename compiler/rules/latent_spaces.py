@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mosaic.compiler import errors
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
-from mosaic.compiler.errors.types import SpaceMismatch
 from mosaic.compiler.ir.graph import Graph
 from mosaic.compiler.rules.place import place
 from mosaic.compiler.types import Kind
@@ -22,4 +22,6 @@ def latent_spaces(graph: Graph, context: Context) -> Iterator[Diagnostic]:
             continue
         spot = place(node, 1)
         model = place(node, 0).span
-        yield SpaceMismatch(spot.span, given, wanted, model if model != spot.span else None, spot.trail)
+        yield errors.types.SpaceMismatch(
+            spot.span, given, wanted, model if model != spot.span else None, spot.trail
+        )

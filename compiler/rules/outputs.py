@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath, PureWindowsPath
 
+from mosaic.compiler import errors
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
-from mosaic.compiler.errors.types import BadOutput
 from mosaic.compiler.ir.evaluate import constant
 from mosaic.compiler.ir.graph import Graph, Node
 from mosaic.compiler.rules.place import place
@@ -32,12 +32,12 @@ def outputs(graph: Graph, context: Context) -> Iterator[Diagnostic]:
         span = place(node, 1).span
         problem = _problem(path, node)
         if problem:
-            yield BadOutput(span, path, *problem)
+            yield errors.types.BadOutput(span, path, *problem)
             continue
         # Some file systems do not tell cases apart.
         key = str(PurePosixPath(path)).casefold()
         if key in first:
-            yield BadOutput(
+            yield errors.types.BadOutput(
                 span, path, "another emit writes it", "each emit needs a file of its own", first[key]
             )
         first.setdefault(key, span)

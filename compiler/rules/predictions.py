@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mosaic.compiler import errors
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
-from mosaic.compiler.errors.compatibility import PredictionMismatch
 from mosaic.compiler.ir.evaluate import operand
 from mosaic.compiler.ir.graph import Graph
 from mosaic.compiler.operators import Acts
@@ -25,4 +25,6 @@ def predictions(graph: Graph, context: Context) -> Iterator[Diagnostic]:
                 continue
             spot = place(node, position)
             name = operand(given).name
-            yield PredictionMismatch(spot.span, name, prediction, wanted, place(node, 0).span, spot.trail)
+            yield errors.compatibility.PredictionMismatch(
+                spot.span, name, prediction, wanted, place(node, 0).span, spot.trail
+            )

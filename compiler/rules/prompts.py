@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mosaic.compiler import errors
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
-from mosaic.compiler.errors.compatibility import PromptTooLong
-from mosaic.compiler.errors.names import MissingArgument
 from mosaic.compiler.ir.evaluate import constant, operand
 from mosaic.compiler.ir.graph import Graph, Node
 from mosaic.compiler.ir.origins import SAMPLED, base_expert, conditionings, operands
@@ -26,7 +25,7 @@ def prompts(graph: Graph, context: Context) -> Iterator[Diagnostic]:
         if found is None:
             if node.op == "refine":
                 advice = "a picture from a file has no prompt to inherit"
-                yield MissingArgument(place(node).span, node.op, "prompt", advice)
+                yield errors.names.MissingArgument(place(node).span, node.op, "prompt", advice)
             continue
         for position, text in zip(_PLACES[node.op], (found.prompt, found.negative), strict=True):
             yield from _length(node, position, text, context)
@@ -42,4 +41,6 @@ def _length(node: Node, position: int, text: Node, context: Context) -> Iterator
     if count is None or count.used <= count.limit:
         return
     spot = place(node, position)
-    yield PromptTooLong(spot.span, count.used, count.limit, words[count.kept :].strip(" ,"), spot.trail)
+    yield errors.compatibility.PromptTooLong(
+        spot.span, count.used, count.limit, words[count.kept :].strip(" ,"), spot.trail
+    )

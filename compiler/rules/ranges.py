@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from mosaic.compiler import errors
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
-from mosaic.compiler.errors.types import OutOfRange
 from mosaic.compiler.ir.evaluate import constant, spelled
 from mosaic.compiler.ir.graph import Attribute, Graph, Node
 from mosaic.compiler.ir.origins import base_expert
@@ -36,9 +36,11 @@ def ranges(graph: Graph, context: Context) -> Iterator[Diagnostic]:
 
 def _report(
     node: Node, position: int, where: str, rule: str, value: Attribute, fix: str | None = None
-) -> OutOfRange:
+) -> errors.types.OutOfRange:
     spot = place(node, position)
-    return OutOfRange(spot.span, where, rule, spelled(value), fix if not spot.trail else None, spot.trail)
+    return errors.types.OutOfRange(
+        spot.span, where, rule, spelled(value), fix if not spot.trail else None, spot.trail
+    )
 
 
 def _bounds(node: Node, position: int, parameter: Parameter, given: Node) -> Iterator[Diagnostic]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mosaic.compiler import errors
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
-from mosaic.compiler.errors.compatibility import TokenUnused, TokenWithoutMeaning
 from mosaic.compiler.ir.evaluate import constant, operand
 from mosaic.compiler.ir.graph import Graph, Node, walk
 from mosaic.compiler.ir.origins import SAMPLED, base_node, conditionings, operands
@@ -29,7 +29,9 @@ def tokens(graph: Graph, context: Context) -> Iterator[Diagnostic]:
             if trigger.op == "trigger" and operand(trigger.inputs[0]).digest not in present:
                 spot = place(trigger)
                 name = operand(trigger.inputs[0]).name
-                yield TokenWithoutMeaning(spot.span, name, place(node, 0).span, spot.trail)
+                yield errors.compatibility.TokenWithoutMeaning(
+                    spot.span, name, place(node, 0).span, spot.trail
+                )
         yield from _unused(node, fused, f"{constant(found.prompt)} {constant(found.negative)}")
 
 
@@ -38,7 +40,7 @@ def _unused(node: Node, fused: list[Node], text: str) -> Iterator[Diagnostic]:
         token = below.expert.trigger
         if below.type.kind is Kind.EMBEDDING and token is not None and token not in text:
             spot = place(node, _PROMPT.get(node.op))
-            yield TokenUnused(spot.span, below.name, token, calls=spot.trail)
+            yield errors.compatibility.TokenUnused(spot.span, below.name, token, calls=spot.trail)
 
 
 _PROMPT = {"sample": 1, "resume": 2, "refine": 3}

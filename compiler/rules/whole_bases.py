@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mosaic.compiler import errors
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
-from mosaic.compiler.errors.compatibility import IncompleteBase
 from mosaic.compiler.ir.evaluate import INFIXES
 from mosaic.compiler.ir.graph import Graph
 from mosaic.compiler.ir.origins import base_node
@@ -30,4 +30,6 @@ def whole_bases(graph: Graph, context: Context) -> Iterator[Diagnostic]:
                 continue
             told[base.expert.id] = None
             spot = place(node, position)
-            yield IncompleteBase(spot.span, base.expert.id, base.expert.lacks, spot.trail)
+            yield errors.compatibility.IncompleteBase(
+                spot.span, base.expert.id, base.expert.lacks, spot.trail
+            )
