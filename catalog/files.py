@@ -9,6 +9,7 @@ from typing import Final
 
 from mosaic.catalog.digests import Digests
 from mosaic.catalog.paths import beside, near_names, place, similar
+from mosaic.catalog.pictures import JPEG, PNG, pixels
 from mosaic.compiler import errors
 from mosaic.compiler.context import FileFact
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError
@@ -19,7 +20,7 @@ _FRAGMENT_MEGABYTES: Final = 1
 _PICTURE_MEGABYTES: Final = 200
 _HEAD: Final = 16
 
-_PICTURES: Final = ((b"\x89PNG\r\n\x1a\n", "PNG"), (b"\xff\xd8\xff", "JPEG"))
+_PICTURES: Final = (PNG, JPEG)
 _OTHERS: Final = (
     (b"GIF8", "GIF"),
     (b"BM", "BMP"),
@@ -77,14 +78,15 @@ class LocalFiles:
                 return errors.inputs.FileTooLarge(span, reference, size // _MEGABYTE, _PICTURE_MEGABYTES)
             with path.open("rb") as stream:
                 head = stream.read(_HEAD)
-            if not any(head.startswith(magic) for magic, _ in _PICTURES):
+                size_in_pixels = pixels(stream)
+            if not head.startswith(_PICTURES):
                 return errors.inputs.NotAPicture(span, reference, _named(head))
             digest = self._digests.sha256(path)
         except MosaicError as error:
             return error.diagnostics[0]
         except OSError as error:
             return errors.inputs.Unreadable(span, reference, error.strerror or type(error).__name__)
-        return FileFact(role="image", sha256=digest, size=size, location=str(path), name=path.name)
+        return FileFact("image", digest, size, str(path), path.name, size_in_pixels)
 
     def _inside(self, reference: str, span: Span) -> Path:
         """The real path of an existing file of the project. Raises MosaicError (M801, M808)."""

@@ -29,6 +29,7 @@ class FileFact:
     size: int
     location: str
     name: str = ""  # the path inside the expert, "unet/diffusion_pytorch_model.safetensors"
+    pixels: tuple[int, int] | None = None  # width and height of a picture
 
 
 @dataclass(frozen=True)
@@ -115,3 +116,4 @@ class Context:
     experts: Experts
     files: Files
     operators: Mapping[str, Operator]
+    families: tuple[str, ...] = ("sd1",)  # those that the engine of this version runs

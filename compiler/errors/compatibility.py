@@ -135,8 +135,8 @@ class TokenWithoutMeaning(Diagnostic):
 class TokenUnused(Diagnostic):
     """An embedding is fused, but no prompt that its model reads holds its token, so it does nothing.
 
-        let look = fuse(base, hero)
-        sample(look, prompt: "a red cat")     # M405: `<samurai>` is not in the prompt
+    let look = fuse(base, hero)
+    sample(look, prompt: "a red cat")     # M405: `<samurai>` is not in the prompt
     """
 
     code: ClassVar[str] = "M405"
@@ -160,7 +160,7 @@ class TokenUnused(Diagnostic):
 class TokenClash(Diagnostic):
     """Two embeddings that are fused into one model have the same token.
 
-        fuse(base, embedding("./a.safetensors"), embedding("./b.safetensors"))     # M406: both are <hero>
+    fuse(base, embedding("./a.safetensors"), embedding("./b.safetensors"))     # M406: both are <hero>
     """
 
     code: ClassVar[str] = "M406"
@@ -206,7 +206,7 @@ class PromptTooLong(Diagnostic):
 class FusedTwice(Diagnostic):
     """One expert stands twice among the operands of a fusion; its strengths add up.
 
-        fuse(base, neon * 0.5, neon * 0.3)     # M408: the same as neon * 0.8
+    fuse(base, neon * 0.5, neon * 0.3)     # M408: the same as neon * 0.8
     """
 
     code: ClassVar[str] = "M408"

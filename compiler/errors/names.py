@@ -97,7 +97,7 @@ class UnknownFunction(Diagnostic):
 class UnknownArgument(Diagnostic):
     """A call names an argument, or a `via:` a setting, that does not exist.
 
-        sample(look, prompt: "a red cat", step: 20)     # M204: did you mean `steps`?
+    sample(look, prompt: "a red cat", step: 20)     # M204: did you mean `steps`?
     """
 
     code: ClassVar[str] = "M204"
@@ -122,7 +122,7 @@ class UnknownArgument(Diagnostic):
 class MissingArgument(Diagnostic):
     """A call lacks an argument that has no default.
 
-        let image = sample(look, steps: 20)     # M205: `prompt` is missing
+    let image = sample(look, steps: 20)     # M205: `prompt` is missing
     """
 
     code: ClassVar[str] = "M205"
@@ -225,8 +225,8 @@ class BadParameter(Diagnostic):
 class NotAModule(Diagnostic):
     """A dotted name looks inside something that has no inside, or for something that is not there.
 
-        use std.looks
-        let look = looks.styledd(base, neon)     # M220: did you mean `looks.styled`?
+    use std.looks
+    let look = looks.styledd(base, neon)     # M220: did you mean `looks.styled`?
     """
 
     code: ClassVar[str] = "M220"
@@ -248,7 +248,7 @@ class NotAModule(Diagnostic):
 class UnknownOperator(Diagnostic):
     """`via:` names an operator that neither mosaic nor an installed package provides.
 
-        fuse(base, neon, wash, via: summ)     # M221: did you mean `sum`?
+    fuse(base, neon, wash, via: summ)     # M221: did you mean `sum`?
     """
 
     code: ClassVar[str] = "M221"
@@ -270,7 +270,7 @@ class UnknownOperator(Diagnostic):
 class UnknownPlan(Diagnostic):
     """A plan was asked for by name that the file does not hold, or the file holds none at all.
 
-        mosaic run alley.mosaic --plan aley     # M222: did you mean `alley`?
+    mosaic run alley.mosaic --plan aley     # M222: did you mean `alley`?
     """
 
     code: ClassVar[str] = "M222"

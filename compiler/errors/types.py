@@ -72,7 +72,7 @@ class SpaceMismatch(Diagnostic):
 class UnknownType(Diagnostic):
     """A `param` or `define` names a type that does not exist.
 
-        param who: string = "a cat"     # M303: the type is called `text`
+    param who: string = "a cat"     # M303: the type is called `text`
     """
 
     code: ClassVar[str] = "M303"
@@ -94,8 +94,8 @@ class UnknownType(Diagnostic):
 class UnknownKey(Diagnostic):
     """A `budget` or `policy` has a key that means nothing, or a word that is none of its choices.
 
-        budget { time: 2s }              # M304: `latency`, `cold_latency`, `memory`, `quality`
-        policy { use: comercial }        # M304: `personal`, `commercial`
+    budget { time: 2s }              # M304: `latency`, `cold_latency`, `memory`, `quality`
+    policy { use: comercial }        # M304: `personal`, `commercial`
     """
 
     code: ClassVar[str] = "M304"
@@ -123,9 +123,9 @@ class UnknownKey(Diagnostic):
 class OutOfRange(Diagnostic):
     """A number has the right type and no sensible meaning.
 
-        sample(look, prompt: "a red cat", steps: 0)          # M305: at least 1
-        sample(look, prompt: "a red cat", size: 65x64)       # M305: sides are multiples of the model's 8 pixels
-        refine(look, picture, strength: 1.5)                 # M305: at most 1
+    sample(look, prompt: "a red cat", steps: 0)          # M305: at least 1
+    sample(look, prompt: "a red cat", size: 65x64)       # M305: sides are multiples of the model's 8 pixels
+    refine(look, picture, strength: 1.5)                 # M305: at most 1
     """
 
     code: ClassVar[str] = "M305"
@@ -151,8 +151,8 @@ class OutOfRange(Diagnostic):
 class NotAnOperand(Diagnostic):
     """Something is fused, or given a strength, region or window, that cannot take it.
 
-        fuse(base, load_image("cat.png"))     # M306: a picture is no expert
-        fuse(base, hero * 0.5)                # M306: an embedding is a token, it has no strength
+    fuse(base, load_image("cat.png"))     # M306: a picture is no expert
+    fuse(base, hero * 0.5)                # M306: an embedding is a token, it has no strength
     """
 
     code: ClassVar[str] = "M306"
@@ -175,7 +175,7 @@ class NotAnOperand(Diagnostic):
 class TooManyArguments(Diagnostic):
     """A call has more positional arguments than there are places for them.
 
-        sample(look, "a red cat")     # M307: write prompt: "a red cat"
+    sample(look, "a red cat")     # M307: write prompt: "a red cat"
     """
 
     code: ClassVar[str] = "M307"
@@ -199,7 +199,7 @@ class TooManyArguments(Diagnostic):
 class ArgumentTwice(Diagnostic):
     """An argument is given twice in one call.
 
-        sample(look, prompt: "a cat", prompt: "a dog")     # M308
+    sample(look, prompt: "a cat", prompt: "a dog")     # M308
     """
 
     code: ClassVar[str] = "M308"
@@ -217,8 +217,8 @@ class ArgumentTwice(Diagnostic):
 class CannotInsert(Diagnostic):
     """A text inserts something that has no spelling, or an expert that has no trigger.
 
-        let base = checkpoint("zoo/base")
-        sample(base, prompt: "a {base}")     # M309
+    let base = checkpoint("zoo/base")
+    sample(base, prompt: "a {base}")     # M309
     """
 
     code: ClassVar[str] = "M309"
@@ -251,9 +251,9 @@ class MisplacedStatement(Diagnostic):
 class EmitsNothing(Diagnostic):
     """A plan emits nothing, so running it would make nothing.
 
-        plan alley {
-          let base = checkpoint("zoo/base")
-        }                                       # M311
+    plan alley {
+      let base = checkpoint("zoo/base")
+    }                                       # M311
     """
 
     code: ClassVar[str] = "M311"
@@ -270,8 +270,8 @@ class EmitsNothing(Diagnostic):
 class NothingToResume(Diagnostic):
     """`resume` goes on with a latent that has nothing left, or `refine` and `decode` take one that is not finished.
 
-        let a = sample(look, prompt: "a red cat")
-        let b = resume(other, a)                        # M312: sample it `until: 50%` first
+    let a = sample(look, prompt: "a red cat")
+    let b = resume(other, a)                        # M312: sample it `until: 50%` first
     """
 
     code: ClassVar[str] = "M312"

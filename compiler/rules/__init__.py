@@ -13,6 +13,7 @@ from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic, Sink
 from mosaic.compiler.ir.graph import Graph
 from mosaic.compiler.rules.coverage import coverage
+from mosaic.compiler.rules.engine_families import engine_families
 from mosaic.compiler.rules.families import families
 from mosaic.compiler.rules.fused_operands import fused_operands
 from mosaic.compiler.rules.half_done import half_done
@@ -28,6 +29,7 @@ from mosaic.compiler.rules.whole_bases import whole_bases
 Rule = Callable[[Graph, Context], Iterator[Diagnostic]]
 
 RULES: tuple[Rule, ...] = (
+    engine_families,
     families,
     predictions,
     latent_spaces,

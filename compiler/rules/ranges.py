@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from mosaic.compiler import errors
-from mosaic.compiler.context import Context
+from mosaic.compiler.context import Context, FileFact
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.ir.evaluate import constant, spelled
 from mosaic.compiler.ir.graph import Attribute, Graph, Node
@@ -28,6 +28,8 @@ def ranges(graph: Graph, context: Context) -> Iterator[Diagnostic]:
                 yield from _bounds(node, position, parameter, given)
         if node.op == "sample":
             yield from _size(node)
+        if node.op in ("refine", "encode"):
+            yield from _picture(node)
         if node.op == "strength":
             yield from _strength(node)
         if node.op == "window":
@@ -74,6 +76,15 @@ def _size(node: Node) -> Iterator[Diagnostic]:
         near = "x".join(str(max(multiple, round(side / multiple) * multiple)) for side in value)
         rule = f"has sides that are multiples of {multiple} for this model"
         yield _report(node, position, "`size`", rule, value, near)
+
+
+def _picture(node: Node) -> Iterator[Diagnostic]:
+    picture, model = (node.inputs[1], node.inputs[0]) if node.op == "refine" else node.inputs
+    pixels = picture.facts.pixels if isinstance(picture.facts, FileFact) else None
+    multiple = base_expert(model).size_multiple
+    if pixels is not None and any(side % multiple for side in pixels):
+        rule = f"has sides that are multiples of {multiple} for this model"
+        yield _report(node, node.inputs.index(picture), f"the picture `{picture.name}`", rule, pixels)
 
 
 def _strength(node: Node) -> Iterator[Diagnostic]:

@@ -97,7 +97,9 @@ class MemoryFiles:
 
     def image(self, reference: str, span: Span) -> FileFact | Diagnostic:
         digest = hashlib.sha256(reference.encode()).hexdigest()
-        return FileFact("image", digest, 1, reference, reference)
+        return FileFact(
+            "image", digest, 1, reference, reference, (63, 64) if "odd" in reference else (64, 64)
+        )
 
 
 @operator(
