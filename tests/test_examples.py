@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -71,9 +72,7 @@ def test_graph(path: Path, project: Project, golden: Callable[[Path, str], None]
     text = "\n".join(print_graph(graph) for graph in compiled.graphs)
     for graph in compiled.graphs:
         assert print_graph(parse_graph(print_graph(graph))) == print_graph(graph)
-    for program in compiled.programs:
-        for file in (*program.images, *(file for expert in program.experts for file in expert.files)):
-            text = text.replace(file.sha256, f"<{file.name}>")
+    text = re.sub(r'"(content|sha256)":"[^"]*[0-9a-f]{64}[^"]*"', r'"\1":"…"', text)
     golden(GOLDENS / f"{path.stem}.ir", text)
 
 

@@ -48,7 +48,8 @@ class FamilyMismatch(Diagnostic):
 
 @dataclass(frozen=True)
 class IncompleteCoverage(Diagnostic):
-    """Some tensors of an expert find no place in the base, by name or by shape.
+    """Some tensors of an expert find no place in the base, by name or by shape, or a checkpoint lacks some of the
+    base's.
 
         let look = fuse(base, film)     # M402: 12 of 128 tensors have no place
 
@@ -71,7 +72,14 @@ class IncompleteCoverage(Diagnostic):
 
     def message(self) -> str:
         missing = self.total - self.matched
+        if not missing:
+            return f"{self.kind} `{self.expert}` lacks {len(self.misshaped)} tensors that the base has"
         return f"{missing} of {self.total} tensors of {self.kind} `{self.expert}` have no place in the base"
+
+    def primary(self) -> str:
+        if self.matched == self.total:
+            return f"holds {self.total} of {self.total + len(self.misshaped)}"
+        return f"covers {self.matched} of {self.total}"
 
     def labels(self) -> tuple[Label, ...]:
         base = (Label(self.base, "this base"),) if self.base else ()
