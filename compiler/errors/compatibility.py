@@ -168,7 +168,9 @@ class TokenUnused(Diagnostic):
 class TokenClash(Diagnostic):
     """Two embeddings that are fused into one model have the same token.
 
-    fuse(base, embedding("./a.safetensors"), embedding("./b.safetensors"))     # M406: both are <hero>
+    For example:
+
+        fuse(base, embedding("./a.safetensors"), embedding("./b.safetensors"))     # M406: both are <hero>
     """
 
     code: ClassVar[str] = "M406"
@@ -214,7 +216,9 @@ class PromptTooLong(Diagnostic):
 class FusedTwice(Diagnostic):
     """One expert stands twice among the operands of a fusion; its strengths add up.
 
-    fuse(base, neon * 0.5, neon * 0.3)     # M408: the same as neon * 0.8
+    For example:
+
+        fuse(base, neon * 0.5, neon * 0.3)     # M408: the same as neon * 0.8
     """
 
     code: ClassVar[str] = "M408"

@@ -30,7 +30,9 @@ class PolicyNotEnforced(Diagnostic):
 class BudgetNotEnforced(Diagnostic):
     """A budget stands in the plan; this version checks its units but does not yet predict cost.
 
-    budget { latency: 2s }     # M601, a note
+    For example:
+
+        budget { latency: 2s }     # M601, a note
     """
 
     code: ClassVar[str] = "M601"

@@ -123,9 +123,11 @@ class UnknownKey(Diagnostic):
 class OutOfRange(Diagnostic):
     """A number has the right type and no sensible meaning.
 
-    sample(look, prompt: "a red cat", steps: 0)          # M305: at least 1
-    sample(look, prompt: "a red cat", size: 65x64)       # M305: sides are multiples of the model's 8 pixels
-    refine(look, picture, strength: 1.5)                 # M305: at most 1
+    For example:
+
+        sample(look, prompt: "a red cat", steps: 0)          # M305: at least 1
+        sample(look, prompt: "a red cat", size: 65x64)       # M305: sides are multiples of the model's 8 pixels
+        refine(look, picture, strength: 1.5)                 # M305: at most 1
     """
 
     code: ClassVar[str] = "M305"
@@ -151,8 +153,10 @@ class OutOfRange(Diagnostic):
 class NotAnOperand(Diagnostic):
     """Something is fused, or given a strength, region or window, that cannot take it.
 
-    fuse(base, load_image("cat.png"))     # M306: a picture is no expert
-    fuse(base, hero * 0.5)                # M306: an embedding is a token, it has no strength
+    For example:
+
+        fuse(base, load_image("cat.png"))     # M306: a picture is no expert
+        fuse(base, hero * 0.5)                # M306: an embedding is a token, it has no strength
     """
 
     code: ClassVar[str] = "M306"
@@ -175,7 +179,9 @@ class NotAnOperand(Diagnostic):
 class TooManyArguments(Diagnostic):
     """A call has more positional arguments than there are places for them.
 
-    sample(look, "a red cat")     # M307: write prompt: "a red cat"
+    For example:
+
+        sample(look, "a red cat")     # M307: write prompt: "a red cat"
     """
 
     code: ClassVar[str] = "M307"
@@ -199,7 +205,9 @@ class TooManyArguments(Diagnostic):
 class ArgumentTwice(Diagnostic):
     """An argument is given twice in one call.
 
-    sample(look, prompt: "a cat", prompt: "a dog")     # M308
+    For example:
+
+        sample(look, prompt: "a cat", prompt: "a dog")     # M308
     """
 
     code: ClassVar[str] = "M308"
@@ -217,8 +225,10 @@ class ArgumentTwice(Diagnostic):
 class CannotInsert(Diagnostic):
     """A text inserts something that has no spelling, or an expert that has no trigger.
 
-    let base = checkpoint("zoo/base")
-    sample(base, prompt: "a {base}")     # M309
+    For example:
+
+        let base = checkpoint("zoo/base")
+        sample(base, prompt: "a {base}")     # M309
     """
 
     code: ClassVar[str] = "M309"
@@ -251,9 +261,11 @@ class MisplacedStatement(Diagnostic):
 class EmitsNothing(Diagnostic):
     """A plan emits nothing, so running it would make nothing.
 
-    plan alley {
-      let base = checkpoint("zoo/base")
-    }                                       # M311
+    For example:
+
+        plan alley {
+          let base = checkpoint("zoo/base")
+        }                                       # M311
     """
 
     code: ClassVar[str] = "M311"

@@ -16,4 +16,4 @@ def main() -> None:
         check_paths(words[1:], Format.TEXT)
     from mosaic.cli.app import app
 
-    app()
+    app(prog_name="mosaic")
