@@ -14,11 +14,8 @@ The tokenizer and added words stand there too, so that the file is a checkpoint 
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,10 +28,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from mosaic.compiler.diagnostic import MosaicError
-from mosaic.compiler.errors.runtime import NothingToRecover, UnwritableOutput
+from mosaic.compiler.errors.runtime import NothingToRecover
 from mosaic.compiler.program import Fuse, LoadModel, Program
 from mosaic.runtime.tokens import preserved
 from mosaic.runtime.values import EMBEDDINGS, Image, Latent, Model
+from mosaic.runtime.writing import write
 
 PREFIX = "mosaic."
 
@@ -151,29 +149,6 @@ def write_model(model: Model, path: Path, texts: Mapping[str, str]) -> str:
     return write(path, _serialized(tensors, {**texts, **extra}))
 
 
-def write(path: Path, data: bytes) -> str:
-    """Write bytes to a temporary file in the same folder and rename it. Returns their sha256.
-
-    Raises MosaicError (M855). Whatever interrupts it, no half-written file stays behind.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(data)
-            temporary.chmod(0o666 & ~_mask())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise MosaicError(UnwritableOutput(span=None, path=str(path), reason=reason)) from error
-    return hashlib.sha256(data).hexdigest()
-
-
 def recover(path: Path) -> Recovered:
     """The plan and experts that a picture, latent or model was made from. Raises MosaicError (M857)."""
     texts = _texts(path)
@@ -234,10 +209,3 @@ def _nothing(path: Path, reason: str) -> MosaicError:
 
 def _compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-
-
-def _mask() -> int:
-    # The process's mask can only be read by setting it.
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

@@ -27,7 +27,8 @@ from mosaic.compiler.program import (
 )
 from mosaic.runtime.diagram import draw
 from mosaic.runtime.engine import RunResult
-from mosaic.runtime.outputs import expert_rows, write
+from mosaic.runtime.outputs import expert_rows
+from mosaic.runtime.writing import write
 
 VERSION: Final = 1
 """The version of `report.json`. A change that older readers would misread raises it."""

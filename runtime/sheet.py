@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
 
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.errors.runtime import UnreadablePicture
-from mosaic.runtime.outputs import write
+from mosaic.runtime.writing import write
 
 _SMALLEST, _LARGEST = 192, 512
 """Pixels of a picture's longer side on the sheet: smaller ones are enlarged, larger ones reduced."""

@@ -19,7 +19,8 @@ from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.program import Emit, Instruction, Program
 from mosaic.runtime.denoise import SCHEDULERS
 from mosaic.runtime.engine import Engine
-from mosaic.runtime.outputs import recover, write
+from mosaic.runtime.outputs import recover
+from mosaic.runtime.writing import write
 
 
 def everything(build: Any, tiny: Any, lora: Any) -> None:

@@ -25,10 +25,10 @@ def fmt(
     """Rewrite plans in their canonical form, keeping comments; one with syntax errors is left as it is."""
     from mosaic.cli import console
     from mosaic.cli.sources import gather
-    from mosaic.cli.write import write_atomically
     from mosaic.compiler.diagnostic import Sink
     from mosaic.compiler.syntax.format import format_file
     from mosaic.compiler.syntax.parse import parse
+    from mosaic.runtime.writing import write
 
     gathered = gather(paths)
     sink = Sink()
@@ -50,7 +50,7 @@ def fmt(
         elif not check and not diff and source.name == "<stdin>":
             sys.stdout.write(text)
         elif not check and not diff and differs:
-            write_atomically(Path(source.name), text.encode())
+            write(Path(source.name), text.encode())
             print(f"formatted {source.name}", file=sys.stderr)
     console.show(sink, to_stderr=True)
     if (check or diff) and changed and not gathered.unreadable:

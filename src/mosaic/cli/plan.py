@@ -45,11 +45,11 @@ def plan(
     from mosaic.cli import console, session
     from mosaic.cli.sources import read_one
     from mosaic.cli.sweep import sweep
-    from mosaic.cli.write import write_atomically
     from mosaic.compiler.diagnostic import MosaicError
     from mosaic.compiler.errors.face import SeveralPlans
     from mosaic.compiler.ir.text import print_graph
     from mosaic.project import Project
+    from mosaic.runtime.writing import write
 
     source = read_one(path)
     wanted = sweep(settings or (), session.parameters(source))
@@ -62,7 +62,7 @@ def plan(
         raise MosaicError(SeveralPlans(None, path, tuple(program.source.plan for program in programs)))
     console.show(compiled.diagnostics, to_stderr=True)
     if output:
-        write_atomically(output, programs[0].to_json())
+        write(output, programs[0].to_json())
     if json_output:
         console.print_json(_document(programs[0], compiled.choices[programs[0].source.plan]))
         return

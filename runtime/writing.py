@@ -1,0 +1,50 @@
+"""Writing a file so that it is either whole or as it was before. Needs no torch: `mosaic fmt` writes by it too."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from mosaic.compiler import errors
+from mosaic.compiler.diagnostic import MosaicError
+
+
+def write(path: Path, data: bytes) -> str:
+    """Write bytes to a temporary file in the same folder and rename it. Returns their sha256.
+
+    Folders on the way are made. A file that is replaced keeps its permissions, and a link to one stays a link.
+    Whatever interrupts it, no half-written file stays behind. Raises MosaicError (M855).
+    """
+    try:
+        target = path.resolve()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+            _permissions(temporary, target)
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise MosaicError(
+            errors.runtime.UnwritableOutput(span=None, path=str(path), reason=reason)
+        ) from error
+    return hashlib.sha256(data).hexdigest()
+
+
+def _permissions(temporary: Path, target: Path) -> None:
+    """mkstemp makes files that only their owner can read."""
+    if target.exists():
+        shutil.copymode(target, temporary)
+        return
+    # The process's mask can only be read by setting it.
+    mask = os.umask(0o077)
+    os.umask(mask)
+    temporary.chmod(0o666 & ~mask)
