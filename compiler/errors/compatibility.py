@@ -32,18 +32,10 @@ class FamilyMismatch(Diagnostic):
     wanted: str
     base: Span | None = None
     calls: tuple[Span, ...] = ()
-    fitting: tuple[str, ...] = ()
 
     def labels(self) -> tuple[Label, ...]:
         base = (Label(self.base, f"family {self.wanted}"),) if self.base else ()
         return (*base, *called(self.calls))
-
-    def help(self) -> tuple[str, ...]:
-        if not self.fitting:
-            return ()
-        return (
-            f"of this kind and made for {self.wanted}: {', '.join(f'`{name}`' for name in self.fitting)}",
-        )
 
 
 @dataclass(frozen=True)

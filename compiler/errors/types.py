@@ -132,7 +132,7 @@ class OutOfRange(Diagnostic):
 
     code: ClassVar[str] = "M305"
     title: ClassVar[str] = "{where} {rule}, not {given}"
-    label: ClassVar[str] = "{given}"
+    label: ClassVar[str] = "{rule}"
 
     where: str
     rule: str
