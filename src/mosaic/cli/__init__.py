@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 
 def main() -> None:
     """The entry point of the `mosaic` command."""
-    words = sys.argv[1:]
+    try:
+        _command(sys.argv[1:])
+    except KeyboardInterrupt:
+        interrupted()
+
+
+def interrupted() -> NoReturn:
+    """End the command with what shells expect of one that was interrupted: 128 + SIGINT."""
+    print("interrupted; every file that was written is whole", file=sys.stderr)
+    raise SystemExit(130)
+
+
+def _command(words: list[str]) -> None:
     if words[:1] == ["check"] and words[1:] and not any(word.startswith("-") for word in words[1:]):
         # Editors and hooks run this form on every save. It has nothing to parse, so it does without typer (and the
         # validators that come with it), a third of the start-up.

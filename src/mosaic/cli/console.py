@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from enum import IntEnum
 from typing import Any, NoReturn, ParamSpec, TextIO
 
+from mosaic.cli import interrupted
 from mosaic.compiler.diagnostic import Diagnostic, InternalError, MosaicError, Severity
 
 JSON_VERSION = 1
@@ -24,7 +25,6 @@ class Status(IntEnum):
     CLEAN = 0
     ERRORS = 1
     UNREADABLE = 2
-    INTERRUPTED = 130  # 128 + SIGINT, what shells expect
 
 
 class UnreadableError(MosaicError):
@@ -52,8 +52,7 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             show(fault, as_json=as_json, to_stderr=not as_json)
             finish(fault)
         except KeyboardInterrupt:
-            print("interrupted; every file that was written is whole", file=sys.stderr)
-            raise SystemExit(int(Status.INTERRUPTED)) from None
+            interrupted()  # before typer makes a message of its own
 
     return wrapper
 
