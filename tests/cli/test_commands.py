@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -303,7 +304,13 @@ def test_interrupted(mosaic: Run, tmp_path: Path) -> None:
     (tmp_path / "long.mosaic").write_text(GOOD.replace("\n}", second))
     command = [sys.executable, "-m", "mosaic", "run", "long.mosaic", "-o", "out"]
     running = subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Tests that run in the background of a shell inherit that interrupts are ignored.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     first = tmp_path / "out" / "good.png"
     while not first.exists() and running.poll() is None:
