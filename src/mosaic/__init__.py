@@ -56,6 +56,8 @@ def run(
 ) -> tuple[RunResult, ...]:
     """Compile a file and run its plans, writing what they emit under `output`. Needs the `run` extra.
 
+    Of a file with several plans, each writes into a folder of its name, as with the command line.
+
     Raises MosaicError with every diagnostic where the file has errors or cannot be run.
     """
     from pathlib import Path
@@ -64,4 +66,5 @@ def run(
 
     programs = compile(path, plan=plan, **parameters).programs
     worker = engine(device=device)
-    return tuple(worker.run(program, Path(output)) for program in programs)
+    folders = [Path(output, program.source.plan if len(programs) > 1 else "") for program in programs]
+    return tuple(worker.run(program, folder) for program, folder in zip(programs, folders, strict=True))
