@@ -171,7 +171,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m mosaic.stdlib.zoo.score", description=__doc__)
     parser.add_argument("--only", nargs="+", help="ids of experts, or `sums`, or `parts`")
     parser.add_argument("--prompts", type=int, default=200, help="prompts for the base (three seeds each)")
-    parser.add_argument("--expert-prompts", type=int, default=70, help="prompts for each expert")
+    parser.add_argument("--expert-prompts", type=int, default=200, help="prompts for each expert (likewise)")
+    parser.add_argument(
+        "--sum-prompts", type=int, default=70, help="prompts for each pair of styles (one seed)"
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, default=zoo.root() / "scores.json")
     chosen = parser.parse_args()
@@ -193,7 +196,7 @@ def main() -> None:
     result["experts"] |= score_experts(checker, ids, chosen.prompts, chosen.expert_prompts)
     chosen.out.write_text(json.dumps(result, indent=1) + "\n")
     if "sums" in wanted:
-        result["sums"] = score_sums(checker, chosen.expert_prompts)
+        result["sums"] = score_sums(checker, chosen.sum_prompts)
     chosen.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
