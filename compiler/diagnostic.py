@@ -21,7 +21,7 @@ the manual page that `mosaic explain CODE` prints.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
@@ -65,8 +65,8 @@ class Fix:
 class Diagnostic:
     """The base of every message to a user. Subclasses set the class variables and add fields.
 
-    The texts are `str.format` templates over the instance's fields. `span` is None only where no source text
-    exists (running a compiled program, a fault in a file that is not text).
+    The texts are `str.format` templates over the instance's fields and properties. `span` is None only where no
+    source text exists (running a compiled program, a fault in a file that is not text).
     """
 
     code: ClassVar[str]
@@ -97,7 +97,17 @@ class Diagnostic:
         return ()
 
     def _filled(self, template: str) -> str:
-        return template.format_map({f.name: getattr(self, f.name) for f in fields(self)})
+        return template.format_map(_Attributes(self))
+
+
+class _Attributes:
+    """A diagnostic's fields and properties, by name."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        self._diagnostic = diagnostic
+
+    def __getitem__(self, name: str) -> object:
+        return getattr(self._diagnostic, name)
 
 
 class Sink:

@@ -254,9 +254,6 @@ class IncompleteBase(Diagnostic):
         *first, last = self.lacks
         return f"{', '.join(first)} and {last}" if first else last
 
-    def message(self) -> str:
-        return self.title.format(expert=self.expert, missing=self.missing)
-
     def labels(self) -> tuple[Label, ...]:
         return called(self.calls)
 

@@ -195,9 +195,6 @@ class UnexpectedCharacter(Diagnostic):
             return f"`{self.text}`" if len(self.text) <= 3 and self.text.isprintable() else f"`{char}`"
         return f"U+{ord(char):04X} {unicodedata.name(char, '')}".rstrip()
 
-    def message(self) -> str:
-        return self.title.format(shown=self.shown)
-
     def help(self) -> tuple[str, ...]:
         if self.text[0] in "+-/^":
             return ("there is no arithmetic; experts are combined with `fuse(base, expert * strength)`",)

@@ -112,9 +112,6 @@ class UnknownKey(Diagnostic):
         """The choices as a person reads them."""
         return ", ".join(f"`{name}`" for name in self.known)
 
-    def message(self) -> str:
-        return f"`{self.name}` is not one of {self.choices} in `{self.block}`"
-
     def fixes(self) -> tuple[Fix, ...]:
         return replace_by(self.span, self.near)
 
