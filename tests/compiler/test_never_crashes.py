@@ -82,3 +82,46 @@ def test_diagnostics_or_a_program(compiled: Compile, statements: list[str]) -> N
         return
     (program,) = result.programs
     assert Program.from_json(program.to_json()) == program
+
+
+MODELS = st.sampled_from(
+    [
+        "base",
+        "other",
+        "fuse(base, neon * 0.5)",
+        "fuse(base, neon * w, other * 0.2)",
+        "house.styled(base, neon)",
+    ]
+)
+TEXT = st.sampled_from(['"a cat"', '"a {who}, at night"', '"{{"'])
+SETTINGS = st.lists(
+    st.sampled_from(
+        ["steps: 4", "guidance: 2", "size: 64x48", "seed: 7", 'scheduler: "euler"', 'negative: "blur"']
+    ),
+    unique=True,
+).map(lambda given: "".join(f", {each}" for each in given))
+SAMPLES = st.tuples(MODELS, TEXT, SETTINGS).map(lambda s: f"sample({s[0]}, prompt: {s[1]}{s[2]})")
+LATENTS = st.one_of(
+    SAMPLES,
+    st.tuples(MODELS, TEXT).map(lambda s: f"resume({s[0]}, sample({s[0]}, prompt: {s[1]}, until: 50%))"),
+    st.tuples(MODELS, SAMPLES, TEXT).map(
+        lambda s: f"refine({s[0]}, decode({s[1]}), strength: 30%, prompt: {s[2]})"
+    ),
+    MODELS.map(lambda model: f'encode(load_image("a.png"), with: {model})'),
+    st.just("local(base)"),
+)
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(latents=st.lists(LATENTS, min_size=1, max_size=4))
+def test_sound_plans_give_programs(compiled: Compile, latents: list[str]) -> None:
+    emits = "".join(f'emit {latent} as "{number}.png"\n' for number, latent in enumerate(latents))
+    start = START.replace('let hero = embedding("t/hero")\n', "")
+    before = BEFORE.replace("{who} {e}", "{who}")
+    result = compiled(start + emits, before, texts=TEXTS)
+    assert not result.has_errors, [found.message() for found in result.diagnostics]
+    (program,) = result.programs
+    assert [i.operation.path for i in program.instructions if i.operation.op == "emit"] == [
+        f"{number}.png" for number in range(len(latents))
+    ]
+    assert Program.from_json(program.to_json()) == program
