@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 from typing import Final
 
-from mosaic.compiler.context import Coverage, ExpertFacts, FileFact
+from mosaic.compiler.facts import Coverage, ExpertFacts, FileFact
 from mosaic.compiler.types import Kind
 from mosaic.compiler.weights import autoencoders, embeddings, ldm
 from mosaic.compiler.weights.adapter_keys import canonical, match

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,12 +13,12 @@ from mosaic.catalog.coverage import tensors
 from mosaic.catalog.digests import Digests
 from mosaic.catalog.found import read_text
 from mosaic.catalog.headers import Headers
-from mosaic.catalog.index import locate, read_index
+from mosaic.catalog.index import PACKAGE, locate, read_index
 from mosaic.catalog.paths import beside, is_path, near_names, place, similar
 from mosaic.catalog.prompts import Prompts
 from mosaic.compiler import errors
-from mosaic.compiler.context import Coverage, ExpertFacts, FileFact, TokenCount
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError
+from mosaic.compiler.facts import Candidate, Coverage, ExpertFacts, FileFact, Interference, TokenCount
 from mosaic.compiler.source import Span
 from mosaic.compiler.types import Kind
 from mosaic.compiler.weights import autoencoders
@@ -26,6 +27,7 @@ from mosaic.compiler.weights.names import Shapes
 
 if TYPE_CHECKING:
     from mosaic.catalog.found import Found
+    from mosaic.catalog.library import Library
 
 _REMOTE: Final = r"(?i)^(https?|ftp|s3|gs|hf|civitai|urn|air):"
 _DIGEST: Final = r"(?i)^sha256:([0-9a-f]{8,64})$"
@@ -37,13 +39,23 @@ class LocalExperts:
 
     `index` is the table of shipped experts, `root` the folder that its paths start from, `project` the folder
     that relative paths start from in a text without a place of its own. Experts may lie anywhere: the
-    author of a plan names them, and nothing of them is ever executed.
+    author of a plan names them, and nothing of them is ever executed. `catalog` opens the user's catalog,
+    `search` one in which words are looked up (the same, or the shipped experts alone); each is opened at the
+    first need, because most plans need neither.
     """
 
     def __init__(
-        self, index: Mapping[str, Any], root: Path, project: Path, digests: Digests | None = None
+        self,
+        index: Mapping[str, Any],
+        root: Path,
+        project: Path,
+        digests: Digests | None = None,
+        catalog: Callable[[], Library] | None = None,
+        search: Callable[[], Library] | None = None,
     ) -> None:
         self._shipped = read_index(index, root)
+        self._catalog = Once(catalog) if catalog else None
+        self._search = Once(search) if search else self._catalog
         self._project = project
         self._digests = digests if digests is not None else Digests()
         self._headers = Headers()
@@ -66,15 +78,45 @@ class LocalExperts:
         return errors.inputs.WrongExpertKind(span, reference, str(kind), str(facts.kind))
 
     def names(self, kind: Kind) -> Sequence[str]:
-        """The ids of shipped experts of a kind."""
-        return tuple(id for id, facts in self._shipped.items() if facts.kind is kind)
+        """The ids of experts of a kind, the shipped ones first."""
+        shipped = tuple(id for id, facts in self._shipped.items() if facts.kind is kind)
+        if self._catalog is None:
+            return shipped
+        return (*shipped, *(id for id in self._catalog.get().names(kind) if id not in self._shipped))
 
     def coverage(self, base: ExpertFacts, expert: ExpertFacts) -> Coverage:
         """How the tensors of a LoRA, embedding, VAE or checkpoint meet those of the base.
 
         Raises MosaicError where a file has gone since it was resolved.
         """
+        if self._catalog is not None:
+            known = self._catalog.get().coverage(base, expert)
+            if known is not None:
+                return known
         return measure(self._tensors(base), expert, self._open, self._read)
+
+    def find(
+        self, kind: Kind, words: str, families: Sequence[str] = (), ratings: Sequence[str] = ()
+    ) -> Sequence[Candidate]:
+        """The experts that answer some words, the best first."""
+        if self._search is None:
+            return ()
+        found = self._search.get().find(kind, words, families, ratings)
+        # What is shipped is known better by its index than by a catalog that an older version filled.
+        return [
+            replace(candidate, expert=self._shipped.get(candidate.expert.id, candidate.expert))
+            for candidate in found
+        ]
+
+    def fitting(self, kind: Kind, base: ExpertFacts, like: ExpertFacts) -> Sequence[str]:
+        """Ids of experts of a kind that fit a base and are most like another one, the best first."""
+        return self._search.get().fitting(kind, base, like) if self._search is not None else ()
+
+    def interference(self, first: ExpertFacts, second: ExpertFacts) -> Interference | None:
+        """How two adapters' deltas meet, where that is known."""
+        if self._catalog is None:
+            return None
+        return self._catalog.get().interference(first, second)
 
     def tokens(self, base: ExpertFacts, embeddings: Sequence[ExpertFacts], text: str) -> TokenCount | None:
         """The length of a prompt for this base's encoder, or None where its tokenizer is not at hand."""
@@ -89,7 +131,14 @@ class LocalExperts:
             return self._by_digest(kind, reference, span)
         if reference in self._shipped:
             return self._shipped[reference]
-        near = near_names(reference, self.names(kind))
+        shipped = tuple(id for id, facts in self._shipped.items() if facts.kind is kind)
+        near = near_names(reference, shipped)
+        if self._catalog is not None:
+            library = self._catalog.get()
+            facts = library.facts(reference)
+            if facts is not None:
+                return replace(facts, integrity=library.changed(facts))
+            near = (*near, *library.near(kind, reference))[:2]
         is_file = bool(reference) and "\0" not in reference and place(reference, span, self._project).exists()
         return errors.inputs.UnknownExpert(span, str(kind), reference, near, is_file)
 
@@ -103,6 +152,9 @@ class LocalExperts:
             for facts in self._shipped.values()
             if facts.kind is kind and any(file.sha256.startswith(start) for file in facts.files)
         ]
+        if self._catalog is not None:
+            known = [facts for facts in self._catalog.get().by_digest(start) if facts.id not in self._shipped]
+            holders += [facts for facts in known if facts.kind is kind]
         if len(holders) != 1:
             return errors.inputs.UnknownDigest(
                 span, str(kind), reference, "several experts" if holders else "no expert"
@@ -176,7 +228,29 @@ class LocalExperts:
         return self._bases[key]
 
     def _open(self, file: FileFact) -> Header:
+        if self._catalog is not None and not file.location.startswith(PACKAGE):
+            header = self._catalog.get().header(file.sha256)
+            if header is not None:
+                return header
         return self._headers.read(locate(file.location), file.name)
 
     def _read(self, file: FileFact) -> str:
+        if self._catalog is not None and not file.location.startswith(PACKAGE):
+            text = self._catalog.get().text(file.sha256)
+            if text is not None:
+                return text
         return read_text(locate(file.location), file.name, None)
+
+
+class Once:
+    """A library that is opened at the first need."""
+
+    def __init__(self, open_: Callable[[], Library]) -> None:
+        self._open = open_
+        self._library: Library | None = None
+
+    def get(self) -> Library:
+        """The library. Raises MosaicError where it cannot be opened."""
+        if self._library is None:
+            self._library = self._open()
+        return self._library

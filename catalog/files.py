@@ -11,8 +11,8 @@ from mosaic.catalog.digests import Digests
 from mosaic.catalog.paths import beside, near_names, place, similar
 from mosaic.catalog.pictures import JPEG, PNG, pixels
 from mosaic.compiler import errors
-from mosaic.compiler.context import FileFact
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError
+from mosaic.compiler.facts import FileFact
 from mosaic.compiler.source import SourceFile, Span
 
 _MEGABYTE: Final = 1_000_000

@@ -19,8 +19,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from mosaic.compiler.context import ExpertFacts, FileFact
 from mosaic.compiler.diagnostic import InternalError
+from mosaic.compiler.facts import ExpertFacts, FileFact
 from mosaic.compiler.types import Kind, Prediction
 
 PACKAGE: Final = "package:"

@@ -10,8 +10,8 @@ from typing import Final
 from mosaic.catalog.coverage import part_of
 from mosaic.catalog.tokenizer import Tokenizer, count
 from mosaic.compiler import errors
-from mosaic.compiler.context import ExpertFacts, FileFact, TokenCount
 from mosaic.compiler.diagnostic import MosaicError
+from mosaic.compiler.facts import ExpertFacts, FileFact, TokenCount
 from mosaic.compiler.weights.embeddings import vectors
 from mosaic.compiler.weights.header import Header
 from mosaic.compiler.weights.names import Shapes

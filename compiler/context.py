@@ -7,77 +7,14 @@ system and hands them in as a `Context`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from mosaic.compiler.diagnostic import Diagnostic
+from mosaic.compiler.facts import Candidate, Coverage, ExpertFacts, FileFact, Interference, TokenCount
 from mosaic.compiler.operators import Operator
 from mosaic.compiler.source import SourceFile, Span
 from mosaic.compiler.types import Kind
-
-
-@dataclass(frozen=True)
-class FileFact:
-    """One file of an expert or an input picture.
-
-    `location` says where to look for the bytes and is no part of any digest: `package:` + a path inside the
-    installed `mosaic` package, or a path as the operating system takes it.
-    """
-
-    role: str  # unet, text_encoder, tokenizer, vae, scheduler, config, adapter, embedding, checkpoint, image
-    sha256: str
-    size: int
-    location: str
-    name: str = ""  # the path inside the expert, "unet/diffusion_pytorch_model.safetensors"
-    pixels: tuple[int, int] | None = None  # width and height of a picture
-
-
-@dataclass(frozen=True)
-class ExpertFacts:
-    """What is known of an expert without reading its weights."""
-
-    id: str
-    kind: Kind
-    family: str | None
-    space: str | None
-    prediction: str | None
-    files: tuple[FileFact, ...]
-    trigger: str | None = None
-    title: str = ""
-    license: str | None = None
-    native_size: tuple[int, int] | None = None
-    size_multiple: int = 8  # width and height must be multiples of this many pixels
-    lacks: tuple[str, ...] = ()  # what a checkpoint needs to make pictures and does not have, in words
-    defaults: Mapping[str, object] = field(
-        default_factory=dict, hash=False
-    )  # steps, guidance, scheduler, size
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """How an adapter's or checkpoint's tensors meet a base's, by names and shapes alone."""
-
-    matched: int
-    total: int
-    unmatched: tuple[str, ...] = ()  # names with no counterpart in the base
-    misshaped: tuple[str, ...] = ()  # "name: 64 here, 768 there"
-
-    @property
-    def complete(self) -> bool:
-        """Whether every tensor found its place."""
-        return self.matched == self.total and not self.misshaped
-
-
-@dataclass(frozen=True)
-class TokenCount:
-    """How many tokens a prompt takes, and how many the encoder can (both without begin and end marks).
-
-    `kept` is the length of the leading part of the text that fits, in characters.
-    """
-
-    used: int
-    limit: int
-    kept: int
 
 
 class Experts(Protocol):
@@ -94,6 +31,21 @@ class Experts(Protocol):
 
     def tokens(self, base: ExpertFacts, embeddings: Sequence[ExpertFacts], text: str) -> TokenCount | None:
         """The length of a prompt for this base's encoder, or None where its tokenizer is not at hand."""
+
+    def find(
+        self, kind: Kind, words: str, families: Sequence[str] = (), ratings: Sequence[str] = ()
+    ) -> Sequence[Candidate]:
+        """The experts that answer some words, the best first, at most some dozens.
+
+        `families` and `ratings` narrow the search where they are not empty; an expert of unknown family or rating
+        is then left out.
+        """
+
+    def fitting(self, kind: Kind, base: ExpertFacts, like: ExpertFacts) -> Sequence[str]:
+        """Ids of experts of a kind that fit a base and are most like another one, the best first; at most three."""
+
+    def interference(self, first: ExpertFacts, second: ExpertFacts) -> Interference | None:
+        """How two adapters' deltas meet, or None where that is not known and cannot be computed here."""
 
 
 class Files(Protocol):

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from mosaic.compiler import program as p
-from mosaic.compiler.context import Context, ExpertFacts, FileFact
+from mosaic.compiler.context import Context
+from mosaic.compiler.facts import ExpertFacts, FileFact
 from mosaic.compiler.ir.evaluate import constant, operand
 from mosaic.compiler.ir.graph import Graph, Node, walk
 

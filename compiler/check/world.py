@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-from mosaic.compiler.context import Context, ExpertFacts, FileFact
+from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic, Sink
+from mosaic.compiler.facts import ExpertFacts, FileFact
 from mosaic.compiler.ir.graph import Fragment, Node, Origin
 from mosaic.compiler.ir.ops import make
 from mosaic.compiler.source import Span

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from mosaic.compiler.context import ExpertFacts, FileFact
+from mosaic.compiler.facts import ExpertFacts, FileFact
 from mosaic.compiler.source import Span
 from mosaic.compiler.types import Kind, Type
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mosaic.compiler.context import ExpertFacts
 from mosaic.compiler.diagnostic import InternalError
+from mosaic.compiler.facts import ExpertFacts
 from mosaic.compiler.ir.evaluate import INFIXES
 from mosaic.compiler.ir.graph import Node, scalar
 from mosaic.compiler.types import Kind

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mosaic.compiler.context import Context, ExpertFacts
+from mosaic.compiler.context import Context
+from mosaic.compiler.facts import ExpertFacts
 from mosaic.compiler.ir.evaluate import constant
 from mosaic.compiler.ir.graph import Attribute, Graph, Node, map_graph, scalar
 from mosaic.compiler.ir.ops import make, with_inputs

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator
 
 from mosaic.compiler import errors
-from mosaic.compiler.context import Context, FileFact
+from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
+from mosaic.compiler.facts import FileFact
 from mosaic.compiler.ir.evaluate import constant, spelled
 from mosaic.compiler.ir.graph import Attribute, Graph, Node
 from mosaic.compiler.ir.origins import base_expert

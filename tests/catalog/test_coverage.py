@@ -13,8 +13,8 @@ import pytest
 
 from mosaic.catalog import LocalExperts
 from mosaic.catalog.digests import Digests
-from mosaic.compiler.context import Coverage, ExpertFacts
 from mosaic.compiler.diagnostic import MosaicError
+from mosaic.compiler.facts import Coverage, ExpertFacts
 from mosaic.compiler.source import Span
 from mosaic.compiler.types import Kind
 

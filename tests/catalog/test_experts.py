@@ -16,9 +16,9 @@ import pytest
 
 from mosaic.catalog import LocalExperts, locate
 from mosaic.catalog.digests import Digests
-from mosaic.compiler.context import ExpertFacts
 from mosaic.compiler.diagnostic import Diagnostic, InternalError
 from mosaic.compiler.errors import inputs
+from mosaic.compiler.facts import ExpertFacts
 from mosaic.compiler.source import Span
 from mosaic.compiler.types import Kind
 

@@ -12,8 +12,8 @@ import pytest
 from mosaic.catalog import LocalFiles
 from mosaic.catalog import files as files_module
 from mosaic.catalog.digests import Digests
-from mosaic.compiler.context import FileFact
 from mosaic.compiler.errors import inputs
+from mosaic.compiler.facts import FileFact
 from mosaic.compiler.source import SourceFile, Span
 
 Plan = Callable[..., Span]

@@ -10,7 +10,7 @@ import pytest
 
 from mosaic.catalog import LocalExperts, locate
 from mosaic.catalog.index import PACKAGE
-from mosaic.compiler.context import ExpertFacts
+from mosaic.compiler.facts import ExpertFacts
 from mosaic.compiler.source import SourceFile
 from mosaic.compiler.types import Kind
 from mosaic.stdlib import zoo

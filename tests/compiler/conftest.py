@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from mosaic.compiler import Compiled, compile
-from mosaic.compiler.context import Context, Coverage, ExpertFacts, FileFact, TokenCount
+from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.errors.names import UnknownName
+from mosaic.compiler.facts import Candidate, Coverage, ExpertFacts, FileFact, Interference, TokenCount
 from mosaic.compiler.near import nearest
 from mosaic.compiler.operators import Acts, Law, Operator, operator
 from mosaic.compiler.passes import OPTIMISE, Pass
@@ -76,6 +77,23 @@ class SyntheticExperts:
         if expert.id == "t/partial":
             return Coverage(6, 8, ("down.0.attn3.to_q",), ("down.0.attn1.to_k: 64 here, 768 there",))
         return Coverage(8, 8)
+
+    def find(
+        self, kind: Kind, words: str, families: Sequence[str] = (), ratings: Sequence[str] = ()
+    ) -> Sequence[Candidate]:
+        wanted = words.casefold().split()
+        found = []
+        for facts in EXPERTS.values():
+            met = tuple(word for word in wanted if word in f"{facts.id} {facts.trigger}")
+            if facts.kind is kind and met and (not families or facts.family in families):
+                found.append(Candidate(facts, len(met) / len(wanted), len(met) / len(wanted), words=met))
+        return sorted(found, key=lambda candidate: (-candidate.score, candidate.expert.id))
+
+    def fitting(self, kind: Kind, base: ExpertFacts, like: ExpertFacts) -> Sequence[str]:
+        return [f.id for f in EXPERTS.values() if f.kind is kind and f.family == base.family][:3]
+
+    def interference(self, first: ExpertFacts, second: ExpertFacts) -> Interference | None:
+        return None
 
     def tokens(self, base: ExpertFacts, embeddings: Sequence[ExpertFacts], text: str) -> TokenCount | None:
         limit = 7

@@ -1,0 +1,65 @@
+"""What the compiler's view of the catalog asks of a collection of experts: a store, a snapshot or a lock.
+
+`LocalExperts` (the `Experts` of the compiler) is built over the shipped index and at most one library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from mosaic.compiler.facts import Candidate, Coverage, ExpertFacts, Interference
+from mosaic.compiler.types import Kind
+from mosaic.compiler.weights.header import Header
+
+
+class Library(Protocol):
+    """Read-only. Every method answers in milliseconds with a hundred thousand experts."""
+
+    @property
+    def place(self) -> str:
+        """Where it lies, as messages name it."""
+
+    @property
+    def digest(self) -> str:
+        """64 hex digits over the content of every expert in it, whatever the order and the place."""
+
+    def facts(self, reference: str) -> ExpertFacts | None:
+        """An expert by id or alias."""
+
+    def by_digest(self, start: str) -> Sequence[ExpertFacts]:
+        """Experts that have a file whose SHA-256 (and so AutoV2), tensors' digest, AutoV3 or BLAKE3 begins so."""
+
+    def names(self, kind: Kind) -> Sequence[str]:
+        """Every id of a kind, sorted."""
+
+    def near(self, kind: Kind, reference: str) -> Sequence[str]:
+        """At most two ids of a kind that are spelt much like a mistyped one, the best first."""
+
+    def header(self, sha256: str) -> Header | None:
+        """The names, dtypes and shapes of a safetensors file's tensors (offsets all zero), with the metadata that
+        coverage needs."""
+
+    def text(self, sha256: str) -> str | None:
+        """A small file's content: a configuration, a tokenizer."""
+
+    def coverage(self, base: ExpertFacts, expert: ExpertFacts) -> Coverage | None:
+        """How an expert's tensors meet a base's, where that is stored; both are this library's."""
+
+    def find(
+        self, kind: Kind, words: str, families: Sequence[str], ratings: Sequence[str]
+    ) -> Sequence[Candidate]:
+        """As `mosaic.compiler.context.Experts.find`."""
+
+    def fitting(self, kind: Kind, base: ExpertFacts, like: ExpertFacts) -> Sequence[str]:
+        """As `mosaic.compiler.context.Experts.fitting`."""
+
+    def interference(self, first: ExpertFacts, second: ExpertFacts) -> Interference | None:
+        """As `mosaic.compiler.context.Experts.interference`, where it is stored."""
+
+    def changed(self, facts: ExpertFacts) -> str:
+        """The `integrity` of an expert: "" where its files on disk look as when they were catalogued (size, times,
+        inode) or are not at hand at all, else "changed" or "missing"."""
+
+    def close(self) -> None:
+        """Let go of the file."""
