@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -27,7 +27,7 @@ from mosaic.compiler.weights.names import Shapes
 
 if TYPE_CHECKING:
     from mosaic.catalog.found import Found
-    from mosaic.catalog.library import Library
+    from mosaic.catalog.library import Once
 
 _REMOTE: Final = r"(?i)^(https?|ftp|s3|gs|hf|civitai|urn|air):"
 _DIGEST: Final = r"(?i)^sha256:([0-9a-f]{8,64})$"
@@ -39,7 +39,7 @@ class LocalExperts:
 
     `index` is the table of shipped experts, `root` the folder that its paths start from, `project` the folder
     that relative paths start from in a text without a place of its own. Experts may lie anywhere: the
-    author of a plan names them, and nothing of them is ever executed. `catalog` opens the user's catalog,
+    author of a plan names them, and nothing of them is ever executed. `catalog` is the user's catalog,
     `search` one in which words are looked up (the same, or the shipped experts alone); each is opened at the
     first need, because most plans need neither.
     """
@@ -50,12 +50,12 @@ class LocalExperts:
         root: Path,
         project: Path,
         digests: Digests | None = None,
-        catalog: Callable[[], Library] | None = None,
-        search: Callable[[], Library] | None = None,
+        catalog: Once | None = None,
+        search: Once | None = None,
     ) -> None:
         self._shipped = read_index(index, root)
-        self._catalog = Once(catalog) if catalog else None
-        self._search = Once(search) if search else self._catalog
+        self._catalog = catalog
+        self._search = search or catalog
         self._project = project
         self._digests = digests if digests is not None else Digests()
         self._headers = Headers()
@@ -240,17 +240,3 @@ class LocalExperts:
             if text is not None:
                 return text
         return read_text(locate(file.location), file.name, None)
-
-
-class Once:
-    """A library that is opened at the first need."""
-
-    def __init__(self, open_: Callable[[], Library]) -> None:
-        self._open = open_
-        self._library: Library | None = None
-
-    def get(self) -> Library:
-        """The library. Raises MosaicError where it cannot be opened."""
-        if self._library is None:
-            self._library = self._open()
-        return self._library

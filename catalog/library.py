@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from mosaic.compiler.facts import Candidate, Coverage, ExpertFacts, Interference
@@ -63,3 +63,22 @@ class Library(Protocol):
 
     def close(self) -> None:
         """Let go of the file."""
+
+
+class Once:
+    """A library that is opened at the first need: most plans need none."""
+
+    def __init__(self, open_: Callable[[], Library]) -> None:
+        self._open = open_
+        self._library: Library | None = None
+
+    @property
+    def opened(self) -> Library | None:
+        """The library, where it was needed so far."""
+        return self._library
+
+    def get(self) -> Library:
+        """The library. Raises MosaicError where it cannot be opened."""
+        if self._library is None:
+            self._library = self._open()
+        return self._library

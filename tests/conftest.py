@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-goldens", action="store_true", help="write the expected outputs anew instead of comparing"
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # What a developer has catalogued must not decide a test. Subprocesses inherit this.
+    os.environ.pop("MOSAIC_CATALOG", None)
+    os.environ["XDG_DATA_HOME"] = str(ROOT / ".work" / "no-such-data-folder")
 
 
 @pytest.fixture

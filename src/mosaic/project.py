@@ -11,12 +11,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
+from mosaic.catalog.library import Once
+from mosaic.catalogs import find_catalog, open_library, shipped_library
 from mosaic.compiler import errors
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError, Sink
 from mosaic.compiler.source import SourceFile
 
 if TYPE_CHECKING:
+    from mosaic.catalog.library import Library
     from mosaic.compiler import Compiled
     from mosaic.compiler.program import File, Program
     from mosaic.runtime.engine import Engine
@@ -70,17 +73,26 @@ class Project:
     """The world that plans are compiled in.
 
     A plan may use fragments and load pictures below its project's folder: the current folder, or the plan's
-    own where that lies elsewhere.
+    own where that lies elsewhere. `catalog` is a catalog's file or a snapshot's folder; without one it is found
+    as `mosaic.catalogs` says.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, catalog: str | os.PathLike[str] | None = None) -> None:
         self._contexts: dict[Path, Context] = {}
+        path = find_catalog(Path(catalog) if catalog is not None else None)
+        self._catalog = Once(lambda: open_library(path)) if path is not None else None
+        self._search = self._catalog or Once(shipped_library)
+
+    @property
+    def catalog(self) -> Library | None:
+        """The user's catalog, where one was asked for anything so far."""
+        return self._catalog.opened if self._catalog is not None else None
 
     def context(self, source: SourceFile) -> Context:
         """The context of a file. Raises MosaicError where installed operators clash."""
         root = _root(source.name)
         if root not in self._contexts:
-            self._contexts[root] = _context(root)
+            self._contexts[root] = self._context(root)
         return self._contexts[root]
 
     def check(self, source: SourceFile) -> tuple[Diagnostic, ...]:
@@ -101,6 +113,19 @@ class Project:
         if compiled.has_errors:
             raise MosaicError(*compiled.diagnostics)
         return compiled
+
+    def _context(self, root: Path) -> Context:
+        from mosaic import stdlib
+        from mosaic.catalog import LocalExperts, LocalFiles
+        from mosaic.catalog.digests import Digests
+        from mosaic.stdlib import zoo
+
+        digests = Digests()
+        return Context(
+            experts=LocalExperts(zoo.index(), zoo.root(), root, digests, self._catalog, self._search),
+            files=LocalFiles(root, stdlib.find_fragments(), digests),
+            operators=stdlib.find_operators(),
+        )
 
 
 def engine(
@@ -153,20 +178,6 @@ def _root(name: str) -> Path:
     here = Path.cwd()
     folder = Path(name).absolute().parent
     return here if name.startswith("<") or folder.is_relative_to(here) else folder
-
-
-def _context(root: Path) -> Context:
-    from mosaic import stdlib
-    from mosaic.catalog import LocalExperts, LocalFiles
-    from mosaic.catalog.digests import Digests
-    from mosaic.stdlib import zoo
-
-    digests = Digests()
-    return Context(
-        experts=LocalExperts(zoo.index(), zoo.root(), root, digests),
-        files=LocalFiles(root, stdlib.find_fragments(), digests),
-        operators=stdlib.find_operators(),
-    )
 
 
 def _locator(beside: Path | None) -> Callable[[File], Path]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mosaic.cli.checking import Format, check_paths
+from mosaic.cli.options import CATALOG
 
 
 def check(
@@ -14,6 +16,7 @@ def check(
         list[str], typer.Argument(metavar="PATH...", help="Plans, folders of plans, or - for standard input.")
     ],
     format: Annotated[Format, typer.Option("--format", help="How diagnostics are printed.")] = Format.TEXT,
+    catalog: Annotated[Path | None, CATALOG] = None,
 ) -> None:
     """Report every mistake of plans: 0 none, 1 errors found, 2 something could not be read."""
-    check_paths(paths, format)
+    check_paths(paths, format, catalog)

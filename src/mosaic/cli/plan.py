@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mosaic.cli.console import guarded
+from mosaic.cli.options import CATALOG
 
 if TYPE_CHECKING:
     from mosaic.compiler.passes.choose_operators import Choice
@@ -34,6 +35,7 @@ def plan(
     emit: Annotated[
         Stage | None, typer.Option("--emit", help="Print the graph that the program was made from.")
     ] = None,
+    catalog: Annotated[Path | None, CATALOG] = None,
     name: Annotated[
         str, typer.Option("--plan", metavar="NAME", help="One plan of a file that holds several.")
     ] = "",
@@ -56,7 +58,7 @@ def plan(
     if wanted.open_axes:
         raise typer.BadParameter("one value each; sweeps are for `mosaic run`", param_hint="--set")
     (cell,) = wanted
-    compiled = Project().compile(source, plan=name or None, parameters=cell.parameters)
+    compiled = Project(catalog).compile(source, plan=name or None, parameters=cell.parameters)
     programs = compiled.programs
     if (output or json_output) and len(programs) != 1:
         raise MosaicError(SeveralPlans(None, path, tuple(program.source.plan for program in programs)))

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mosaic.cli.console import guarded
+from mosaic.cli.options import CATALOG
 
 
 class Device(StrEnum):
@@ -49,6 +50,7 @@ def run(
     report: Annotated[
         Path | None, typer.Option("--report", metavar="DIR", help="Write report.html and report.json here.")
     ] = None,
+    catalog: Annotated[Path | None, CATALOG] = None,
     name: Annotated[
         str, typer.Option("--plan", metavar="NAME", help="One plan of a file that holds several.")
     ] = "",
@@ -63,7 +65,7 @@ def run(
     from mosaic.cli.progress import progress
     from mosaic.project import Project, engine
 
-    jobs = session.jobs(Project(), path, name or None, settings or ())
+    jobs = session.jobs(Project(catalog), path, name or None, settings or ())
     console.show(jobs.notes, to_stderr=True)
     with progress() as bars:
         worker = engine(device=device.value, dtype=dtype.value, progress=bars, beside=jobs.beside)

@@ -1,0 +1,12 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import typer
+
+CATALOG = typer.Option(
+    "--catalog",
+    metavar="PATH",
+    help="A catalog's file or a snapshot's folder [default: $MOSAIC_CATALOG, else the user's own].",
+    show_default=False,
+)
