@@ -16,7 +16,7 @@ a plan with an error gives no program.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mosaic.compiler import errors
@@ -103,9 +103,10 @@ def _judge(
     resolved = []
     choices = {}
     for graph in checked.graphs:
-        graph_choices = _choices(graph, context)
-        graph = run_passes(graph, context, RESOLVE)
-        run_rules(graph, context, sink)
+        held = replace(context, pins=context.pins.of(graph.name)) if context.pins else context
+        graph_choices = _choices(graph, held)
+        graph = run_passes(graph, held, RESOLVE)
+        run_rules(graph, held, sink)
         if plan in (None, graph.name):
             resolved.append(graph)
             choices[graph.name] = graph_choices

@@ -13,6 +13,7 @@ from typing import Protocol
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.facts import Candidate, Coverage, ExpertFacts, FileFact, Interference, TokenCount
 from mosaic.compiler.operators import Operator
+from mosaic.compiler.pins import Pins
 from mosaic.compiler.source import SourceFile, Span
 from mosaic.compiler.types import Kind
 
@@ -69,3 +70,4 @@ class Context:
     files: Files
     operators: Mapping[str, Operator]
     families: tuple[str, ...] = ("sd1",)  # those that the engine of this version runs
+    pins: Pins = Pins()  # what a lock decided before
