@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod, sqrt
 from types import MappingProxyType
@@ -130,18 +130,7 @@ def match(
     `metadata` is the adapter's safetensors metadata. Results follow the order of the names, sorted.
     """
     targets = _targets(modules)
-    groups: dict[str, dict[str, str]] = {}
-    unmatched: list[str] = []
-    for name in sorted(names):
-        found = _parsed(name)
-        if found is None:
-            unmatched.append(name)
-            continue
-        module, role = found
-        parts = groups.setdefault(_module_key(module), {})
-        if parts.setdefault(role, name) != name:
-            unmatched.append(name)  # two spellings of the same factor: the second has no place
-
+    groups, unmatched = grouped(names)
     stated = _Stated.read(metadata)
     pairs: list[Pair] = []
     misshaped: list[str] = []
@@ -170,6 +159,38 @@ def match(
             )
         )
     return AdapterMatch(tuple(pairs), tuple(sorted(unmatched)), tuple(misshaped))
+
+
+def grouped(names: Iterable[str]) -> tuple[dict[str, dict[str, str]], list[str]]:
+    """The factors of each module by role (down, up, mid, alpha), and the names that are none.
+
+    Modules have one key in every spelling, dots written as underscores ("unet_mid_block_attentions_0_proj_in"), so
+    that two adapters can be compared without their base. Only modules in the original layout keep its names.
+    """
+    groups: dict[str, dict[str, str]] = {}
+    unmatched: list[str] = []
+    for name in sorted(names):
+        found = _parsed(name)
+        if found is None:
+            unmatched.append(name)
+            continue
+        module, role = found
+        parts = groups.setdefault(_module_key(module), {})
+        if parts.setdefault(role, name) != name:
+            unmatched.append(name)  # two spellings of the same factor: the second has no place
+    return groups, unmatched
+
+
+def stated_alpha(metadata: Mapping[str, str], name: str, rank: int) -> float | None:
+    """The alpha that an adapter's metadata states for the module of a factor, rank stabilisation multiplied in.
+
+    `name` is the factor's name as it stands in the file.
+    """
+    found = _parsed(name)
+    module = (found[0] if found else name).removeprefix("base_model.model.")
+    if module.partition(".")[0] not in COMPONENTS:
+        module = f"{'text_encoder' if _is_text(module) else 'unet'}.{module}"
+    return _Stated.read(metadata).alpha(module, rank)
 
 
 def canonical(name: str) -> str:

@@ -86,6 +86,15 @@ def to_diffusers(names: Iterable[str]) -> dict[str, str]:
     return translated
 
 
+def module_to_diffusers(module: str, layers: int = 2) -> str | None:
+    """The diffusers name of a UNet module given in ldm's ("input_blocks.1.1.proj_in"), or None where there is none.
+
+    Every published model of this layout has two residual layers in a down block.
+    """
+    found = _unet(f"{module}.", layers)
+    return found.removesuffix(".") if found else None
+
+
 def _translate(name: str, layout: Layout) -> str | None:
     if name.startswith(UNET):
         inner = _unet(name.removeprefix(UNET), layout.layers)
