@@ -145,8 +145,8 @@ class Interference:
     """How the deltas of two adapters meet, by Gram traces of their factors; no delta is materialised.
 
     Over the modules that both change, at strength one: `cosine` is the Frobenius inner product over the product
-    of the norms, in -1..1; `overlap` the share of the smaller row and column spaces that both use, in 0..1;
-    `conflict` the share of the shared modules, by joint energy, where the inner product is negative. `layers`
+    of the norms, in -1..1; `overlap` the share of the smaller row and column spaces that both use, in 0..1, and
+    `chance` what two unrelated adapters of these ranks and sizes would share (0 where that is not known); `conflict` the share of the shared modules, by joint energy, where the inner product is negative. `layers`
     are the modules that weigh most, worst first, with the cosine of each.
     """
 
@@ -155,6 +155,7 @@ class Interference:
     conflict: float
     shared: int  # modules that both change
     layers: tuple[tuple[str, float], ...] = ()
+    chance: float = 0.0
 
 
 @dataclass(frozen=True)
