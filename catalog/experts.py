@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mosaic.catalog.coverage import coverage as measure
 from mosaic.catalog.coverage import tensors
 from mosaic.catalog.digests import Digests
+from mosaic.catalog.edges import Pairs, read_edges
 from mosaic.catalog.found import read_text
 from mosaic.catalog.headers import Headers
 from mosaic.catalog.index import PACKAGE, locate, read_index
@@ -54,6 +55,8 @@ class LocalExperts:
         search: Once | None = None,
     ) -> None:
         self._shipped = read_index(index, root)
+        self._edges = read_edges(index)
+        self._pairs = Pairs()
         self._catalog = catalog
         self._search = search or catalog
         self._project = project
@@ -113,10 +116,11 @@ class LocalExperts:
         return self._search.get().fitting(kind, base, like) if self._search is not None else ()
 
     def interference(self, first: ExpertFacts, second: ExpertFacts) -> Interference | None:
-        """How two adapters' deltas meet, where that is known."""
-        if self._catalog is None:
-            return None
-        return self._catalog.get().interference(first, second)
+        """How two adapters' deltas meet: as shipped, as catalogued, or computed where both files are small."""
+        known = self._edges.get((first.id, second.id))
+        if known is None and self._catalog is not None:
+            known = self._catalog.get().interference(first, second)
+        return known or self._pairs.get(first, second)
 
     def tokens(self, base: ExpertFacts, embeddings: Sequence[ExpertFacts], text: str) -> TokenCount | None:
         """The length of a prompt for this base's encoder, or None where its tokenizer is not at hand."""
@@ -178,18 +182,22 @@ class LocalExperts:
     def _look(self, path: Path, shown: str, span: Span) -> Found:
         # Plans over shipped experts need none of this, and start faster without.
         from mosaic.catalog.folders import Folder
-        from mosaic.catalog.single import single_file
+        from mosaic.catalog.single import refuse_unrunnable, single_file
 
         if path.is_dir():
             folder = Folder(path, shown, span, self._headers)
             adapter = folder.adapter()
             if adapter is None:
-                return folder.read(self._space)
+                found = folder.read(self._space)
+                refuse_unrunnable(found, shown, span)
+                return found
             path, shown = adapter, f"{shown.rstrip('/')}/{adapter.name}"
         elif not path.is_file():
             raise MosaicError(errors.inputs.NotAModel(span, shown, "it is neither a file nor a folder"))
         header = self._headers.read(path, shown, span)
-        return single_file(path, header, shown, span, lambda facts, family: self._space(facts, family, path))
+        found = single_file(path, header, shown, span, lambda facts, family: self._space(facts, family, path))
+        refuse_unrunnable(found, shown, span)
+        return found
 
     def _space(self, facts: autoencoders.VaeFacts, family: str | None, path: Path) -> str | None:
         digest = self._digests.sha256(path)

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from mosaic.catalog.found import Found, Part, read_config
 from mosaic.catalog.headers import PICKLES, Headers
-from mosaic.catalog.single import PICTURES_NEED, TOKENIZER_FILES, check_channels
+from mosaic.catalog.single import PICTURES_NEED, TOKENIZER_FILES, with_channels
 from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.source import Span
-from mosaic.compiler.types import Family, Kind
+from mosaic.compiler.types import Kind
 from mosaic.compiler.weights import autoencoders, families
 
 Space = Callable[[autoencoders.VaeFacts, str | None, Path], str | None]
@@ -27,7 +27,6 @@ ADAPTERS: Final = (
 
 _WEIGHTS: Final = ("diffusion_pytorch_model", "model")
 _SHARD: Final = r"-(\d{5})-of-(\d{5})(?:\.fp16)?\.safetensors$"
-_TRANSFORMERS: Final = {"SD3Transformer2DModel": Family.SD3, "FluxTransformer2DModel": Family.FLUX}
 
 
 class Folder:
@@ -48,7 +47,7 @@ class Folder:
         if (self._path / "unet").is_dir():
             return self._diffusers(space)
         if (self._path / "transformer").is_dir():
-            return self._transformer()
+            return self._transformer(space)
         if (self._path / "model_index.json").is_file():
             raise MosaicError(
                 errors.inputs.IncompleteModel(self._span, self._shown, "its denoiser (the folder `unet/`)")
@@ -70,24 +69,27 @@ class Folder:
         config = self._config("unet/config.json")
         scheduler = self._config("scheduler/scheduler_config.json", required=False)
         denoiser = self._weights("unet", "unet")
-        encoder = self._weights("text_encoder", "text_encoder")
+        # XL's refiner has the second encoder alone.
+        second = (self._path / "text_encoder_2").is_dir()
+        first = (self._path / "text_encoder").is_dir() or not second
+        encoders = (
+            *(self._weights("text_encoder", "text_encoder") if first else ()),
+            *(self._weights("text_encoder_2", "text_encoder_2") if second else ()),
+            *(self._tokenizer("tokenizer") if first else ()),
+            *(self._tokenizer("tokenizer_2") if second else ()),
+        )
         autoencoder = self._weights("vae", "vae")
         shapes = self._shapes(denoiser)
         facts = autoencoders.vae_of_config(self._config("vae/config.json"))
         found = families.identify(shapes)
-        check_channels(families.unet_channels(shapes), facts, self._shown, self._span)
         predicts = families.prediction(found.family, scheduler=scheduler or None, shapes=shapes)
         multiple = facts.multiple if facts else 8
-        second = (self._path / "text_encoder_2").is_dir()
-        return Found(
+        whole = Found(
             kind=Kind.CHECKPOINT,
             parts=(
                 *self._optional("config", "model_index.json"),
                 *self._optional("scheduler", "scheduler/scheduler_config.json"),
-                *encoder,
-                *(self._weights("text_encoder_2", "text_encoder_2") if second else ()),
-                *self._tokenizer("tokenizer"),
-                *(self._tokenizer("tokenizer_2") if second else ()),
+                *encoders,
                 *denoiser,
                 *autoencoder,
             ),
@@ -96,19 +98,45 @@ class Folder:
             space=space(facts, found.family, autoencoder[-1].path) if facts else None,
             native_size=families.native_size(found.family, predicts, config, multiple),
             size_multiple=multiple,
+            zero_snr=families.zero_snr(scheduler=scheduler, shapes=shapes),
         )
+        return with_channels(whole, shapes, facts)
 
-    def _transformer(self) -> Found:
-        config = self._config("transformer/config.json")
-        family = _TRANSFORMERS.get(str(config.get("_class_name")))
-        return Found(
+    def _transformer(self, space: Space) -> Found:
+        denoiser = self._weights("transformer", "transformer")
+        family = families.identify(self._shapes(denoiser)).family
+        encoders = tuple(
+            part
+            for folder in ("text_encoder", "text_encoder_2", "text_encoder_3")
+            if (self._path / folder).is_dir()
+            for part in self._weights(folder, folder)
+        )
+        words = tuple(
+            part
+            for folder in ("tokenizer", "tokenizer_2", "tokenizer_3")
+            for name in TOKENIZER_FILES
+            for part in self._optional("tokenizer", f"{folder}/{name}")
+        )
+        autoencoder = self._weights("vae", "vae") if (self._path / "vae").is_dir() else ()
+        facts = autoencoders.vae_of_config(self._config("vae/config.json")) if autoencoder else None
+        held = zip(PICTURES_NEED, (encoders, autoencoder, words), strict=True)
+        whole = Found(
             kind=Kind.CHECKPOINT,
-            parts=self._weights("transformer", "transformer"),
+            parts=(
+                *self._optional("config", "model_index.json"),
+                *self._optional("scheduler", "scheduler/scheduler_config.json"),
+                *encoders,
+                *words,
+                *denoiser,
+                *autoencoder,
+            ),
             family=family,
             prediction=families.prediction(family),
+            space=space(facts, family, autoencoder[-1].path) if facts else None,
             native_size=families.native_size(family, None),
-            lacks=PICTURES_NEED,
+            lacks=tuple(name for name, there in held if not there),
         )
+        return with_channels(whole, self._shapes(denoiser), None)
 
     def _component(self, space: Space) -> Found:
         """A folder that is one component by itself."""
@@ -119,10 +147,13 @@ class Folder:
         if identity.kind is Kind.VAE:
             facts = autoencoders.vae_of_config(config) or autoencoders.vae_of_shapes(shapes)
             named = space(facts, None, parts[-1].path) if facts else None
-            return Found(Kind.VAE, _as("vae", parts), space=named)
+            return Found(Kind.VAE, _as("vae", parts), space=named, latents=facts.latents if facts else None)
         if identity.kind is Kind.CHECKPOINT:
-            unet = _as("unet", parts)
-            return Found(Kind.CHECKPOINT, unet, identity.family, identity.prediction, lacks=PICTURES_NEED)
+            role = "unet" if identity.layout else "transformer"
+            whole = Found(
+                Kind.CHECKPOINT, _as(role, parts), identity.family, identity.prediction, lacks=PICTURES_NEED
+            )
+            return with_channels(whole, shapes, None)
         if identity.kind is Kind.CONTROL:
             return Found(Kind.CONTROL, _as("control", parts), identity.family)
         reason = f"its weights are of no known kind ({config.get('_class_name', 'no class')})"

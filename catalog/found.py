@@ -41,6 +41,11 @@ class Found:
     title: str = ""
     license: str | None = None
     lacks: tuple[str, ...] = ()
+    algorithm: str = ""  # how an adapter encodes its deltas
+    variant: str | None = None  # a denoiser that reads more than its latents
+    channels: tuple[int, int] | None = None  # what such a denoiser reads, and what its latents have
+    latents: int | None = None  # channels of a VAE's latents
+    zero_snr: bool | None = None  # trained to end in pure noise
 
 
 def read_text(path: Path, shown: str, span: Span | None) -> str:

@@ -12,8 +12,7 @@ from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.source import Span
 from mosaic.compiler.types import Kind
-from mosaic.compiler.weights import autoencoders, embeddings, families
-from mosaic.compiler.weights.adapter_keys import algorithm
+from mosaic.compiler.weights import autoencoders, denoisers, embeddings, families
 from mosaic.compiler.weights.header import Header
 from mosaic.compiler.weights.names import Shapes
 
@@ -51,19 +50,18 @@ _ROLES: Final[Mapping[Kind, str]] = {
 def single_file(path: Path, header: Header, shown: str, span: Span | None, space: Space) -> Found:
     """What a safetensors file holds. `space` names the latent space of a VAE inside it, given a family.
 
-    Raises MosaicError: M806 for tensors of no known kind, M813 for an adapter that is no LoRA, M814 for a
-    variant.
+    Raises MosaicError: M806 for tensors of no known kind.
     """
     shapes = header.shapes
     identity = families.identify(shapes, header.metadata)
     kind = identity.kind
     if kind is None:
         raise MosaicError(errors.inputs.UnknownArchitecture(span, shown, tuple(sorted(shapes)[:_SHOWN])))
-    if kind is Kind.LORA and (named := algorithm(shapes)) != "lora":
-        raise MosaicError(errors.inputs.UnsupportedAdapter(span, shown, _SPELT.get(named, named)))
     told = header.metadata
     parts = _parts(kind, identity.layout, path)
     found = Found(kind, parts, identity.family, identity.prediction)
+    if identity.adapter is not None:
+        found = replace(found, algorithm=identity.adapter.algorithm)
     if kind is Kind.CHECKPOINT and identity.layout == "emitted":
         found = _emitted(found, header, shown, span, space)
     elif kind is Kind.CHECKPOINT:
@@ -72,7 +70,7 @@ def single_file(path: Path, header: Header, shown: str, span: Span | None, space
         found = replace(found, trigger=embeddings.embedding_token(shapes, path.stem))
     elif kind is Kind.VAE:
         vae = autoencoders.vae_of_shapes(shapes)
-        found = replace(found, space=space(vae, None) if vae else None)
+        found = replace(found, space=space(vae, None) if vae else None, latents=vae.latents if vae else None)
     else:
         found = replace(found, trigger=_trigger(told))
     return replace(found, title=told.get("modelspec.title", ""), license=told.get("modelspec.license"))
@@ -80,10 +78,9 @@ def single_file(path: Path, header: Header, shown: str, span: Span | None, space
 
 def _checkpoint(found: Found, shapes: Shapes, shown: str, span: Span | None, space: Space) -> Found:
     vae = autoencoders.vae_of_shapes(shapes)
-    check_channels(families.unet_channels(shapes), vae, shown, span)
     multiple = vae.multiple if vae else 8
     return replace(
-        found,
+        with_channels(found, shapes, vae),
         space=space(vae, found.family) if vae else None,
         native_size=families.native_size(found.family, found.prediction, multiple=multiple),
         size_multiple=multiple,
@@ -98,9 +95,8 @@ def _emitted(found: Found, header: Header, shown: str, span: Span | None, space:
     facts = autoencoders.vae_of_config(vae) if vae else None
     if unet is None or facts is None:
         raise MosaicError(errors.inputs.UnknownArchitecture(span, shown, names))
-    check_channels(families.unet_channels(header.shapes), facts, shown, span)
     return replace(
-        found,
+        with_channels(found, header.shapes, facts),
         space=space(facts, found.family),
         native_size=families.native_size(found.family, found.prediction, unet, facts.multiple),
         size_multiple=facts.multiple,
@@ -122,13 +118,22 @@ def _lacks(shapes: Shapes, vae: bool, tokenizer: bool) -> tuple[str, ...]:
     return tuple(name for name, there in held if not there)
 
 
-def check_channels(
-    channels: int | None, vae: autoencoders.VaeFacts | None, shown: str, span: Span | None
-) -> None:
-    """Refuse a denoiser that reads more than its latents (M814)."""
-    if channels is None or vae is None or channels == vae.latents:
-        return
-    raise MosaicError(errors.inputs.UnsupportedVariant(span, shown, channels, vae.latents))
+def with_channels(found: Found, shapes: Shapes, vae: autoencoders.VaeFacts | None) -> Found:
+    """What a denoiser reads beside its latents, if anything."""
+    reads, usual = denoisers.channels(shapes)
+    latents = vae.latents if vae else usual
+    if reads is None or latents is None or reads == latents:
+        return found
+    return replace(found, variant=denoisers.variant(reads, latents), channels=(reads, latents))
+
+
+def refuse_unrunnable(found: Found, shown: str, span: Span | None) -> None:
+    """Refuse what a plan cannot use by its path (M813, M814): no catalog says what it is to the rules."""
+    if found.kind is Kind.LORA and found.algorithm != "lora":
+        named = _SPELT.get(found.algorithm, found.algorithm)
+        raise MosaicError(errors.inputs.UnsupportedAdapter(span, shown, named))
+    if found.channels is not None:
+        raise MosaicError(errors.inputs.UnsupportedVariant(span, shown, *found.channels))
 
 
 def _trigger(told: Mapping[str, str]) -> str | None:

@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import Final
 
 from mosaic.compiler.weights import ldm
+from mosaic.compiler.weights.adapter_names import PRECEDENCE, role
 from mosaic.compiler.weights.names import Shape
 
 COMPONENTS: Final = ("unet", "text_encoder", "text_encoder_2")
@@ -59,18 +60,6 @@ class AdapterMatch:
     misshaped: tuple[str, ...]
 
 
-_ALGORITHMS: Final = (
-    ("dora", r"\.(dora_scale|lora_magnitude_vector)(\.|$)"),
-    ("loha", r"\.hada_[wt][12]"),
-    ("lokr", r"\.lokr_[wt][12]"),
-    ("oft", r"\.oft_(blocks|diag|R|r|s)(\.|$)"),
-    ("ia3", r"\.(on_input$|ia3_l)"),
-    ("glora", r"\.[ab][12]\.weight$"),
-    ("full", r"\.(diff|diff_b|w_norm|b_norm)$"),
-    ("lora", r"[._]lora[._](down|up|mid|A|B|linear_layer|embedding_[AB])([._]|$)"),
-)
-
-
 def algorithm(names: Mapping[str, Shape] | tuple[str, ...] | list[str]) -> str:
     """How an adapter encodes its deltas, told by the suffixes of its tensor names.
 
@@ -78,10 +67,8 @@ def algorithm(names: Mapping[str, Shape] | tuple[str, ...] | list[str]) -> str:
     LoRA with another encoding is named after the other one, because treating it as plain LoRA would give a
     wrong picture.
     """
-    for name, pattern in _ALGORITHMS:
-        if any(re.search(pattern, key) for key in names):
-            return name
-    return "unknown"
+    found = {told.algorithm for told in map(role, names) if told is not None}
+    return next((name for name in PRECEDENCE if name in found), "unknown")
 
 
 _FACTORS: Final[Mapping[str, str]] = MappingProxyType(
@@ -131,7 +118,7 @@ def match(
     """
     targets = _targets(modules)
     groups, unmatched = grouped(names)
-    stated = _Stated.read(metadata)
+    stated = Stated.read(metadata)
     pairs: list[Pair] = []
     misshaped: list[str] = []
     if any(key not in targets for key in groups):
@@ -190,7 +177,7 @@ def stated_alpha(metadata: Mapping[str, str], name: str, rank: int) -> float | N
     module = (found[0] if found else name).removeprefix("base_model.model.")
     if module.partition(".")[0] not in COMPONENTS:
         module = f"{'text_encoder' if _is_text(module) else 'unet'}.{module}"
-    return _Stated.read(metadata).alpha(module, rank)
+    return Stated.read(metadata).alpha(module, rank)
 
 
 def canonical(name: str) -> str:
@@ -284,13 +271,13 @@ def _shown(shape: Shape) -> str:
 
 
 @dataclass(frozen=True)
-class _Stated:
+class Stated:
     """What `lora_adapter_metadata` (diffusers' copy of PEFT's configuration) says of alpha."""
 
     config: Mapping[str, object]
 
     @classmethod
-    def read(cls, metadata: Mapping[str, str]) -> _Stated:
+    def read(cls, metadata: Mapping[str, str]) -> Stated:
         text = metadata.get("lora_adapter_metadata")
         if text is None:
             return cls({})
@@ -303,6 +290,8 @@ class _Stated:
     def alpha(self, target: str, rank: int) -> float | None:
         component, _, module = target.removesuffix(".weight").partition(".")
         value = self._of(component, "lora_alpha")
+        if value is None:
+            value = self._of(component, "alpha")  # PEFT's LoHa and LoKr
         pattern = self._of(component, "alpha_pattern")
         if isinstance(pattern, dict):
             # PEFT matches the end of the module's name.

@@ -6,15 +6,14 @@ decide, the answer is None, never a guess.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from mosaic.compiler.types import Family, Kind, Prediction
-from mosaic.compiler.weights import autoencoders, embeddings, ldm
-from mosaic.compiler.weights.adapter_keys import algorithm
+from mosaic.compiler.weights import autoencoders, denoisers, embeddings, ldm
+from mosaic.compiler.weights.adapters import Adapter, family_of, scan
 from mosaic.compiler.weights.names import Config, Shapes, has_any, inner_names
 
 _EMPTY: Final[Mapping[str, str]] = MappingProxyType({})
@@ -32,24 +31,27 @@ class Identity:
     family: str | None = None
     prediction: str | None = None
     layout: str = ""
+    adapter: Adapter | None = None
 
 
 def identify(shapes: Shapes, metadata: Mapping[str, str] = _EMPTY) -> Identity:
     """What a single file is. `kind` is None where its tensors are of no known kind of expert."""
-    if algorithm(shapes) != "unknown":
-        return Identity(Kind.LORA, lora_family(shapes))
-    if has_any(shapes, "controlnet_cond_embedding.", "control_model.", "input_hint_block."):
-        return Identity(Kind.CONTROL, _unet_family(inner_names(shapes, ("control_model.",))))
+    if is_control(shapes):
+        # A control LoRA calls its factors `down` and `up`; a ControlNet's file must not pass for an adapter.
+        return Identity(Kind.CONTROL, control_family(shapes))
+    adapter = scan(shapes)
+    if adapter.algorithm:
+        return Identity(Kind.LORA, family_of(adapter), adapter=adapter)
     if ldm.is_ldm(shapes):
         family = _single_file_family(shapes)
         return Identity(Kind.CHECKPOINT, family, prediction(family, shapes=shapes, metadata=metadata), "ldm")
-    if _is_unet(inner_names(shapes, ("unet.",))):
+    if denoisers.is_unet(inner_names(shapes, ("unet.",))):
         # Of a denoiser by itself, what it predicts was said by the model that it was taken from.
         stated = prediction(None, shapes=shapes, metadata=metadata)
         layout = "emitted" if has_any(shapes, "unet.") else "diffusers"
-        return Identity(Kind.CHECKPOINT, _unet_family(shapes), stated, layout)
-    if has_any(shapes, *_TRANSFORMERS):
-        family = _transformer_family(shapes)
+        return Identity(Kind.CHECKPOINT, denoisers.unet_family(shapes), stated, layout)
+    if denoisers.is_transformer(shapes):
+        family = denoisers.transformer_family(shapes)
         return Identity(Kind.CHECKPOINT, family, prediction(family), "")
     if autoencoders.is_vae(shapes):
         return Identity(Kind.VAE, layout="ldm" if autoencoders.vae_is_ldm(shapes) else "diffusers")
@@ -58,66 +60,36 @@ def identify(shapes: Shapes, metadata: Mapping[str, str] = _EMPTY) -> Identity:
     return Identity(None)
 
 
-_TRANSFORMERS: Final = (
-    "model.diffusion_model.joint_blocks.",
-    "model.diffusion_model.double_blocks.",
-    "joint_blocks.",
-    "double_blocks.",
-    "single_transformer_blocks.",
-    "transformer_blocks.0.attn.add_k_proj.",
+_CONTROLS: Final = (
+    "controlnet_cond_embedding.",
+    "controlnet_blocks.",
+    "controlnet_x_embedder.",
+    "control_model.",
+    "input_hint_block.",
 )
 
 
-def _is_unet(shapes: Shapes) -> bool:
-    return (
-        "conv_in.weight" in shapes and has_any(shapes, "down_blocks.") and has_any(shapes, "time_embedding.")
-    )
+def is_control(shapes: Shapes) -> bool:
+    """Whether tensors are those of a ControlNet (Zhang et al. 2023, arXiv:2302.05543) or a control LoRA."""
+    return "lora_controlnet" in shapes or has_any(shapes, *_CONTROLS)
 
 
-def _transformer_family(shapes: Shapes) -> str | None:
-    inner = inner_names(shapes, (ldm.UNET,))
-    if has_any(inner, "joint_blocks."):
-        return Family.SD3
-    if has_any(inner, "double_blocks.", "single_transformer_blocks."):
-        return Family.FLUX
-    return Family.SD3 if has_any(inner, "pos_embed.proj.") else None
+def control_family(shapes: Shapes) -> str | None:
+    """The family that a ControlNet steers, told like that of the denoiser it copies."""
+    if len(shape := shapes.get("controlnet_x_embedder.weight", ())) == 2:
+        return Family.FLUX if shape[0] == _FLUX_WIDTH else None
+    if has_any(shapes, "pos_embed_input.", "controlnet_blocks.") and has_any(shapes, "transformer_blocks."):
+        return Family.SD3 if len(shapes.get("pos_embed.proj.weight", ())) == 4 else None
+    return denoisers.unet_family(shapes)
+
+
+_FLUX_WIDTH: Final = 3072
 
 
 def _single_file_family(shapes: Shapes) -> str | None:
-    if has_any(shapes, *_TRANSFORMERS):
-        return _transformer_family(shapes)
-    names = ldm.to_diffusers(shapes)
-    return _unet_family({names[name]: shapes[name] for name in names if names[name].startswith("unet.")})
-
-
-_CROSS_KEY: Final = r"(?:^|\.)attn2\.to_k\.weight$"
-
-
-def _unet_family(shapes: Shapes) -> str | None:
-    """The family of a UNet, in diffusers' names with or without `unet.`.
-
-    Stable Diffusion 1 conditions on one CLIP encoder (width 768, smaller in tiny members); 2 on OpenCLIP
-    (1024); XL on two encoders (2048 together) and, like its refiner (1280), on size and crop through a
-    second embedding.
-    """
-    inner = inner_names(shapes, ("unet.",))
-    widths = sorted(
-        {shape[1] for name, shape in inner.items() if re.search(_CROSS_KEY, name) and len(shape) == 2}
-    )
-    if len(widths) != 1:
-        return None
-    (width,) = widths
-    if has_any(inner, "add_embedding.", "label_emb."):
-        return {2048: Family.SDXL, 1280: Family.SDXL_REFINER}.get(width)
-    return Family.SD2 if width == 1024 else Family.SD1
-
-
-def unet_channels(shapes: Shapes) -> int | None:
-    """How many channels a UNet reads (4 for a plain Stable Diffusion; 9 and 8 are inpainting and editing)."""
-    for name in ("unet.conv_in.weight", "conv_in.weight", f"{ldm.UNET}input_blocks.0.0.weight"):
-        if len(shape := shapes.get(name, ())) == 4:
-            return shape[1]
-    return None
+    if denoisers.is_transformer(shapes):
+        return denoisers.transformer_family(shapes)
+    return denoisers.unet_family(shapes)
 
 
 def prediction(
@@ -136,12 +108,28 @@ def prediction(
             return Prediction.FLOW
         # diffusers leaves out what equals its default, which is epsilon.
         return _STATED.get(str(scheduler.get("prediction_type", "epsilon")))
-    if "v_pred" in shapes:
+    names = shapes if isinstance(shapes, Mapping) else dict.fromkeys(shapes)
+    if "edm_mean" in names or "edm_vpred.sigma_max" in names:
+        return EDM
+    if "v_pred" in names:
         return Prediction.V
     stated = metadata.get("modelspec.prediction_type")
     if stated is not None:
         return _STATED.get(stated)
     return _USUAL.get(family or "")
+
+
+EDM: Final = "edm"
+"""What denoisers in the formulation of Karras et al. 2022 (arXiv:2206.00364) predict: Playground 2.5, CosXL."""
+
+
+def zero_snr(*, scheduler: Config | None = None, shapes: Iterable[str] = ()) -> bool | None:
+    """Whether the noise schedule ends in pure noise (Lin et al. 2023, arXiv:2305.08891): as a marker tensor or the
+    scheduler's configuration says, None where neither does."""
+    if any(name == "ztsnr" for name in shapes):
+        return True
+    stated = scheduler.get("rescale_betas_zero_snr") if scheduler else None
+    return stated if isinstance(stated, bool) else None
 
 
 _STATED: Final[Mapping[str, str]] = MappingProxyType(
@@ -180,42 +168,16 @@ def native_size(
     return (known, known) if known else None
 
 
-_CROSS_DOWN: Final = (
-    r"attn2[._](?:processor\.)?to_k(?:[._]lora)?[._]"
-    r"(?:lora_)?(?:linear_layer\.)?(?:down|A)(?:\.[^.]+)?\.weight$"
-)
-_DEEP_STAGE: Final = r"transformer_blocks[._]([2-9]|\d\d)[._]attn"
-_WIDTHS: Final[Mapping[int, str]] = MappingProxyType(
-    {768: Family.SD1, 1024: Family.SD2, 2048: Family.SDXL, 1280: Family.SDXL_REFINER}
-)
+def usual_prediction(family: str | None) -> str | None:
+    """What a family's denoisers predict where nothing says otherwise."""
+    return _USUAL.get(family or "")
 
 
-_FLUX_BLOCKS: Final = (
-    "lora_unet_double_blocks_",
-    "lora_unet_single_blocks_",
-    "transformer.single_transformer_blocks.",
-)
+def stated_prediction(text: str) -> str | None:
+    """What a metadata's word for a prediction means."""
+    return _STATED.get(text.strip().lower())
 
 
 def lora_family(shapes: Shapes) -> str | None:
-    """The family that an adapter is made for, or None where its shapes leave it open.
-
-    Told by the width of the text encoding that cross-attention reads, by stages that only one family has,
-    and by the blocks of the transformer families.
-    """
-    if has_any(shapes, *_FLUX_BLOCKS):
-        return Family.FLUX
-    if has_any(shapes, "lora_unet_joint_blocks_") or any(".add_k_proj." in name for name in shapes):
-        return Family.SD3
-    widths = sorted(
-        {shape[1] for name, shape in shapes.items() if len(shape) >= 2 and re.search(_CROSS_DOWN, name)}
-    )
-    if len(widths) == 1:
-        return _WIDTHS.get(widths[0])
-    if widths:
-        return None
-    if has_any(shapes, "lora_te2_", "text_encoder_2.") or any(
-        re.search(_DEEP_STAGE, name) and ("down_blocks" in name or "input_blocks" in name) for name in shapes
-    ):
-        return Family.SDXL
-    return None
+    """The family that an adapter is made for, or None where its tensors leave it open."""
+    return family_of(scan(shapes))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mosaic.compiler.types import Family, Kind, Prediction
-from mosaic.compiler.weights import adapter_keys, autoencoders, embeddings, families, ldm
+from mosaic.compiler.weights import adapter_keys, adapters, autoencoders, denoisers, embeddings, families, ldm
 from mosaic.compiler.weights.autoencoders import VaeFacts, latent_space
 from mosaic.compiler.weights.families import identify
 
@@ -56,18 +56,45 @@ def test_unets(family: Family | None, config: dict[str, object], prefix: str) ->
     assert (found.kind, found.family, found.layout) == (Kind.CHECKPOINT, family, layout)
 
 
+TINY_FLUX = {
+    "num_layers": 1,
+    "num_single_layers": 1,
+    "attention_head_dim": 8,
+    "num_attention_heads": 2,
+    "joint_attention_dim": 32,
+    "pooled_projection_dim": 32,
+    "axes_dims_rope": (2, 2, 4),
+}
+TINY_SD3 = {
+    "sample_size": 8,
+    "num_layers": 1,
+    "attention_head_dim": 8,
+    "num_attention_heads": 2,
+    "joint_attention_dim": 32,
+    "caption_projection_dim": 16,
+    "pooled_projection_dim": 32,
+}
+
+
 @pytest.mark.parametrize(
-    ("family", "names"),
+    ("family", "model", "config"),
     [
-        (Family.SD3, ["model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight"]),
-        (Family.FLUX, ["model.diffusion_model.double_blocks.0.img_attn.qkv.weight"]),
-        (Family.FLUX, ["double_blocks.0.img_attn.qkv.weight", "single_blocks.0.linear1.weight"]),
-        (Family.FLUX, ["single_transformer_blocks.0.attn.to_q.weight"]),
+        (Family.FLUX, "FluxTransformer2DModel", TINY_FLUX),
+        (Family.SD3, "SD3Transformer2DModel", TINY_SD3),
+        (
+            None,
+            "ChromaTransformer2DModel",
+            {**TINY_FLUX, "pooled_projection_dim": None, "approximator_num_channels": 8},
+        ),
+        (None, "AuraFlowTransformer2DModel", {"num_mmdit_layers": 1, "num_single_dit_layers": 1}),
     ],
 )
-def test_transformers(family: Family, names: list[str]) -> None:
-    found = identify(dict.fromkeys(names, (8, 8)))
-    assert (found.kind, found.family, found.prediction) == (Kind.CHECKPOINT, family, Prediction.FLOW)
+def test_transformers(family: Family | None, model: str, config: dict[str, object]) -> None:
+    with torch.device("meta"):
+        made = getattr(diffusers, model)(**{k: v for k, v in config.items() if v is not None})
+    found = identify({name: tuple(tensor.shape) for name, tensor in made.state_dict().items()})
+    expected = Prediction.FLOW if family else None
+    assert (found.kind, found.family, found.prediction) == (Kind.CHECKPOINT, family, expected)
 
 
 CROSS = "down_blocks.1.attentions.0.transformer_blocks.0.attn2"
@@ -98,14 +125,49 @@ def test_loras_by_the_width_that_cross_attention_reads(name: str, width: int) ->
             Family.SDXL,
             ["lora_unet_down_blocks_2_attentions_0_transformer_blocks_5_attn1_to_q.lora_down.weight"],
         ),
-        (Family.SDXL, ["lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_down.weight"]),
-        (Family.FLUX, ["lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight"]),
-        (Family.FLUX, ["transformer.single_transformer_blocks.0.attn.to_q.lora_A.weight"]),
-        (Family.SD3, ["transformer.transformer_blocks.0.attn.add_k_proj.lora_A.weight"]),
+        # Stable Diffusion 3 has a second CLIP encoder too.
+        (None, ["lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_down.weight"]),
+        (
+            Family.SDXL,
+            [
+                "lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_down.weight",
+                "lora_unet_input_blocks_4_1_transformer_blocks_0_attn1_to_q.lora_down.weight",
+            ],
+        ),
+        (None, ["lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight"]),
+        (None, ["transformer.single_transformer_blocks.0.attn.to_q.lora_A.weight"]),
+        (Family.SD3, ["lora_unet_joint_blocks_0_x_block_attn_qkv.lora_down.weight"]),
+        (None, ["transformer.transformer_blocks.0.attn.add_k_proj.lora_A.weight"]),
     ],
 )
 def test_loras_by_their_blocks_or_not_at_all(family: Family | None, names: list[str]) -> None:
     assert identify(dict.fromkeys(names, (4, 320))).family == family
+
+
+@pytest.mark.parametrize(
+    ("family", "width", "names"),
+    [
+        (Family.FLUX, 3072, ["lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight"]),
+        (Family.FLUX, 3072, ["transformer.single_transformer_blocks.0.attn.to_q.lora_A.weight"]),
+        # Flux has 38 single and 19 double blocks; HunyuanVideo, of the same width, 40 and 20.
+        (None, 3072, ["transformer.single_transformer_blocks.39.attn.to_q.lora_A.weight"]),
+        (None, 3072, ["lora_unet_double_blocks_19_img_attn_qkv.lora_down.weight"]),
+        # Qwen-Image has Flux's double blocks by name and width.
+        (None, 3072, ["transformer.transformer_blocks.0.attn.add_k_proj.lora_A.weight"]),
+        (
+            None,
+            3072,
+            [f"transformer.transformer_blocks.0.{name}.lora_A.weight" for name in ("attn.to_q", "img_mod.1")],
+        ),
+        (Family.SD3, 1536, ["transformer.transformer_blocks.0.attn.add_k_proj.lora_A.weight"]),
+        (Family.SD3, 2432, ["transformer.transformer_blocks.30.attn.to_q.lora_A.weight"]),
+        (None, 2048, ["transformer.transformer_blocks.0.attn2.to_k.lora_A.weight"]),
+    ],
+)
+def test_loras_of_transformers_by_width_and_depth(
+    family: Family | None, width: int, names: list[str]
+) -> None:
+    assert identify(dict.fromkeys(names, (4, width))).family == family
 
 
 @pytest.mark.parametrize(
@@ -296,7 +358,8 @@ def test_strange_names_and_shapes_are_answered(names: Shapes, modules: Shapes) -
     found = identify(names)
     assert found.kind is None or isinstance(found.kind, Kind)
     autoencoders.vae_of_shapes(names)
-    families.unet_channels(names)
+    denoisers.channels(names)
+    adapters.adapter_facts(adapters.scan(names), None)
     ldm.components(names)
     met = adapter_keys.match(names, modules)
     in_pairs = [name for pair in met.pairs for name in (pair.down, pair.up, pair.alpha, pair.mid) if name]
