@@ -1,8 +1,8 @@
 """How well interference foretells what two adapters lose in a plain sum, over the zoo, and how long it takes.
 
 `--score FILE` draws pictures with every pair of the zoo's LoRAs at strength one and keeps in FILE the share that
-shows what both stand for (minutes); `--table FILE` prints those figures beside the measures. Without either it
-prints the time that measuring takes.
+shows what both stand for (minutes); `--table FILE` prints those figures beside the measures; `--write` puts the
+measures of all pairs into the zoo's index. Without any of them it prints how long measuring takes.
 """
 
 from __future__ import annotations
@@ -10,10 +10,14 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mosaic.catalog.edges import RELATION, to_json
+from mosaic.catalog.interference import interference
 from mosaic.stdlib import zoo
 from mosaic.stdlib.zoo import world
 from mosaic.stdlib.zoo.score import TESTS, Test, Trial, every, held_out, run_trial, styled
@@ -74,14 +78,89 @@ def score(out: Path, prompts: int) -> None:
         print(*names, {test: value["share"] for test, value in scores.items()}, flush=True)
 
 
+def table(scored: Path) -> None:
+    """Print measures beside what pictures showed, as Markdown. `alone` is the product of both single shares."""
+    rows = {tuple(row["ids"]): row["scores"] for row in json.loads(scored.read_text())}
+    print("| pair | cosine | overlap | by chance | conflict | each alone | both in the sum |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    paths = adapters()
+    for pair in sorted(itertools.combinations(paths, 2), key=lambda pair: rows[pair]["all"]["share"]):
+        found = interference(*(paths[id] for id in pair))
+        assert found is not None
+        names = " + ".join(id.removeprefix("zoo/") for id in pair)
+        alone = " / ".join(f"{rows[(id,)]['all']['share']:.2f}" for id in pair)
+        both = rows[pair]["all"]
+        print(
+            f"| {names} | {found.cosine:+.3f} | {found.overlap:.3f} | {found.overlap / found.chance:.2f} × "
+            f"| {found.conflict:.2f} | {alone} | {both['share']:.2f} [{both['low']:.2f}, {both['high']:.2f}] |"
+        )
+
+
+def write() -> None:
+    """Put the measures of every pair into the zoo's index."""
+    path = zoo.root() / "index.json"
+    index = json.loads(path.read_text())
+    found = {pair: interference(*pair) for pair in itertools.combinations(adapters().values(), 2)}
+    ids = {path: id for id, path in adapters().items()}
+    edges = [
+        {"relation": RELATION, "first": ids[first], "second": ids[second], "value": to_json(value)}
+        for (first, second), value in found.items()
+        if value is not None
+    ]
+    training = index.pop("training")  # stays the last
+    temporary = path.with_suffix(".new")
+    temporary.write_text(json.dumps({**index, "edges": edges, "training": training}, indent=1) + "\n")
+    temporary.replace(path)
+
+
+def times() -> None:
+    """Print how long a pair takes: the zoo's, and two of an SDXL adapter's size at rank 32."""
+    paths = list(adapters().values())
+    print(f"{'zoo, rank 8, 72 modules, 2 × 0.5 MB':<44}{_taken(paths[0], paths[1]):>8.1f} ms")
+    with tempfile.TemporaryDirectory() as folder:
+        made = [_large(Path(folder) / f"{seed}.safetensors", seed) for seed in (1, 2)]
+        size = made[0].stat().st_size / 1e6
+        print(f"{f'SDXL-like, rank 32, 722 modules, 2 × {size:.0f} MB':<44}{_taken(*made):>8.1f} ms")
+
+
+def _taken(first: Path, second: Path) -> float:
+    interference(first, second)
+    started = time.perf_counter()
+    interference(first, second)
+    return 1000 * (time.perf_counter() - started)
+
+
+def _large(path: Path, seed: int) -> Path:
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    random = np.random.default_rng(seed)
+    tensors = {}
+    for number in range(722):
+        wide, out = ((640, 640), (1280, 1280), (2048, 1280), (1280, 5120))[number % 4]
+        name = f"unet.blocks.{number}.to_q.lora"
+        tensors[f"{name}.down.weight"] = random.normal(size=(32, wide)).astype(np.float16)
+        tensors[f"{name}.up.weight"] = random.normal(size=(out, 32)).astype(np.float16)
+    save_file(tensors, path)
+    return path
+
+
 def main() -> None:
     """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench_interference", description=__doc__)
     parser.add_argument("--score", type=Path, help="draw pictures and write what was read from them")
     parser.add_argument("--prompts", type=int, default=PROMPTS)
+    parser.add_argument("--table", type=Path, help="print what was scored beside the measures")
+    parser.add_argument("--write", action="store_true", help="put the measures into the zoo's index")
     chosen = parser.parse_args()
     if chosen.score:
         score(chosen.score, chosen.prompts)
+    if chosen.table:
+        table(chosen.table)
+    if chosen.write:
+        write()
+    if not (chosen.score or chosen.table or chosen.write):
+        times()
 
 
 if __name__ == "__main__":

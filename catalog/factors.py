@@ -129,7 +129,8 @@ def _decoded(dtype: str, data: bytes) -> Array:
         case "F8_E5M2":
             return (np.frombuffer(data, "u1").astype("<u2") << 8).view("<f2").astype(np.float64)
         case "F8_E4M3":
-            return _e4m3()[np.frombuffer(data, "u1")]
+            numbers: Array = _e4m3()[np.frombuffer(data, "u1")]
+            return numbers
         case _:
             raise NoFactors(dtype)
 

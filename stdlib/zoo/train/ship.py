@@ -169,10 +169,32 @@ def run(job: Job) -> None:
         path.chmod(0o644)
     stages = job.work / "stages.json"
     training = json.loads(stages.read_text()) if stages.exists() else {}
-    index = {"version": 1, "experts": experts, "bridges": _bridges(job, root, models), "training": training}
+    index = {
+        "version": 1,
+        "experts": experts,
+        "bridges": _bridges(job, root, models),
+        "edges": _edges(root / "index.json", experts),
+        "training": training,
+    }
     (root / "index.json").write_text(json.dumps(index, indent=1) + "\n")
     size = sum(path.stat().st_size for path in models.rglob("*") if path.is_file())
     print(f"shipped {len(experts)} experts, {size / 1e6:.2f} MB", flush=True)
+
+
+def _edges(path: Path, experts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The edges of the index before, between experts whose files are the same still.
+
+    They are computed by the catalog, which this room does not know: `python -m benchmarks.bench_interference --write`.
+    """
+    if not path.exists():
+        return []
+    before = json.loads(path.read_text())
+    kept = {
+        expert["id"]
+        for expert in experts
+        if any(expert["files"] == old["files"] for old in before["experts"])
+    }
+    return [edge for edge in before.get("edges", []) if {edge["first"], edge["second"]} <= kept]
 
 
 def _bridges(job: Job, root: Path, models: Path) -> list[dict[str, Any]]:
