@@ -59,10 +59,14 @@ def test_parses_and_formats_to_itself(path: Path) -> None:
     assert format_file(file) == source.text
 
 
+# Two styles at once lose in the picture what the warning says; these examples are there to show it.
+WARNED = {"alley": ["M430"], "two_styles": ["M430"]}
+
+
 @pytest.mark.parametrize("path", TEXTS, ids=_name)
 def test_checks_clean(path: Path, project: Project) -> None:
     found = project.check(read(path.relative_to(ROOT)))
-    assert [d for d in found if d.severity is not Severity.NOTE] == []
+    assert [d.code for d in found if d.severity is not Severity.NOTE] == WARNED.get(path.stem, [])
 
 
 @pytest.mark.parametrize("path", PLANS, ids=_name)
