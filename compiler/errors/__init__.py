@@ -11,11 +11,15 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mosaic.compiler.errors import catalog as catalog
     from mosaic.compiler.errors import compatibility as compatibility
     from mosaic.compiler.errors import face as face
     from mosaic.compiler.errors import inputs as inputs
+    from mosaic.compiler.errors import integrity as integrity
+    from mosaic.compiler.errors import interference as interference
     from mosaic.compiler.errors import names as names
     from mosaic.compiler.errors import plans as plans
+    from mosaic.compiler.errors import reading as reading
     from mosaic.compiler.errors import runtime as runtime
     from mosaic.compiler.errors import syntax as syntax
     from mosaic.compiler.errors import types as types

@@ -18,6 +18,8 @@ from mosaic.compiler.rules.families import families
 from mosaic.compiler.rules.fused_operands import fused_operands
 from mosaic.compiler.rules.half_done import half_done
 from mosaic.compiler.rules.infixes import infixes
+from mosaic.compiler.rules.integrity import integrity
+from mosaic.compiler.rules.interference import interference
 from mosaic.compiler.rules.latent_spaces import latent_spaces
 from mosaic.compiler.rules.outputs import outputs
 from mosaic.compiler.rules.predictions import predictions
@@ -29,6 +31,7 @@ from mosaic.compiler.rules.whole_bases import whole_bases
 Rule = Callable[[Graph, Context], Iterator[Diagnostic]]
 
 RULES: tuple[Rule, ...] = (
+    integrity,
     engine_families,
     families,
     predictions,
@@ -37,6 +40,7 @@ RULES: tuple[Rule, ...] = (
     coverage,
     fused_operands,
     infixes,
+    interference,
     tokens,
     prompts,
     half_done,

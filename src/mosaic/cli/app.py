@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mosaic.cli import check, explain, fmt, grammar, plan, recover, run
+from mosaic.cli import check, explain, fmt, grammar, lock, plan, recover, run, verify
 
 app = typer.Typer(
     name="mosaic",
@@ -20,6 +20,8 @@ app.command("check")(check.check)
 app.command("fmt")(fmt.fmt)
 app.command("plan")(plan.plan)
 app.command("run")(run.run)
+app.command("lock")(lock.lock)
+app.command("verify")(verify.verify)
 app.command("explain")(explain.explain)
 app.command("grammar")(grammar.grammar)
 app.command("recover")(recover.recover)

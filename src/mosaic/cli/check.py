@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mosaic.cli.checking import Format, check_paths
-from mosaic.cli.options import CATALOG
+from mosaic.cli.options import CATALOG, FROZEN, LOCKED
 
 
 def check(
@@ -17,6 +17,8 @@ def check(
     ],
     format: Annotated[Format, typer.Option("--format", help="How diagnostics are printed.")] = Format.TEXT,
     catalog: Annotated[Path | None, CATALOG] = None,
+    locked: Annotated[bool, LOCKED] = False,
+    frozen: Annotated[bool, FROZEN] = False,
 ) -> None:
     """Report every mistake of plans: 0 none, 1 errors found, 2 something could not be read."""
-    check_paths(paths, format, catalog)
+    check_paths(paths, format, catalog, locked, frozen)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from mosaic.cli import console
 from mosaic.cli.console import guarded
+from mosaic.cli.opening import open_project
 from mosaic.cli.sources import gather
 from mosaic.compiler.diagnostic import Diagnostic, Severity
-from mosaic.project import Project
 
 if TYPE_CHECKING:
     from mosaic.catalog.library import Library
@@ -25,11 +25,17 @@ class Format(StrEnum):
 
 
 @guarded
-def check_paths(paths: Sequence[str], format: Format, catalog: Path | None = None) -> None:
+def check_paths(
+    paths: Sequence[str],
+    format: Format,
+    catalog: Path | None = None,
+    locked: bool = False,
+    frozen: bool = False,
+) -> None:
     """Check files and folders, print what is wrong and end with the exit code that it asks for."""
     gathered = gather(paths)
     found = list(gathered.diagnostics)
-    project = Project(catalog)
+    project = open_project(catalog, locked=locked, frozen=frozen)
     for source in gathered.files:
         found.extend(project.check(source))
     # Two plans that use one broken library report its mistakes once.

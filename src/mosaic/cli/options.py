@@ -10,3 +10,7 @@ CATALOG = typer.Option(
     help="A catalog's file or a snapshot's folder [default: $MOSAIC_CATALOG, else the user's own].",
     show_default=False,
 )
+
+LOCKED = typer.Option("--locked", help="Fail if mosaic.lock would change.")
+
+FROZEN = typer.Option("--frozen", help="Compile from mosaic.lock as it is; no catalog is needed.")

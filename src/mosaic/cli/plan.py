@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mosaic.cli.console import guarded
-from mosaic.cli.options import CATALOG
+from mosaic.cli.options import CATALOG, FROZEN, LOCKED
 
 if TYPE_CHECKING:
     from mosaic.compiler.passes.choose_operators import Choice
@@ -36,6 +36,8 @@ def plan(
         Stage | None, typer.Option("--emit", help="Print the graph that the program was made from.")
     ] = None,
     catalog: Annotated[Path | None, CATALOG] = None,
+    locked: Annotated[bool, LOCKED] = False,
+    frozen: Annotated[bool, FROZEN] = False,
     name: Annotated[
         str, typer.Option("--plan", metavar="NAME", help="One plan of a file that holds several.")
     ] = "",
@@ -45,12 +47,12 @@ def plan(
 ) -> None:
     """Compile plans and show what would run: experts, steps, choices, digest."""
     from mosaic.cli import console, session
+    from mosaic.cli.opening import open_project
     from mosaic.cli.sources import read_one
     from mosaic.cli.sweep import sweep
     from mosaic.compiler.diagnostic import MosaicError
     from mosaic.compiler.errors.face import SeveralPlans
     from mosaic.compiler.ir.text import print_graph
-    from mosaic.project import Project
     from mosaic.runtime.writing import write
 
     source = read_one(path)
@@ -58,7 +60,8 @@ def plan(
     if wanted.open_axes:
         raise typer.BadParameter("one value each; sweeps are for `mosaic run`", param_hint="--set")
     (cell,) = wanted
-    compiled = Project(catalog).compile(source, plan=name or None, parameters=cell.parameters)
+    project = open_project(catalog, locked=locked, frozen=frozen)
+    compiled = project.compile(source, plan=name or None, parameters=cell.parameters)
     programs = compiled.programs
     if (output or json_output) and len(programs) != 1:
         raise MosaicError(SeveralPlans(None, path, tuple(program.source.plan for program in programs)))

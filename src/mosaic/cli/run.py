@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mosaic.cli.console import guarded
-from mosaic.cli.options import CATALOG
+from mosaic.cli.options import CATALOG, FROZEN, LOCKED
 
 
 class Device(StrEnum):
@@ -51,6 +51,8 @@ def run(
         Path | None, typer.Option("--report", metavar="DIR", help="Write report.html and report.json here.")
     ] = None,
     catalog: Annotated[Path | None, CATALOG] = None,
+    locked: Annotated[bool, LOCKED] = False,
+    frozen: Annotated[bool, FROZEN] = False,
     name: Annotated[
         str, typer.Option("--plan", metavar="NAME", help="One plan of a file that holds several.")
     ] = "",
@@ -62,10 +64,14 @@ def run(
 ) -> None:
     """Run plans and write what they emit. The same program gives the same bytes on the same machine."""
     from mosaic.cli import console, session
+    from mosaic.cli.opening import open_project
     from mosaic.cli.progress import progress
-    from mosaic.project import Project, engine
+    from mosaic.project import engine
 
-    jobs = session.jobs(Project(catalog), path, name or None, settings or ())
+    if path.endswith(session.PROGRAM) and (locked or frozen):
+        raise typer.BadParameter("a compiled program is closed: it needs no lock")
+    project = open_project(catalog, locked=locked, frozen=frozen)
+    jobs = session.jobs(project, path, name or None, settings or ())
     console.show(jobs.notes, to_stderr=True)
     with progress() as bars:
         worker = engine(device=device.value, dtype=dtype.value, progress=bars, beside=jobs.beside)
