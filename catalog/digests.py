@@ -14,11 +14,17 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from mosaic.catalog.identity import Identity
+    from mosaic.compiler.weights.header import Header
 
 _CHUNK: Final = 1 << 20
 _SMALL: Final = 1 << 16
 """Files below this many bytes are hashed faster than a cache is read."""
+_LARGE: Final = 1 << 22
+"""Files below this many bytes are hashed four ways in some milliseconds; above, all their digests are kept."""
 _SETTLED_NS: Final = 2_000_000_000
 """Younger files may change again within the file system's clock tick, unnoticed; their digests are not
 kept.
@@ -46,12 +52,52 @@ class Digests:
         known = self._load()
         if key in known and known[key][0] == state:
             return known[key][1]
-        digest = _digest(path)
-        # A file that was written to meanwhile has another state now; its digest is of no moment.
-        settled = time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) > _SETTLED_NS
-        if settled and _state(path.stat()) == state:
+        identity = self._recall(key, state) if stat.st_size >= _LARGE else None
+        digest = identity.sha256 if identity is not None else _digest(path)
+        if _settled(stat) and _state(path.stat()) == state:
             self._keep(key, state, digest)
         return digest
+
+    def identity(self, path: Path, header: Header | None) -> Identity:
+        """Every digest of a file, whose `header` is given where it is a safetensors file. Raises OSError.
+
+        Those of large files are kept, each in a file of its own: many processes fill a catalog at once.
+        """
+        from mosaic.catalog.identity import identify_file  # `mosaic check` needs one digest only
+
+        stat = path.stat()
+        if stat.st_size < _LARGE:
+            return identify_file(path, header)
+        state, key = _state(stat), os.path.realpath(path)
+        known = self._recall(key, state)
+        if known is not None and bool(known.tensors_sha256) == (header is not None):
+            return known
+        identity = identify_file(path, header)
+        if _settled(stat) and _state(path.stat()) == state:
+            content = {"version": _VERSION, "path": key, "state": state, "digests": identity.__dict__}
+            with suppress(OSError):
+                _write(self._place(key), json.dumps(content).encode())
+        return identity
+
+    def _recall(self, key: str, state: State) -> Identity | None:
+        from mosaic.catalog.identity import Identity
+
+        try:
+            content = json.loads(self._place(key).read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return None
+        if not isinstance(content, dict) or content.get("version") != _VERSION or content.get("path") != key:
+            return None
+        digests = content.get("digests")
+        if content.get("state") != state or not isinstance(digests, dict):
+            return None
+        if digests.keys() != _DIGESTS or not all(_is_digest(digest) for digest in digests.values()):
+            return None
+        return Identity(**digests) if digests["sha256"] and digests["blake3"] else None
+
+    def _place(self, key: str) -> Path:
+        name = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+        return self._store.parent / "identities" / name[:2] / f"{name[2:34]}.json"
 
     def _load(self) -> dict[str, tuple[State, str]]:
         if self._known is None:
@@ -89,6 +135,20 @@ def _digest(path: Path) -> str:
 def _state(stat: os.stat_result) -> State:
     # The change time cannot be set by a user, so a file with a forged modification time is still noticed.
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev]
+
+
+def _settled(stat: os.stat_result) -> bool:
+    # A file that was written to meanwhile has another state now; its digest is of no moment.
+    return time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) > _SETTLED_NS
+
+
+_DIGESTS: Final = {"sha256", "blake3", "autov3", "tensors_sha256"}
+
+
+def _is_digest(text: object) -> bool:
+    return text == "" or (
+        isinstance(text, str) and len(text) == 64 and all(char in "0123456789abcdef" for char in text)
+    )
 
 
 def _read(store: Path) -> dict[str, tuple[State, str]]:

@@ -213,6 +213,14 @@ class Folder:
         return (Part(role, name, path),) if path.is_file() else ()
 
 
+def is_component(path: Path) -> bool:
+    """Whether a folder is one component of a model, with its configuration. Raises OSError."""
+    if not (path / "config.json").is_file():
+        return False
+    names = (entry.name for entry in path.iterdir())
+    return any(name.startswith(_WEIGHTS) and name.endswith((".safetensors", *PICKLES)) for name in names)
+
+
 def _choose(names: list[str]) -> list[str]:
     """The weights to load among a component's files: full precision before fp16, one file before shards."""
     for stem in _WEIGHTS:

@@ -70,11 +70,11 @@ def transformer_family(shapes: Shapes) -> str | None:
         return Family.SD3
     if has_any(inner, *_OTHERS):
         return None
-    if _FLUX <= inner.keys() and len(inner["img_in.weight"]) == 2:
+    if inner.keys() >= _FLUX and len(inner["img_in.weight"]) == 2:
         return Family.FLUX
-    if _FLUX_DIFFUSERS <= inner.keys():
+    if inner.keys() >= _FLUX_DIFFUSERS:
         return Family.FLUX
-    if _SD3_DIFFUSERS <= inner.keys() and not has_any(inner, "single_transformer_blocks."):
+    if inner.keys() >= _SD3_DIFFUSERS and not has_any(inner, "single_transformer_blocks."):
         return Family.SD3
     return None
 

@@ -82,6 +82,14 @@ class Header:
         return {name: tensor.shape for name, tensor in self.tensors.items()}
 
 
+def numbers(header: Header) -> dict[str, int]:
+    """How many numbers of each format a file's tensors have."""
+    counts: dict[str, int] = {}
+    for tensor in header.tensors.values():
+        counts[tensor.dtype] = counts.get(tensor.dtype, 0) + tensor.end - tensor.start
+    return {dtype: 8 * size // _BITS[dtype] for dtype, size in counts.items()}
+
+
 def header_size(start: bytes, file_size: int) -> int:
     """How many bytes from the beginning of the file the header takes, told by the file's first 8 bytes.
 

@@ -1,0 +1,88 @@
+"""The files of an expert as the catalog keeps them: digests, state on disk, signatures, small texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mosaic.catalog.digests import Digests
+from mosaic.catalog.found import Part, read_text
+from mosaic.catalog.headers import Headers
+from mosaic.catalog.identity import Identity
+from mosaic.catalog.record import FileState, Signature, StoredFile
+from mosaic.compiler.facts import FileFact
+from mosaic.compiler.weights.header import Header
+
+PEFT: Final = "lora_adapter_metadata"
+"""Where diffusers writes PEFT's configuration into a file's metadata; coverage and scales need it."""
+
+_TEXTS: Final = ("config", "scheduler", "tokenizer")
+_LARGEST_TEXT: Final = 16_000_000
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A safetensors file of an expert."""
+
+    part: Part
+    header: Header
+
+
+class Files:
+    """Reads the files of one expert; each is hashed once."""
+
+    def __init__(self, shown: str, headers: Headers, digests: Digests) -> None:
+        self._shown, self._headers, self._digests = shown, headers, digests
+        self._identities: dict[Path, Identity] = {}
+
+    def weights(self, parts: Iterable[Part]) -> tuple[Weights, ...]:
+        """The safetensors files among the parts. Raises MosaicError."""
+        return tuple(Weights(part, self._header(part)) for part in parts if _is_weights(part))
+
+    def identity(self, path: Path, header: Header | None) -> Identity:
+        """Raises OSError."""
+        if path not in self._identities:
+            self._identities[path] = self._digests.identity(path, header)
+        return self._identities[path]
+
+    def stored(self, part: Part, signature: str) -> StoredFile:
+        """Raises MosaicError, OSError."""
+        stat = part.path.stat()
+        state = FileState(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev)
+        identity = self.identity(part.path, self._header(part) if _is_weights(part) else None)
+        fact = FileFact(
+            role=part.role,
+            sha256=identity.sha256,
+            size=stat.st_size,
+            location=str(part.path.absolute()),
+            name=part.name,
+            tensors_sha256=identity.tensors_sha256,
+            blake3=identity.blake3,
+            autov3=identity.autov3,
+        )
+        return StoredFile(fact, signature, state)
+
+    def _header(self, part: Part) -> Header:
+        return self._headers.read(part.path, self._shown if part.path.name in self._shown else str(part.path))
+
+
+def _is_weights(part: Part) -> bool:
+    return part.path.name.lower().endswith(".safetensors")
+
+
+def signature_of(header: Header) -> Signature:
+    """The names, dtypes and shapes of a file's tensors."""
+    tensors = tuple((name, tensor.dtype, tensor.shape) for name, tensor in sorted(header.tensors.items()))
+    stated = header.metadata.get(PEFT)
+    return Signature(tensors, ((PEFT, stated),) if stated is not None else ())
+
+
+def texts_of(parts: Iterable[Part], files: Iterable[StoredFile]) -> dict[str, str]:
+    """The configurations and tokenizers among the files, by their SHA-256. Raises MosaicError."""
+    return {
+        file.fact.sha256: read_text(part.path, str(part.path), None)
+        for part, file in zip(parts, files, strict=True)
+        if part.role in _TEXTS and file.fact.size <= _LARGEST_TEXT and not _is_weights(part)
+    }
