@@ -23,11 +23,12 @@ from mosaic.compiler import errors
 from mosaic.compiler.check.file import Checked, check_file
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic, Severity, Sink
+from mosaic.compiler.ir.finds import Find
 from mosaic.compiler.ir.graph import Graph
 from mosaic.compiler.near import nearest
 from mosaic.compiler.passes import OPTIMISE, RESOLVE, Pass, run_passes
 from mosaic.compiler.passes.choose_operators import Choice, choose
-from mosaic.compiler.passes.inline_fragments import inline_fragments
+from mosaic.compiler.passes.resolve_finds import finds
 from mosaic.compiler.rules import run_rules
 from mosaic.compiler.source import SourceFile
 from mosaic.compiler.syntax.parse import parse
@@ -44,6 +45,7 @@ class Compiled:
     programs: tuple[Program, ...] = ()
     graphs: tuple[Graph, ...] = ()
     choices: Mapping[str, tuple[Choice, ...]] = field(default_factory=dict)
+    finds: Mapping[str, tuple[Find, ...]] = field(default_factory=dict)
 
     @property
     def has_errors(self) -> bool:
@@ -71,8 +73,11 @@ def compile(
     from mosaic.compiler.lower import lower
 
     graphs = tuple(run_passes(graph, context, passes) for graph in judged.resolved)
-    programs = tuple(lower(graph, context, _source(source, graph, judged.checked)) for graph in graphs)
-    return Compiled(tuple(judged.sink), programs, graphs, judged.choices)
+    told = {graph.name: finds(graph) for graph in judged.resolved}
+    programs = tuple(
+        lower(graph, context, _source(source, graph, judged.checked, told[graph.name])) for graph in graphs
+    )
+    return Compiled(tuple(judged.sink), programs, graphs, judged.choices, told)
 
 
 def check(source: SourceFile, context: Context) -> tuple[Diagnostic, ...]:
@@ -104,8 +109,9 @@ def _judge(
     choices = {}
     for graph in checked.graphs:
         held = replace(context, pins=context.pins.of(graph.name)) if context.pins else context
-        graph_choices = _choices(graph, held)
-        graph = run_passes(graph, held, RESOLVE)
+        graph = run_passes(graph, held, RESOLVE[:-1])
+        graph_choices = tuple(choose(node, held) for node in graph.nodes() if node.op == "fuse")
+        graph = run_passes(graph, held, RESOLVE[-1:])
         run_rules(graph, held, sink)
         if plan in (None, graph.name):
             resolved.append(graph)
@@ -113,18 +119,18 @@ def _judge(
     return _Judged(sink, checked, tuple(resolved), choices)
 
 
-def _choices(graph: Graph, context: Context) -> tuple[Choice, ...]:
-    inlined = inline_fragments(graph, context)
-    return tuple(choose(node, context) for node in inlined.nodes() if node.op == "fuse")
-
-
-def _source(source: SourceFile, graph: Graph, checked: Checked) -> Source:
+def _source(source: SourceFile, graph: Graph, checked: Checked, told: tuple[Find, ...]) -> Source:
     from mosaic.compiler.program import Source
 
+    # A parameter that looks an expert up is the expert that was found: so a picture can be made again.
+    found = {f'find({find.kind}, "{find.words}")': find.chosen for find in told}
     return Source(
         name=source.name,
         plan=graph.name,
         text=source.text,
-        parameters=dict(checked.parameters),
+        parameters={
+            name: found.get(value, value) if isinstance(value, str) else value
+            for name, value in checked.parameters.items()
+        },
         libraries=dict(checked.libraries),
     )

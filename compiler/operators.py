@@ -64,18 +64,28 @@ class Operator:
     doc: str
     owner: str
     kernel: Callable[..., Any] = field(compare=False, repr=False)
+    algorithms: tuple[str, ...] = (
+        "lora",
+    )  # of the adapters that it can take, as `AdapterFacts.algorithm` names them
 
 
 _KINDS = {int: Kind.INT, float: Kind.NUMBER, bool: Kind.FLAG, str: Kind.TEXT}
 
 
 def operator(
-    *, acts: Acts, accepts: Iterable[Kind], laws: Iterable[Law] = (), evaluations: str = "1", version: int = 1
+    *,
+    acts: Acts,
+    accepts: Iterable[Kind],
+    laws: Iterable[Law] = (),
+    evaluations: str = "1",
+    version: int = 1,
+    algorithms: Iterable[str] = ("lora",),
 ) -> Callable[[Callable[..., Any]], Operator]:
     """Declare a function to be a fusion operator.
 
     `evaluations` says how many denoiser calls a step costs (`1`, `experts`, `models`). `version` must be raised
-    whenever the result of the kernel changes: it is part of every program's digest.
+    whenever the result of the kernel changes: it is part of every program's digest. `algorithms` are the encodings of
+    adapters (`lora`, `dora`, `loha`, `lokr`…) whose deltas the runtime can hand to the kernel.
 
     Raises TypeError where a setting's annotation is none of int, float, bool, str.
     """
@@ -94,6 +104,7 @@ def operator(
             doc=inspect.getdoc(kernel) or "",
             owner=kernel.__module__,
             kernel=kernel,
+            algorithms=tuple(algorithms),
         )
 
     return declare

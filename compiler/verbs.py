@@ -23,6 +23,7 @@ class Parameter:
     low: float | None = None
     high: float | None = None
     low_open: bool = False
+    shown: str = ""  # what stands in the manual for its kind, where that is none of the language's
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Verb:
     example: str
     variadic: tuple[Kind, ...] = ()
     available: bool = True
+    shown: str = ""  # what stands in the manual for its result, where arguments decide it
 
     def parameter(self, name: str) -> Parameter | None:
         """A parameter by name."""
@@ -76,16 +78,23 @@ _UNTIL = Parameter(
 )
 
 
-def _expert(kind: Kind, doc: str, example: str, available: bool = True) -> Verb:
+def _expert(kind: Kind, doc: str, example: str, *more: Parameter, available: bool = True) -> Verb:
     what = Parameter(
         "id", (Kind.TEXT,), "Catalog id, `sha256:…` or `./path`.", required=True, positional=True
     )
-    return Verb(kind.value, (what,), kind, doc, example, available=available)
+    return Verb(kind.value, (what, *more), kind, doc, example, available=available)
 
 
 _TABLE = (
     _expert(Kind.CHECKPOINT, "A whole model: denoiser, text encoder, VAE.", 'checkpoint("zoo/base")'),
-    _expert(Kind.LORA, "Low-rank deltas to a model's weights (Hu et al. 2021).", 'lora("zoo/neon")'),
+    _expert(
+        Kind.LORA,
+        "Low-rank deltas to a model's weights (Hu et al. 2021).",
+        'lora("zoo/neon")',
+        Parameter(
+            "partial", (Kind.FLAG,), "Load what fits the base and leave the rest out; false unless given."
+        ),
+    ),
     _expert(
         Kind.EMBEDDING, "A learned token, by textual inversion (Gal et al. 2022).", 'embedding("zoo/samurai")'
     ),
@@ -94,19 +103,28 @@ _TABLE = (
     Verb(
         "find",
         (
-            Parameter("kind", (Kind.TEXT,), "What to look for.", required=True, positional=True),
+            Parameter(
+                "kind",
+                (),
+                "What to look for, as a bare word: checkpoint, lora, embedding or vae.",
+                required=True,
+                positional=True,
+                shown="kind",
+            ),
             Parameter("words", (Kind.TEXT,), "What it should be able to do.", required=True, positional=True),
         ),
         Kind.LORA,
-        "The catalog's best match by measured capability.",
+        "The catalog's best match for some words: by its words and triggers, weighed by what was measured, among the "
+        "experts that fit the base it is fused into and that the policy allows. `mosaic plan` says what was chosen and "
+        "why; a lock holds the choice.",
         'find(lora, "soft watercolour")',
-        available=False,
+        shown="kind",
     ),
     Verb(
         "fuse",
         (
             Parameter("base", (Kind.MODEL,), "The model to build on.", required=True, positional=True),
-            Parameter("via", (), "The operator; chosen by the compiler unless given."),
+            Parameter("via", (), "The operator; chosen by the compiler unless given.", shown="operator"),
         ),
         Kind.MODEL,
         "Compose a base with experts. Strengths are written `expert * 0.8`, 1 unless given.",
@@ -276,4 +294,6 @@ POLICY_KEYS: Mapping[str, tuple[str, ...] | Kind] = {
     "revenue": Kind.NUMBER,
     "rating": ("general", "mature", "any"),
     "credit": Kind.FLAG,
+    "territory": Kind.TEXT,
+    "unknown": ("deny", "warn"),
 }

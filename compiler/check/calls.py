@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable as Function
 
 from mosaic.compiler import errors
+from mosaic.compiler.check.found import build_find, partial
 from mosaic.compiler.check.fusion import build_fuse
 from mosaic.compiler.check.kinds import wanted
 from mosaic.compiler.check.scope import Callable, Module, Scope, Value
@@ -58,6 +59,8 @@ def _verb(call: tree.Call, verb: Verb, scope: Scope, world: World, build: Build)
     if given is None:
         _build_arguments(call, scope, world, build)  # for their own mistakes
         return None
+    if verb.name == "find":
+        return build_find(call, given, scope, world, build)
     nodes: list[Node | None] = []
     spans: list[Span | None] = []
     sound = True
@@ -78,7 +81,10 @@ def _verb(call: tree.Call, verb: Verb, scope: Scope, world: World, build: Build)
         return None
     inputs = tuple(node for node in nodes if node is not None)
     if verb.result in EXPERTS or verb.name == "load_image":
-        return _from_outside(verb, inputs[0], spans[0] or call.span, call, world)
+        found = _from_outside(verb, inputs[0], spans[0] or call.span, call, world)
+        if found is None or "partial" not in given:
+            return found
+        return partial(found, inputs[1], call, given["partial"], world)
     return make(verb.name, inputs, origin=Origin(call.span, tuple(spans)))
 
 

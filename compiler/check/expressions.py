@@ -13,6 +13,7 @@ from mosaic.compiler.check.calls import build_call
 from mosaic.compiler.check.kinds import article, wanted
 from mosaic.compiler.check.scope import Callable, Module, Scope, Value
 from mosaic.compiler.check.world import World
+from mosaic.compiler.ir.evaluate import operand
 from mosaic.compiler.ir.graph import Node, Origin, scalar
 from mosaic.compiler.ir.ops import make
 from mosaic.compiler.near import nearest
@@ -96,9 +97,10 @@ def _insert(part: tree.Insert, scope: Scope, world: World) -> Node | None:
     if kind not in (Kind.LORA, Kind.EMBEDDING, Kind.CHECKPOINT):
         world.sink.add(errors.types.CannotInsert(part.span, what, f"{article(kind)} has no spelling"))
         return None
-    if node.op == "expert" and node.expert.trigger is None:
+    below = operand(node)
+    if below.op == "expert" and below.expert.trigger is None:
         world.sink.add(
-            errors.types.CannotInsert(part.span, what, f"{kind} `{node.name}` has no trigger words or token")
+            errors.types.CannotInsert(part.span, what, f"{kind} `{below.name}` has no trigger words or token")
         )
         return None
     return make("trigger", (node,), origin=Origin(part.span, (part.reference.span,)))

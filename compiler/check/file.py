@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mosaic.compiler import errors
-from mosaic.compiler.check.body import build_fragment_body, build_plan_body, check_block
+from mosaic.compiler.check.body import build_fragment_body, build_plan_body, check_budget
 from mosaic.compiler.check.expressions import build
 from mosaic.compiler.check.kinds import wanted
+from mosaic.compiler.check.policy import build_policy
 from mosaic.compiler.check.scope import Callable, FragmentParameter, Module, Scope, Value
 from mosaic.compiler.check.values import read_value
 from mosaic.compiler.check.world import World
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic, Sink
+from mosaic.compiler.ir.evaluate import operand
 from mosaic.compiler.ir.graph import Attribute, Graph, Node, Origin, scalar
 from mosaic.compiler.ir.ops import make
 from mosaic.compiler.near import nearest
@@ -44,13 +46,14 @@ def check_file(file: tree.File, context: Context, given: Mapping[str, object], s
                 errors.names.BadParameter(None, name, "this file has no such parameter", nearest(name, known))
             )
     _distinct_plans(file, sink)
+    policy = build_policy([item for item in file.items if isinstance(item, tree.Policy)], scope, world)
     graphs = []
     for item in file.items:
         match item:
-            case tree.Budget() | tree.Policy():
-                check_block(item, scope, world)
+            case tree.Budget():
+                check_budget(item, scope, world)
             case tree.Plan():
-                graph = build_plan_body(item, Scope(scope), world)
+                graph = build_plan_body(item, Scope(scope), world, policy)
                 if graph is not None:
                     graphs.append(graph)
     return Checked(tuple(graphs), values, dict(world.libraries))
@@ -73,12 +76,25 @@ def _declare(
                 node = _parameter(item, scope, world, given)
                 scope.bind(item.name, Value(node, item.name.span), world.sink)
                 if node is not None:
-                    values[item.name.text] = node.name if node.op == "expert" else node.attribute("value")
+                    values[item.name.text] = _told(node)
             case tree.Define():
                 scope.bind(item.name, _define(item, scope, world), world.sink)
             case _:
                 pass
     return values
+
+
+def _told(node: Node) -> Attribute:
+    """The value of a parameter as a program tells it; what `find` chose is filled in once that is known."""
+    below = operand(node)
+    if below.op == "find":
+        return found_later(below)
+    return below.name if below.op == "expert" else below.attribute("value")
+
+
+def found_later(node: Node) -> str:
+    """Stands for the expert that a `find` is still to be resolved to."""
+    return f'find({node.attribute("kind")}, "{node.attribute("words")}")'
 
 
 def _distinct_plans(file: tree.File, sink: Sink) -> None:

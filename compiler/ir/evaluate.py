@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mosaic.compiler.ir.graph import Attribute, Node
 
-INFIXES = ("strength", "region", "window")
+INFIXES = ("strength", "region", "window", "partial")
 """Operations that say how an expert takes part in a fusion."""
 
 

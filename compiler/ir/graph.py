@@ -10,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from mosaic.compiler.facts import ExpertFacts, FileFact
+from mosaic.compiler.policy.policy import Policy
+from mosaic.compiler.ir.finds import Find
 from mosaic.compiler.source import Span
 from mosaic.compiler.types import Kind, Type
 
@@ -44,6 +46,7 @@ class Node:
     name: str = ""  # an expert's id, a picture's path: shown, not digested
     origin: Origin | None = field(default=None, repr=False)
     facts: ExpertFacts | FileFact | None = field(default=None, repr=False)
+    found: Find | None = field(default=None, repr=False)  # how a `find` became this expert
 
     def attribute(self, name: str) -> Attribute:
         """The value of an attribute. Raises KeyError."""
@@ -76,13 +79,15 @@ class Fragment:
 class Graph:
     """A plan: what it emits, in order, and whatever else it binds.
 
-    `bindings` holds every `let`, used or not, until `drop_dead` removes what no emit needs.
+    `bindings` holds every `let`, used or not, until `drop_dead` removes what no emit needs. `policy` is what the plan
+    says of its use; like a name, it changes nothing that is computed.
     """
 
     name: str
     emits: tuple[Node, ...]
     bindings: tuple[tuple[str, Node], ...] = ()
     fragments: Mapping[str, Fragment] = field(default_factory=dict)
+    policy: Policy | None = None
 
     @property
     def roots(self) -> tuple[Node, ...]:
@@ -133,7 +138,7 @@ def map_graph(graph: Graph, rewrite: Rewrite) -> Graph:
     new = rebuild(graph.roots, rewrite)
     names = [name for name, _ in graph.bindings]
     split = len(graph.emits)
-    return Graph(graph.name, new[:split], tuple(zip(names, new[split:], strict=True)), graph.fragments)
+    return replace(graph, emits=new[:split], bindings=tuple(zip(names, new[split:], strict=True)))
 
 
 def scalar(kind: Kind, value: Attribute, origin: Origin | None = None) -> Node:

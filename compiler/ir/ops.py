@@ -69,6 +69,7 @@ def make(
         name=like.name if like else "",
         origin=origin or (like.origin if like else None),
         facts=like.facts if like else None,
+        found=like.found if like else None,
     )
 
 
@@ -121,6 +122,7 @@ _TABLE = (
     Op("format", (), _fixed(Kind.TEXT), variadic=SCALARS),
     Op("trigger", (("expert", EXPERTS),), _fixed(Kind.TEXT)),
     Op("expert", (), _typed, ("content", *_INDEXED)),
+    Op("find", (), _typed, ("words", *_INDEXED)),
     Op("load_image", (), _fixed(Kind.IMAGE), ("content",)),
     Op("rect", tuple((n, (Kind.FRACTION,)) for n in ("x", "y", "width", "height")), _fixed(Kind.MASK)),
     # Operands of a fusion
@@ -131,6 +133,7 @@ _TABLE = (
         (("expert", (*EXPERTS, Kind.MODEL)), ("start", (Kind.FRACTION,)), ("end", (Kind.FRACTION,))),
         _first,
     ),
+    Op("partial", (("expert", (Kind.LORA,)),), _first),
     Op("fuse", (("base", ANY_MODEL),), _fused, ("operator", "settings"), variadic=(*EXPERTS, Kind.MODEL)),
     # Verbs
     Op(

@@ -1,7 +1,7 @@
 """Rewrites of the graph. One pass, one file, one verb; the order is the tuple below.
 
 A pass takes a valid graph and gives a valid graph that computes the same. `RESOLVE` makes the graph what the
-rules judge: no fragments, an operator for each fusion. `OPTIMISE` follows once a plan is known to be sound; any
+rules judge: no fragments, an expert for each `find`, an operator for each fusion. `OPTIMISE` follows once a plan is known to be sound; any
 of it but `expand_verbs` can be left out without changing a byte of the result, and tests do so.
 """
 
@@ -17,11 +17,12 @@ from mosaic.compiler.passes.drop_dead import drop_dead
 from mosaic.compiler.passes.expand_verbs import expand_verbs
 from mosaic.compiler.passes.fold_constants import fold_constants
 from mosaic.compiler.passes.inline_fragments import inline_fragments
+from mosaic.compiler.passes.resolve_finds import resolve_finds
 from mosaic.compiler.passes.share_equal import share_equal
 
 Pass = Callable[[Graph, Context], Graph]
 
-RESOLVE: tuple[Pass, ...] = (inline_fragments, choose_operators)
+RESOLVE: tuple[Pass, ...] = (inline_fragments, resolve_finds, choose_operators)
 OPTIMISE: tuple[Pass, ...] = (fold_constants, expand_verbs, share_equal, drop_dead)
 
 

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 
 from mosaic.compiler.context import Context
+from mosaic.compiler.facts import ExpertFacts
 from mosaic.compiler.ir.evaluate import operand
 from mosaic.compiler.ir.graph import Graph, Node, map_graph
 from mosaic.compiler.ir.ops import make, with_inputs
@@ -63,8 +64,14 @@ def choose(node: Node, context: Context) -> Choice:
 
 
 def takes(operator: Operator, blended: tuple[Node, ...]) -> bool:
-    """Whether an operator accepts the kinds of all operands that it would blend."""
-    return all(node.type.kind in operator.accepts for node in blended)
+    """Whether an operator accepts the kinds and encodings of all operands that it would blend."""
+    return all(node.type.kind in operator.accepts and decodes(operator, node) for node in blended)
+
+
+def decodes(operator: Operator, node: Node) -> bool:
+    """Whether an operator can take an operand's deltas as they are encoded."""
+    adapter = node.facts.adapter if isinstance(node.facts, ExpertFacts) else None
+    return adapter is None or adapter.algorithm in operator.algorithms
 
 
 def _preference(operator: Operator) -> tuple[bool, bool, int, str]:

@@ -15,6 +15,7 @@ from mosaic.compiler.ir.graph import Graph
 from mosaic.compiler.rules.coverage import coverage
 from mosaic.compiler.rules.engine_families import engine_families
 from mosaic.compiler.rules.families import families
+from mosaic.compiler.rules.finds import finds, without_finds
 from mosaic.compiler.rules.fused_operands import fused_operands
 from mosaic.compiler.rules.half_done import half_done
 from mosaic.compiler.rules.infixes import infixes
@@ -50,6 +51,8 @@ RULES: tuple[Rule, ...] = (
 
 
 def run_rules(graph: Graph, context: Context, sink: Sink) -> None:
-    """Judge a graph by every rule."""
+    """Judge a graph by every rule. What hangs on an expert that was not found is left out: that is said by itself."""
+    sink.extend(finds(graph, context))
+    graph = without_finds(graph)
     for rule in RULES:
         sink.extend(rule(graph, context))

@@ -59,7 +59,7 @@ def _contents(verbs: Mapping[str, Verb], operators: Mapping[str, Operator]) -> I
 
 
 def _verb(verb: Verb, operators: Mapping[str, Operator]) -> Iterator[str]:
-    yield f"{verb.name} -> {verb.result}{'' if verb.available else '   (not available in this version)'}"
+    yield f"{verb.name} -> {verb.shown or verb.result}{'' if verb.available else '   (not available in this version)'}"
     yield f"\n{verb.doc}\n\n    {verb.example}\n"
     for parameter in verb.parameters:
         yield f"  {_spelling(parameter):<12}{_kinds(parameter):<18}{parameter.doc}{_bounds(parameter)}"
@@ -74,7 +74,7 @@ def _spelling(parameter: Parameter) -> str:
 
 
 def _kinds(parameter: Parameter) -> str:
-    return " | ".join(parameter.kinds) or "operator"
+    return " | ".join(parameter.kinds) or parameter.shown
 
 
 def _bounds(parameter: Parameter) -> str:

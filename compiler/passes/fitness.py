@@ -1,0 +1,86 @@
+"""Whether an expert may stand where a `find` stands: what the rules would refuse is never chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mosaic.compiler.context import Context
+from mosaic.compiler.facts import RATINGS, ExpertFacts
+from mosaic.compiler.ir.graph import Graph, Node
+from mosaic.compiler.ir.origins import base_node
+from mosaic.compiler.types import Kind
+
+
+@dataclass
+class Use:
+    """What becomes of a `find`: the fusions it is an operand of, whether it is used as a `whole` model, whether its
+    trigger is `inserted` into a text, and whether it may be loaded in part."""
+
+    fusions: list[Node] = field(default_factory=list)
+    whole: bool = False
+    inserted: bool = False
+    partial: bool = False
+
+    def bases(self) -> list[ExpertFacts]:
+        """The checkpoints that it is fused into, as far as they are known."""
+        below = (base_node(node.inputs[0]) for node in self.fusions)
+        return [node.expert for node in below if node.op == "expert"]
+
+    def families(self, context: Context) -> tuple[str, ...]:
+        """The families that it has to be of; none where nothing says."""
+        known = dict.fromkeys(base.family for base in self.bases() if base.family)
+        return tuple(known) or (context.families if self.whole else ())
+
+    def ratings(self, graph: Graph) -> tuple[str, ...]:
+        """The ratings that the plan's policy lets through; none where it lets all."""
+        policy = getattr(graph, "policy", None)
+        rating = policy.rating if policy is not None else None
+        return RATINGS[: RATINGS.index(rating) + 1] if rating in RATINGS else ()
+
+
+def refused(facts: ExpertFacts, use: Use, graph: Graph, context: Context) -> str:
+    """Why an expert may not be used so, in a few words; empty where it may."""
+    reason = _unfit(facts, use, context)
+    if reason:
+        return reason
+    return ""
+
+
+def _unfit(facts: ExpertFacts, use: Use, context: Context) -> str:
+    families = use.families(context)
+    if families and facts.family not in families:
+        return f"made for {facts.family}" if facts.family else "its family is not known"
+    if use.inserted and not facts.trigger:
+        return "it has no trigger words to insert"
+    if use.whole and (facts.lacks or facts.variant):
+        return f"it lacks {facts.lacks[0]}" if facts.lacks else f"it is a model for {facts.variant}ing"
+    for fusion, base in zip(use.fusions, use.bases(), strict=False):
+        reason = _misfit(facts, fusion, base, use, context)
+        if reason:
+            return reason
+    return ""
+
+
+def _misfit(facts: ExpertFacts, fusion: Node, base: ExpertFacts, use: Use, context: Context) -> str:
+    """Why it does not go into a base."""
+    if facts.kind is Kind.CHECKPOINT and facts.id == base.id:
+        return "it is the base itself"
+    if facts.kind is Kind.CHECKPOINT and None not in (known := (facts.prediction, base.prediction)):
+        if known[0] != known[1]:
+            return f"it predicts {facts.prediction}, the base {base.prediction}"
+    if facts.variant != base.variant and (facts.variant or facts.kind is Kind.CHECKPOINT):
+        return f"it is made for {facts.variant or 'plain'} models"
+    if base.id in facts.excludes or facts.id in base.excludes:
+        return "it does not go with the base"
+    if facts.adapter is not None and not _taken(facts.adapter.algorithm, fusion, context):
+        return f"no operator takes {facts.adapter.algorithm}"
+    if use.partial:
+        return ""
+    met = context.experts.coverage(base, facts)
+    return "" if met.complete else f"{met.total - met.matched} of {met.total} tensors have no place"
+
+
+def _taken(algorithm: str, fusion: Node, context: Context) -> bool:
+    allowed = str(fusion.attribute("operator"))
+    names = tuple(context.operators) if allowed == "auto" else tuple(allowed.split(","))
+    return any(algorithm in context.operators[name].algorithms for name in names)
