@@ -14,6 +14,8 @@ from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.facts import Candidate, Coverage, ExpertFacts, FileFact, Interference, TokenCount
 from mosaic.compiler.operators import Operator
 from mosaic.compiler.pins import Pins
+from mosaic.compiler.policy.terms import Licences, UnknownLicences
+from mosaic.compiler.policy.words import NoWords, Words
 from mosaic.compiler.source import SourceFile, Span
 from mosaic.compiler.types import Kind
 
@@ -71,3 +73,5 @@ class Context:
     operators: Mapping[str, Operator]
     families: tuple[str, ...] = ("sd1",)  # those that the engine of this version runs
     pins: Pins = Pins()  # what a lock decided before
+    licences: Licences = UnknownLicences()  # the table of licences
+    words: Words = NoWords()  # the rated words that prompts are looked through for

@@ -5,18 +5,23 @@ from __future__ import annotations
 from mosaic.compiler import errors
 from mosaic.compiler.check.expressions import build
 from mosaic.compiler.check.kinds import wanted
+from mosaic.compiler.check.policy import build_policy
 from mosaic.compiler.check.scope import Scope, Value
 from mosaic.compiler.check.world import World
 from mosaic.compiler.ir.graph import Fragment, Graph, Node, Origin
 from mosaic.compiler.ir.ops import make
 from mosaic.compiler.near import nearest
+from mosaic.compiler.policy.policy import Policy
 from mosaic.compiler.syntax import tree
 from mosaic.compiler.types import EXPERTS, Kind
-from mosaic.compiler.verbs import BUDGET_KEYS, POLICY_KEYS
+from mosaic.compiler.verbs import BUDGET_KEYS
 
 
-def build_plan_body(plan: tree.Plan, scope: Scope, world: World) -> Graph | None:
-    """The surface graph of a plan, or None where a statement was wrong."""
+def build_plan_body(
+    plan: tree.Plan, scope: Scope, world: World, policy: Policy | None = None
+) -> Graph | None:
+    """The surface graph of a plan, or None where a statement was wrong. `policy` is the file's: the plan's goes
+    first."""
     emits: list[Node] = []
     bindings: list[tuple[str, Node]] = []
     sound = True
@@ -32,8 +37,8 @@ def build_plan_body(plan: tree.Plan, scope: Scope, world: World) -> Graph | None
                 sound = sound and emit is not None
                 if emit is not None:
                     emits.append(emit)
-            case tree.Budget() | tree.Policy():
-                check_block(statement, scope, world)
+            case tree.Budget():
+                check_budget(statement, scope, world)
             case tree.Return():
                 world.sink.add(
                     errors.types.MisplacedStatement(
@@ -41,12 +46,16 @@ def build_plan_body(plan: tree.Plan, scope: Scope, world: World) -> Graph | None
                     )
                 )
                 sound = False
+    own = build_policy([item for item in plan.body if isinstance(item, tree.Policy)], scope, world)
+    policy = own.under(policy) if own else policy
     # What is missing is only told of a plan that was read whole.
     if not any(d.code.startswith("M1") for d in world.sink):
         _missing(plan, bindings, scope, world)
     if not emits:
         return None
-    return Graph(plan.name.text, tuple(emits), tuple(bindings), dict(world.fragments)) if sound else None
+    if not sound:
+        return None
+    return Graph(plan.name.text, tuple(emits), tuple(bindings), dict(world.fragments), policy)
 
 
 def _missing(plan: tree.Plan, bindings: list[tuple[str, Node]], scope: Scope, world: World) -> None:
@@ -109,15 +118,11 @@ def _emit(statement: tree.Emit, scope: Scope, world: World) -> Node | None:
     return make("emit", (value, path), origin=Origin(statement.span, spans))
 
 
-def check_block(block: tree.Budget | tree.Policy, scope: Scope, world: World) -> None:
-    """Keys and units of a `budget` or `policy`."""
-    check = _budget_entry if isinstance(block, tree.Budget) else _policy_entry
-    sound = [check(entry, scope, world) for entry in block.entries]
-    note = (
-        errors.plans.BudgetNotEnforced if isinstance(block, tree.Budget) else errors.plans.PolicyNotEnforced
-    )
+def check_budget(block: tree.Budget, scope: Scope, world: World) -> None:
+    """Keys and units of a `budget`."""
+    sound = [_budget_entry(entry, scope, world) for entry in block.entries]
     if sound and all(sound):
-        world.sink.add(note(block.span))
+        world.sink.add(errors.plans.BudgetNotEnforced(block.span))
 
 
 def _budget_entry(entry: tree.Entry, scope: Scope, world: World) -> bool:
@@ -132,27 +137,3 @@ def _budget_entry(entry: tree.Entry, scope: Scope, world: World) -> bool:
         return False
     node = build(entry.value, scope, world)
     return node is not None and wanted(node, (kind,), f"`{key}`", entry.value.span, world)
-
-
-def _policy_entry(entry: tree.Entry, scope: Scope, world: World) -> bool:
-    key, value = entry.key.text, entry.value
-    choices = POLICY_KEYS.get(key)
-    if choices is None:
-        world.sink.add(
-            errors.types.UnknownKey(
-                entry.key.span, key, "policy", tuple(POLICY_KEYS), nearest(key, POLICY_KEYS)
-            )
-        )
-        return False
-    if isinstance(choices, Kind):
-        node = build(value, scope, world)
-        return node is not None and wanted(node, (choices,), f"`{key}`", value.span, world)
-    if not isinstance(value, tree.Reference):
-        names = " or ".join(f"`{choice}`" for choice in choices)
-        world.sink.add(errors.types.TypeMismatch(value.span, f"`{key}`", names, "something else"))
-        return False
-    if value.text not in choices:
-        near = nearest(value.text, choices)
-        world.sink.add(errors.types.UnknownKey(value.span, value.text, f"policy {key}", choices, near))
-        return False
-    return True

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mosaic.compiler.errors import interference as interference
     from mosaic.compiler.errors import names as names
     from mosaic.compiler.errors import plans as plans
+    from mosaic.compiler.errors import policy as policy
     from mosaic.compiler.errors import reading as reading
     from mosaic.compiler.errors import runtime as runtime
     from mosaic.compiler.errors import syntax as syntax
