@@ -97,7 +97,7 @@ class Place:
     """Where a module of an adapter lies: `component` of a base, `block` of its denoiser, `attention`, and the rest
     of its name with dots as underscores.
 
-    `block` is "dit" for `transformer_blocks`, which several families have. `number` is the block's, -1 without.
+    `component` is empty for a module of nothing that is known. `block` is "dit" for `transformer_blocks`, which several families have. `number` is the block's, -1 without.
     `spelling` tells the prefix where trainers mean different things by it: "te" for `lora_te_`, "te3" for `lora_te3_`.
     """
 
@@ -133,6 +133,7 @@ _BLOCKS: Final = (
     ("joint_blocks_", "joint"),
     ("transformer_blocks_", "dit"),
 )
+_UNBLOCKED: Final = ("conv_in", "conv_out", "time_embedding_", "add_embedding_", "time_embed_", "label_emb_")
 _TRANSFORMER: Final = ("double", "single", "joint", "dit")
 _NUMBER: Final = re.compile(r"_(\d{1,4})_")
 
@@ -150,7 +151,7 @@ def place(module: str) -> Place:
     if name.startswith(("text_model.", "encoder.layers.")):
         return _placed("text_encoder", name, "")
     denoiser = next((prefix for prefix in _DENOISERS if name.startswith(prefix)), "")
-    component = "transformer" if denoiser == "transformer." else "unet"
+    component = "transformer" if denoiser == "transformer." else "unet" if denoiser else ""
     return _placed(component, name.removeprefix(denoiser), "")
 
 
@@ -163,5 +164,7 @@ def _placed(component: str, rest: str, spelling: str) -> Place:
     number = int(found[1]) if block and found else -1
     if block in _TRANSFORMER:
         return Place("transformer", block, "", inner, number, spelling)
+    if block or inner.startswith(_UNBLOCKED):
+        component = component or "unet"
     attention = "self" if "_attn1_" in inner else "cross" if "_attn2_" in inner else ""
     return Place(component, block, attention if block else "", inner, number, spelling)

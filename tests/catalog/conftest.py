@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -157,3 +159,39 @@ def in_ldm(name: str, levels: int = 4) -> str:
 def vae_name_in_ldm() -> Callable[[str], str]:
     """`in_ldm` for the published autoencoder of four levels."""
     return in_ldm
+
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def write_tensors() -> Write:
+    """Writes a safetensors file of given names and shapes without their numbers: the file is a hole behind its header.
+
+    `scalars` are further tensors of one number each, with their values as 32-bit floats.
+    """
+
+    def write(
+        path: Path,
+        shapes: Shapes,
+        dtype: str = "F16",
+        metadata: Mapping[str, str] | None = None,
+        scalars: Mapping[str, float] | None = None,
+    ) -> Path:
+        width = {"F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1}[dtype]
+        header: dict[str, object] = {} if metadata is None else {"__metadata__": dict(metadata)}
+        data = b"".join(struct.pack("<f", value) for value in (scalars or {}).values())
+        for number, name in enumerate(scalars or {}):
+            header[name] = {"dtype": "F32", "shape": [], "data_offsets": [4 * number, 4 * number + 4]}
+        end = len(data)
+        for name, shape in shapes.items():
+            start, end = end, end + width * math.prod(shape)
+            header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [start, end]}
+        text = json.dumps(header).encode()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as stream:
+            stream.write(len(text).to_bytes(8, "little") + text + data)
+            stream.truncate(8 + len(text) + end)
+        return path
+
+    return write
