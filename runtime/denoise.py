@@ -30,6 +30,7 @@ from mosaic.compiler.errors.runtime import (
     UnsupportedSize,
 )
 from mosaic.compiler.program import Denoise, Refine, Resume
+from mosaic.compiler.steps import steps_taken, steps_until
 from mosaic.runtime.values import Conditioning, Latent, Model, Run
 from mosaic.runtime.weights import wearing
 
@@ -64,11 +65,6 @@ class Meter:
 
     evaluations: int = 0
     advance: Callable[[int], None] = lambda done: None
-
-
-def steps_until(fraction: float, total: int) -> int:
-    """How many of `total` steps lie before a fraction of the run: rounded, halves up."""
-    return min(total, max(0, math.floor(fraction * total + 0.5)))
 
 
 def build_scheduler(name: str, steps: int, config: Mapping[str, Any], model: str) -> Any:
@@ -165,8 +161,7 @@ def refine(
     if latent.run is not None and latent.run.position < latent.run.total:
         reason = f"it stands at step {latent.run.position} of {latent.run.total}, and must be finished"
         raise MosaicError(NotResumable(span=None, operation="refine", reason=reason))
-    # The small addend keeps 0.3 × 10, which is 3.0000000000000004 or 2.9999999999999996, at three steps.
-    taken = min(wanted.steps, math.floor(wanted.strength * wanted.steps + 1e-6))
+    taken = steps_taken(wanted.strength, wanted.steps)
     if taken == 0:
         reason = f"{wanted.strength:g} of {wanted.steps} steps"
         raise MosaicError(NothingToDenoise(span=None, operation="refine", reason=reason))

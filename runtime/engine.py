@@ -31,6 +31,7 @@ from mosaic.compiler.program import (
     Refine,
     Resume,
 )
+from mosaic.compiler.steps import steps_until
 from mosaic.runtime import denoise, pictures
 from mosaic.runtime.adapters import KeyCount
 from mosaic.runtime.denoise import Meter
@@ -271,12 +272,12 @@ class _Walk:
     def _parts(self, operation: Operation) -> int:
         match operation:
             case Denoise():
-                return max(1, denoise.steps_until(operation.until, operation.steps))
+                return max(1, steps_until(operation.until, operation.steps))
             case Refine():
                 return max(1, int(operation.strength * operation.steps + 1e-6))
             case Resume():
                 run = self._latent(operation.latent).run
-                left = denoise.steps_until(operation.until, run.total) - run.position if run else 1
+                left = steps_until(operation.until, run.total) - run.position if run else 1
                 return max(1, left if operation.steps is None else min(left, operation.steps))
             case _:
                 return 1

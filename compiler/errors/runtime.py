@@ -1,7 +1,7 @@
 """Messages that running a program can raise.
 
 A compiled program has passed every check that headers allow, so most of these mean that a file changed, a
-device is missing or a program was edited by hand. None has a span: a program no longer knows its plan's
+device is missing or a program was edited by hand. What a program raises has no span: it no longer knows its plan's
 lines.
 """
 
@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mosaic.compiler.diagnostic import Diagnostic
+from mosaic.compiler.diagnostic import Diagnostic, Label
+from mosaic.compiler.errors.types import called
+from mosaic.compiler.source import Span
 
 _SHOWN = 5
 """How many names a message lists before it says how many more there are."""
@@ -175,8 +177,8 @@ class UnsupportedSize(Diagnostic):
 class NothingToDenoise(Diagnostic):
     """An instruction would take no denoising step.
 
-    `refine` takes `strength × steps` steps, `sample(until:)` that fraction of its steps, and `resume` those
-    that its latent has left. Where that is none, the instruction could only hand back what it was given.
+    `refine` takes `strength × steps` steps, rounded down, `sample(until:)` that fraction of its steps, rounded, and
+    `resume` those that its latent has left. Where that is none, it could only hand back what it was given.
 
         refine(base, picture, strength: 0.01, steps: 20)
 
@@ -185,9 +187,19 @@ class NothingToDenoise(Diagnostic):
 
     code: ClassVar[str] = "M457"
     title: ClassVar[str] = "{operation} would take no denoising step ({reason})"
+    label: ClassVar[str] = "too little"
 
     operation: str
     reason: str
+    calls: tuple[Span, ...] = ()
+
+    def labels(self) -> tuple[Label, ...]:
+        return called(self.calls)
+
+    def help(self) -> tuple[str, ...]:
+        if self.operation == "refine":
+            return ("give it more `steps`, or more `strength`",)
+        return ("give the run more `steps`, or a later `until`",)
 
 
 @dataclass(frozen=True)

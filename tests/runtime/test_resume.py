@@ -10,7 +10,8 @@ import torch
 
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.program import Denoise, Resume
-from mosaic.runtime.denoise import SCHEDULERS, Meter, resume, sample, steps_until
+from mosaic.compiler.steps import steps_until
+from mosaic.runtime.denoise import SCHEDULERS, Meter, resume, sample
 from mosaic.runtime.devices import choose
 from mosaic.runtime.families import families
 from mosaic.runtime.files import Reader
