@@ -1,0 +1,225 @@
+"""Questions about single experts: by name, by digest, with all that is known."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from mosaic.catalog.index import PACKAGE, locate
+from mosaic.catalog.record import Claim, Edge, Evidence, FileState, Record, Score, StoredFile
+from mosaic.catalog.store import rows, shapes
+from mosaic.catalog.store.bulk import matching
+from mosaic.compiler.facts import ExpertFacts, FileFact
+
+if TYPE_CHECKING:
+    import duckdb
+
+_FILES: Final = (
+    "SELECT expert, position, role, name, sha256, tensors_sha256, autov3, blake3, size, width, height, signature"
+    " FROM files WHERE expert IN"
+)
+_PLACES: Final = "SELECT expert, copy, position, location, size, mtime_ns, ctime_ns, inode, device FROM locations WHERE expert IN"
+
+Place = tuple[str, FileState | None]
+
+
+def number_of(connection: duckdb.DuckDBPyConnection, reference: str) -> int | None:
+    """The expert of an id, or else of an alias."""
+    if not rows.is_unicode(reference):
+        return None
+    for query in ("SELECT number FROM experts WHERE id = $1", "SELECT expert FROM aliases WHERE alias = $1"):
+        row = connection.execute(query, [reference]).fetchone()
+        if row is not None:
+            return int(row[0])
+    return None
+
+
+def numbers_by_digest(connection: duckdb.DuckDBPyConnection, start: str, limit: int = 50) -> list[int]:
+    """Experts whose own digest, or a file's by any of its kinds, begins so; sorted by id."""
+    if not start.isalnum() or not start.isascii():
+        return []
+    query = """
+        SELECT number FROM experts WHERE starts_with(digest, $1) OR number IN (
+            SELECT expert FROM files WHERE starts_with(sha256, $1) OR starts_with(tensors_sha256, $1)
+                OR starts_with(autov3, $1) OR starts_with(blake3, $1))
+        ORDER BY id LIMIT $2"""
+    return [int(number) for (number,) in connection.execute(query, [start.lower(), limit]).fetchall()]
+
+
+def facts(connection: duckdb.DuckDBPyConnection, numbers: Sequence[int]) -> list[ExpertFacts]:
+    """The facts of experts, in the order of their numbers as given."""
+    texts = dict(
+        matching(connection, "SELECT number, facts FROM experts WHERE number IN", numbers, "INTEGER")
+    )
+    files = _files(connection, numbers)
+    return [
+        rows.facts_of(texts[number], (file.fact for file in files.get(number, ())))
+        for number in numbers
+        if number in texts
+    ]
+
+
+def records(connection: duckdb.DuckDBPyConnection, numbers: Sequence[int]) -> list[Record]:
+    """All that is known of experts, in the order of their numbers as given."""
+    query = "SELECT number, digest, facts, description, author FROM experts WHERE number IN"
+    found = {row[0]: row[1:] for row in matching(connection, query, numbers, "INTEGER")}
+    files = _files(connection, numbers)
+    return [
+        _record(connection, number, files.get(number, ()), *found[number])
+        for number in numbers
+        if number in found
+    ]
+
+
+def places(
+    connection: duckdb.DuckDBPyConnection, numbers: Sequence[int]
+) -> dict[tuple[int, int], list[Place]]:
+    """Where the files of experts lie, by (expert, position), the first copy first."""
+    found: dict[tuple[int, int], list[Place]] = {}
+    for expert, _, position, location, *state in sorted(
+        matching(connection, _PLACES, numbers, "INTEGER"), key=lambda row: row[:3]
+    ):
+        found.setdefault((expert, position), []).append((rows.path_of(location), rows.state_of(state)))
+    return found
+
+
+def integrity(connection: duckdb.DuckDBPyConnection, reference: str) -> str:
+    """Whether an expert's files look as they did: "", "changed" or "missing"; of several copies, the best counts."""
+    number = number_of(connection, reference)
+    if number is None:
+        return ""
+    worst = ""
+    for copies in places(connection, [number]).values():
+        looks = [_look(place) for place in copies]
+        best = min(looks, key=_BAD.index)
+        worst = max(worst, best, key=_BAD.index)
+    return worst
+
+
+_BAD: Final = ("", "changed", "missing")
+
+
+def _look(place: Place) -> str:
+    location, state = place
+    if location.startswith(PACKAGE):
+        return ""
+    try:
+        stat = os.stat(locate(location))
+    except (OSError, ValueError):
+        return "missing"
+    if state is None:
+        return ""
+    now = FileState(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev)
+    return "" if now == state else "changed"
+
+
+def _files(connection: duckdb.DuckDBPyConnection, numbers: Sequence[int]) -> dict[int, list[StoredFile]]:
+    where = places(connection, numbers)
+    found: dict[int, list[StoredFile]] = {}
+    for row in sorted(matching(connection, _FILES, numbers, "INTEGER"), key=lambda row: row[:2]):
+        (
+            expert,
+            position,
+            role,
+            name,
+            sha256,
+            tensors_sha256,
+            autov3,
+            blake3,
+            size,
+            width,
+            height,
+            signature,
+        ) = row
+        location, state = _present(where.get((expert, position), []))
+        fact = FileFact(
+            role=role,
+            sha256=sha256,
+            size=size,
+            location=location,
+            name=name,
+            pixels=None if width is None else (width, height),
+            tensors_sha256=tensors_sha256,
+            blake3=blake3,
+            autov3=autov3,
+        )
+        found.setdefault(expert, []).append(StoredFile(fact, signature, state))
+    return found
+
+
+def _present(copies: Sequence[Place]) -> Place:
+    """The first copy that is there, or else the first."""
+    if len(copies) > 1:
+        for place in copies:
+            if _look(place) != "missing":
+                return place
+    return copies[0] if copies else ("", None)
+
+
+def _record(
+    connection: duckdb.DuckDBPyConnection,
+    number: int,
+    files: Iterable[StoredFile],
+    digest: str,
+    text: str,
+    description: str,
+    author: str,
+) -> Record:
+    def all_of(query: str, key: Any) -> list[tuple[Any, ...]]:
+        return connection.execute(query, [key]).fetchall()
+
+    kept = tuple(files)
+    claims = all_of(
+        "SELECT key, value, evidence, source FROM claims WHERE expert = $1 ORDER BY position", number
+    )
+    tags = all_of("SELECT tag FROM tags WHERE expert = $1 ORDER BY position", number)
+    aliases = all_of("SELECT alias FROM aliases WHERE expert = $1 ORDER BY alias", number)
+    scores = all_of(
+        "SELECT name, share, low, high, n FROM capabilities WHERE expert = $1 ORDER BY position", number
+    )
+    edges = all_of(
+        "SELECT relation, first, second, value FROM edges WHERE first = $1 ORDER BY relation, second", digest
+    )
+    signatures = {
+        name: shapes.unpack(content)
+        for name, content in matching(
+            connection,
+            "SELECT digest, content FROM signatures WHERE digest IN",
+            dict.fromkeys(file.signature for file in kept if file.signature),
+        )
+    }
+    texts = {
+        name: shapes.unpack_text(content)
+        for name, content in matching(
+            connection,
+            "SELECT sha256, content FROM texts WHERE sha256 IN",
+            dict.fromkeys(file.fact.sha256 for file in kept),
+        )
+    }
+    return Record(
+        facts=rows.facts_of(text, (file.fact for file in kept)),
+        files=kept,
+        claims=tuple(
+            Claim(key, json.loads(value), Evidence(kind), source) for key, value, kind, source in claims
+        ),
+        description=description,
+        author=author,
+        tags=tuple(tag for (tag,) in tags),
+        aliases=tuple(alias for (alias,) in aliases),
+        scores=tuple(Score(*row) for row in scores),
+        edges=tuple(
+            Edge(relation, first, second, json.loads(value)) for relation, first, second, value in edges
+        ),
+        signatures=signatures,
+        texts=texts,
+    )
+
+
+def by_reference(connection: duckdb.DuckDBPyConnection, reference: str) -> int | None:
+    """The expert of an id, an alias, or `sha256:` and the beginning of the digest of one expert alone."""
+    if not reference.lower().startswith("sha256:"):
+        return number_of(connection, reference)
+    found = numbers_by_digest(connection, reference.partition(":")[2], 2)
+    return found[0] if len(found) == 1 else None

@@ -1,0 +1,132 @@
+"""How adapters meet bases, computed once from signatures and kept: checking a plan then reads no header."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+from mosaic.catalog.coverage import Open, ReadText, coverage, tensors
+from mosaic.catalog.record import content_digest
+from mosaic.catalog.store import lookup, shapes
+from mosaic.catalog.store.bulk import insert
+from mosaic.catalog.store.rows import dumps
+from mosaic.compiler.diagnostic import MosaicError
+from mosaic.compiler.facts import Coverage, ExpertFacts, FileFact
+from mosaic.compiler.types import Kind
+from mosaic.compiler.weights.header import Header
+
+if TYPE_CHECKING:
+    import duckdb
+
+AT_ONCE: Final = 64
+"""Pairs that one transaction computes; the rest follow with the next ones."""
+
+# One representative of each shape is enough.
+_MISSING: Final = """
+    WITH bases AS (
+        SELECT family, shape, min(number) AS number FROM experts
+        WHERE kind = 'checkpoint' AND family IS NOT NULL AND shape <> '' GROUP BY ALL
+    ), adapters AS (
+        SELECT family, shape, min(number) AS number FROM experts
+        WHERE kind IN ('lora', 'embedding', 'vae') AND family IS NOT NULL AND shape <> '' GROUP BY ALL
+    )
+    SELECT bases.shape, bases.number, adapters.shape, adapters.number
+    FROM bases JOIN adapters USING (family)
+    WHERE NOT EXISTS (
+        FROM coverages WHERE coverages.base = bases.shape AND coverages.shape = adapters.shape)
+    ORDER BY adapters.number DESC, bases.number DESC LIMIT $1"""
+
+
+_NEVER: Final = (True, "")
+
+
+class Signatures:
+    """Headers and texts out of a store, each read once."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._headers: dict[str, Header | None] = {}
+
+    def header(self, sha256: str) -> Header | None:
+        """A file's tensors, or None where the store does not know them."""
+        query = "SELECT signature FROM files WHERE sha256 = $1 AND signature <> '' LIMIT 1"
+        row = self._connection.execute(query, [sha256]).fetchone()
+        if row is None:
+            return None
+        digest = str(row[0])
+        if digest not in self._headers:
+            found = self._connection.execute(
+                "SELECT content FROM signatures WHERE digest = $1", [digest]
+            ).fetchone()
+            self._headers[digest] = shapes.header(shapes.unpack(found[0])) if found else None
+        return self._headers[digest]
+
+    def text(self, sha256: str) -> str | None:
+        """A small file's content."""
+        row = self._connection.execute("SELECT content FROM texts WHERE sha256 = $1", [sha256]).fetchone()
+        return shapes.unpack_text(row[0]) if row else None
+
+
+class _Unknown(Exception):
+    """A header or text that the store does not have."""
+
+
+def fill(connection: duckdb.DuckDBPyConnection) -> None:
+    """Compute what is missing, at most AT_ONCE pairs, inside an open transaction."""
+    missing = connection.execute(_MISSING, [AT_ONCE]).fetchall()
+    if not missing:
+        return
+    numbers = list(dict.fromkeys(number for _, one, _, other in missing for number in (one, other)))
+    experts = dict(zip(numbers, lookup.facts(connection, numbers), strict=True))
+    signatures = Signatures(connection)
+    bases: dict[str, dict[str, tuple[int, ...]]] = {}
+    found = []
+    for base, one, shape, other in missing:
+        try:
+            if base not in bases:
+                bases[base] = tensors(experts[one], _opener(signatures))
+            result = coverage(bases[base], experts[other], _opener(signatures), _reader(signatures))
+        except (MosaicError, _Unknown):
+            found.append((base, shape, *_NEVER))  # whoever uses the pair computes it, and gets the message
+            continue
+        found.append((base, shape, result.complete, dumps(asdict(result))))
+    insert(connection, "coverages", found)
+
+
+def read(connection: duckdb.DuckDBPyConnection, base: ExpertFacts, expert: ExpertFacts) -> Coverage | None:
+    """How two experts meet, where that is kept."""
+    if expert.kind not in (Kind.LORA, Kind.EMBEDDING, Kind.VAE):
+        return None
+    row = connection.execute(
+        "SELECT result FROM coverages"
+        " WHERE base = (SELECT shape FROM experts WHERE digest = $1)"
+        " AND shape = (SELECT shape FROM experts WHERE digest = $2)",
+        [content_digest(base), content_digest(expert)],
+    ).fetchone()
+    if row is None or not row[0]:
+        return None
+    content = json.loads(row[0])
+    return Coverage(
+        **{key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
+    )
+
+
+def _opener(signatures: Signatures) -> Open:
+    def open_(file: FileFact) -> Header:
+        header = signatures.header(file.sha256)
+        if header is None:
+            raise _Unknown
+        return header
+
+    return open_
+
+
+def _reader(signatures: Signatures) -> ReadText:
+    def read_(file: FileFact) -> str:
+        text = signatures.text(file.sha256)
+        if text is None:
+            raise _Unknown
+        return text
+
+    return read_

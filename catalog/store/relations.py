@@ -1,0 +1,47 @@
+"""Relations between experts, and what used them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mosaic.catalog.edges import RELATION, from_json, to_json
+from mosaic.catalog.store import rows, sums, writing
+from mosaic.compiler.facts import Interference
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import duckdb
+
+
+def interference(connection: duckdb.DuckDBPyConnection, first: str, second: str) -> Interference | None:
+    """How two adapters, by digest, meet; the order does not matter."""
+    row = connection.execute(
+        "SELECT value FROM edges WHERE relation = $1"
+        " AND ((first = $2 AND second = $3) OR (first = $3 AND second = $2)) LIMIT 1",
+        [RELATION, first, second],
+    ).fetchone()
+    return from_json(json.loads(row[0])) if row is not None else None
+
+
+def put_interference(
+    connection: duckdb.DuckDBPyConnection, first: str, second: str, value: Interference
+) -> None:
+    """Keep it, in an open transaction; it is the same in both directions."""
+    one, two = sorted((first, second))
+    content = to_json(value)
+    edge = (rows.dumps(content), sums.content("edge", RELATION, one, two, content))
+    total = writing.put_edges(connection, {(RELATION, one, two): edge}, sums.read(connection))
+    sums.write(connection, total)
+
+
+def use(
+    connection: duckdb.DuckDBPyConnection, digests: Sequence[str], place: str, action: str, at: datetime
+) -> None:
+    """Note what used experts."""
+    connection.execute(
+        "INSERT INTO usage SELECT unnest($1::VARCHAR[]), $2, $3, $4",
+        [list(digests), rows.plain(place), action, at],
+    )

@@ -1,0 +1,272 @@
+"""Finding experts by words: BM25 over weighted fields (Robertson & Zaragoza 2009), in SQL.
+
+A word of a request stands for itself, for longer words that begin with it, and, where nobody knows it, for words that
+are spelt much like it; the latter two at less weight. A word counts once, by the best of what it stands for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log
+from typing import TYPE_CHECKING, Any, Final
+
+from mosaic.catalog.store import lookup, terms
+from mosaic.catalog.store.bulk import matching
+from mosaic.catalog.store.values import Hit, Row
+from mosaic.compiler.facts import Candidate, ExpertFacts
+from mosaic.compiler.types import Kind
+
+if TYPE_CHECKING:
+    import duckdb
+
+_K1: Final = 1.2  # how soon more of a word stops to count
+_B: Final = 0.5  # how much longer texts count less
+_PREFIX: Final = 0.6
+_NEAR: Final = 0.5
+_LEAST_LIKE: Final = 0.88  # Jaro-Winkler
+_SHORTEST: Final = 3  # letters of a word that may stand for others
+_VARIANTS: Final = 40  # words that one may stand for
+_WORDS: Final = 16  # of a request; the rest is left out
+_POOL: Final = 400
+"""Of so many experts, the most relevant, those are chosen that were measured to be good."""
+_MOST: Final = 50
+_PRIOR: Final = 0.5
+"""The capability of an expert that was not measured."""
+_FITTING: Final = 3
+_DIGITS: Final = 6  # of a score: beyond these, the order of summands shows
+
+_ROW: Final = "id, kind, family, title, trigger, license, rating, size, digest"
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What a search is narrowed to; what is empty does not narrow. All ignore case but the families."""
+
+    kind: Kind | None = None
+    families: tuple[str, ...] = ()
+    license: str | None = None
+    trigger: str | None = None
+    ratings: tuple[str, ...] = ()
+
+    def sql(self, first: int) -> tuple[str, list[Any]]:
+        """A condition on `experts` whose parameters are numbered from `first`, and these."""
+        parts, values = ["true"], []
+        for condition, value in (
+            ("experts.kind = {}", str(self.kind) if self.kind else None),
+            ("experts.family IN (SELECT unnest({}::VARCHAR[]))", list(self.families)),
+            ("experts.rating IN (SELECT unnest({}::VARCHAR[]))", list(self.ratings)),
+            (
+                "experts.number IN (SELECT expert FROM licenses WHERE lower(licenses.license) = lower({}))",
+                self.license,
+            ),
+            (
+                "experts.number IN (SELECT expert FROM triggers WHERE contains(lower(triggers.trigger), lower({})))",
+                self.trigger,
+            ),
+        ):
+            if value:
+                parts.append(condition.format(f"${first + len(values)}"))
+                values.append(value)
+        return " AND ".join(parts), values
+
+
+@dataclass(frozen=True)
+class _Match:
+    number: int
+    id: str
+    relevance: float  # 0..1
+    words: tuple[str, ...]
+
+
+def row_of(columns: Sequence[Any]) -> Row:
+    """A line of a listing from the columns of `_ROW`."""
+    id, kind, *rest = columns
+    return Row(id, Kind(kind), *rest)
+
+
+def listing(
+    connection: duckdb.DuckDBPyConnection, filter_: Filter, limit: int | None, offset: int
+) -> list[Row]:
+    """Experts by id."""
+    condition, values = filter_.sql(3)
+    query = f"SELECT {_ROW} FROM experts WHERE {condition} ORDER BY id LIMIT $1 OFFSET $2"
+    most = limit if limit is not None else (1 << 62)
+    return [row_of(row) for row in connection.execute(query, [most, offset, *values]).fetchall()]
+
+
+def search(connection: duckdb.DuckDBPyConnection, words: str, filter_: Filter, limit: int) -> list[Hit]:
+    """Experts that answer to some of the words, the best first."""
+    found = _matches(connection, words, filter_, limit)
+    query = f"SELECT number, {_ROW} FROM experts WHERE number IN"
+    rows = {
+        number: row_of(row)
+        for number, *row in matching(connection, query, [match.number for match in found], "INTEGER")
+    }
+    return [Hit(rows[match.number], match.relevance, match.words) for match in found]
+
+
+def find(connection: duckdb.DuckDBPyConnection, words: str, filter_: Filter) -> list[Candidate]:
+    """Experts that answer to the words and were measured to be good, the best first."""
+    found = _matches(connection, words, filter_, _POOL)
+    measured = _measured(connection, [match.number for match in found], terms.words(words))
+    ranked = []
+    for match in found:
+        name, low = measured.get(match.number, ("", None))
+        score = round(match.relevance * (_PRIOR if low is None else low), _DIGITS)
+        ranked.append((-score, match.id, match, name, low))
+    ranked.sort(key=lambda entry: entry[:2])
+    best = ranked[:_MOST]
+    experts = lookup.facts(connection, [match.number for _, _, match, _, _ in best])
+    return [
+        Candidate(expert, -score, match.relevance, low, name, match.words)
+        for expert, (score, _, match, name, low) in zip(experts, best, strict=True)
+    ]
+
+
+def fitting(
+    connection: duckdb.DuckDBPyConnection, kind: Kind, base: ExpertFacts, base_digest: str, like: ExpertFacts
+) -> list[str]:
+    """Experts of a kind for a base's family whose tensors are not known to miss it, most like another first."""
+    if base.family is None:
+        return []
+    row = connection.execute("SELECT description FROM experts WHERE id = $1", [like.id]).fetchone()
+    text = " ".join([like.title, like.trigger or "", like.id.rpartition("/")[2], row[0] if row else ""])
+    filter_ = Filter(kind, (base.family,))
+    near = [match.number for match in _matches(connection, text, filter_, _MOST)]
+    query = """
+        SELECT number, id FROM experts WHERE kind = $1 AND family = $2 AND id NOT IN ($3, $4)
+        AND NOT EXISTS (
+            FROM coverages WHERE coverages.shape = experts.shape
+            AND coverages.base = (SELECT shape FROM experts WHERE digest = $5)
+            AND NOT coverages.complete)
+        ORDER BY list_position($6::INTEGER[], number) NULLS LAST, id LIMIT $7"""
+    values = [str(kind), base.family, base.id, like.id, base_digest, near, _FITTING]
+    return [str(id) for _, id in connection.execute(query, values).fetchall()]
+
+
+def near(connection: duckdb.DuckDBPyConnection, kind: Kind, reference: str, limit: int = 2) -> list[str]:
+    """Ids of a kind that are spelt much like a mistyped one."""
+    query = """
+        SELECT id FROM (
+            SELECT id, greatest(
+                jaro_winkler_similarity(lower(id), $2), jaro_winkler_similarity(parse_filename(lower(id)), $3)
+            ) AS alike FROM experts WHERE kind = $1)
+        WHERE alike >= $4 ORDER BY round(alike, 6) DESC, id LIMIT $5"""
+    wanted = reference.lower()
+    values = [str(kind), wanted, wanted.rpartition("/")[2], _LEAST_LIKE, limit]
+    return [str(id) for (id,) in connection.execute(query, values).fetchall()]
+
+
+def _matches(connection: duckdb.DuckDBPyConnection, text: str, filter_: Filter, limit: int) -> list[_Match]:
+    asked = list(dict.fromkeys(terms.words(text)))[:_WORDS]
+    if not asked:
+        return []
+    variants = _variants(connection, asked)
+    row = connection.execute("SELECT count(*), coalesce(avg(length), 1) FROM experts").fetchone()
+    total, average = (int(row[0]), float(row[1]) or 1.0) if row else (0, 1.0)
+    if not total or not variants:
+        return []
+    condition, values = filter_.sql(8)
+    # `df` is counted over all experts, so that a filter does not change how two of them compare.
+    query = f"""
+        WITH asked AS (
+            SELECT unnest($1::INTEGER[]) AS term, unnest($2::INTEGER[]) AS word, unnest($3::FLOAT[]) AS likeness
+        ), met AS (
+            SELECT asked.word, expert, max(weight * likeness) AS weight
+            FROM postings JOIN asked USING (term) GROUP BY ALL
+        ), rarity AS (
+            SELECT word, ln(1 + ($4 - count(*) + 0.5) / (count(*) + 0.5)) AS idf FROM met GROUP BY word
+        )
+        SELECT number, any_value(id) AS id,
+            round(sum(idf * met.weight / (met.weight + {_K1} * ({1 - _B} + {_B} * length / $5))), {_DIGITS}) AS score,
+            list(DISTINCT met.word ORDER BY met.word) AS words
+        FROM met JOIN rarity USING (word) JOIN experts ON number = expert
+        WHERE {condition} GROUP BY number ORDER BY score DESC, id LIMIT $6 OFFSET $7"""
+    numbers = [number for number, _, _ in variants]
+    places = [word for _, word, _ in variants]
+    likeness = [like for _, _, like in variants]
+    found = connection.execute(
+        query, [numbers, places, likeness, total, average, limit, 0, *values]
+    ).fetchall()
+    whole = _best_possible(connection, variants, len(asked), total)
+    return [
+        _Match(number, id, min(1.0, round(score / whole, _DIGITS)), tuple(asked[place] for place in words))
+        for number, id, score, words in found
+    ]
+
+
+def _best_possible(
+    connection: duckdb.DuckDBPyConnection, variants: list[tuple[int, int, float]], asked: int, total: int
+) -> float:
+    """What an expert would score that says nothing but the words asked for; unknown words count as rare ones."""
+    query = """
+        SELECT asked.word, count(DISTINCT expert) FROM postings
+        JOIN (SELECT unnest($1::INTEGER[]) AS term, unnest($2::INTEGER[]) AS word) AS asked USING (term)
+        GROUP BY asked.word"""
+    numbers, places = [number for number, _, _ in variants], [word for _, word, _ in variants]
+    counts = dict(connection.execute(query, [numbers, places]).fetchall())
+    return (
+        sum(log(1 + (total - df + 0.5) / (df + 0.5)) for df in (counts.get(word, 0) for word in range(asked)))
+        or 1.0
+    )
+
+
+def _variants(connection: duckdb.DuckDBPyConnection, asked: Sequence[str]) -> list[tuple[int, int, float]]:
+    """The known words that each word stands for: (term, place of the word, likeness 0..1)."""
+    known = {
+        term: number
+        for number, term in matching(connection, "SELECT number, term FROM terms WHERE term IN", asked)
+    }
+    found: dict[tuple[int, int], float] = {}
+    for place, word in enumerate(asked):
+        if word in known:
+            found[known[word], place] = 1.0
+        if len(word) < _SHORTEST:
+            continue
+        for number, term in _longer(connection, word):
+            found.setdefault((number, place), _PREFIX * len(word) / len(term))
+        if word not in known:
+            for number, alike in _alike(connection, word):
+                likeness = _NEAR * alike
+                found[number, place] = max(found.get((number, place), 0.0), likeness)
+    return [(number, place, likeness) for (number, place), likeness in found.items()]
+
+
+def _longer(connection: duckdb.DuckDBPyConnection, word: str) -> list[tuple[int, str]]:
+    query = (
+        "SELECT number, term FROM terms WHERE starts_with(term, $1) AND term <> $1"
+        " ORDER BY length(term), term LIMIT $2"
+    )
+    return connection.execute(query, [word, _VARIANTS]).fetchall()
+
+
+def _alike(connection: duckdb.DuckDBPyConnection, word: str) -> list[tuple[int, float]]:
+    # A first letter is seldom mistyped, and comparing with it alone keeps the question short.
+    query = """
+        SELECT number, jaro_winkler_similarity(term, $1) AS alike FROM terms
+        WHERE starts_with(term, $2) AND abs(length(term) - length($1)) <= 2 AND alike >= $3
+        ORDER BY round(alike, 6) DESC, term LIMIT $4"""
+    return connection.execute(query, [word, word[0], _LEAST_LIKE, 5]).fetchall()
+
+
+def _measured(
+    connection: duckdb.DuckDBPyConnection, numbers: Sequence[int], asked: Sequence[str]
+) -> dict[int, tuple[str, float]]:
+    """The measure of each expert that answers the words best: its name shares most words with the request, else
+    with the expert's triggers; else it is the first, by which the expert was judged first of all."""
+    triggers: dict[int, list[str]] = {}
+    for expert, trigger in matching(
+        connection, "SELECT expert, trigger FROM triggers WHERE expert IN", numbers, "INTEGER"
+    ):
+        triggers.setdefault(expert, []).extend(terms.words(trigger))
+    best: dict[int, tuple[tuple[float, ...], str, float]] = {}
+    query = "SELECT expert, position, name, low FROM capabilities WHERE expert IN"
+    for expert, position, name, low in sorted(matching(connection, query, numbers, "INTEGER")):
+        said = terms.words(name)
+        share = sum(word in asked for word in said) / (len(said) or 1)
+        own = sum(word in triggers.get(expert, ()) for word in said)
+        rank = (-share, -float(own), float(position))
+        if expert not in best or rank < best[expert][0]:
+            best[expert] = (rank, name, low)
+    return {expert: (name, low) for expert, (_, name, low) in best.items()}

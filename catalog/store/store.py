@@ -1,0 +1,220 @@
+"""The catalog as faces and the compiler's view of it use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from mosaic.catalog.record import FileState, Record, content_digest
+from mosaic.catalog.store import lookup, memo, search, sums
+from mosaic.catalog.store.access import Access
+from mosaic.catalog.store.values import Export, Hit, Put, Row, Stats
+from mosaic.compiler.diagnostic import Diagnostic
+from mosaic.compiler.facts import Candidate, Coverage, ExpertFacts, Interference
+from mosaic.compiler.types import Kind
+from mosaic.compiler.weights.header import Header
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class Store:
+    """A catalog: a file, a snapshot's folder or memory. Implements `mosaic.catalog.library.Library`.
+
+    A reader holds a file from its first question until `close`, and takes it again at the next; a writer holds it
+    for one call. Every method can raise MosaicError (M830 to M837).
+    """
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._signatures: memo.Signatures | None = None
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file; a later question takes it again."""
+        self._signatures = None
+        self._access.close()
+
+    @property
+    def place(self) -> str:
+        """Where it lies, as messages name it."""
+        return self._access.place
+
+    @property
+    def digest(self) -> str:
+        """64 hex digits over the content of every expert in it, whatever the order and the place."""
+        return sums.digest(sums.read(self._read()))
+
+    def facts(self, reference: str) -> ExpertFacts | None:
+        """An expert by id or alias."""
+        number = lookup.number_of(self._read(), reference)
+        return lookup.facts(self._read(), [number])[0] if number is not None else None
+
+    def record(self, reference: str) -> Record | None:
+        """All that is known of an expert, by id, alias or `sha256:` and the beginning of a digest."""
+        number = self._number(reference)
+        return lookup.records(self._read(), [number])[0] if number is not None else None
+
+    def by_digest(self, start: str) -> Sequence[ExpertFacts]:
+        """Experts that are, or have a file, of a digest that begins so."""
+        return lookup.facts(self._read(), lookup.numbers_by_digest(self._read(), start))
+
+    def names(self, kind: Kind) -> Sequence[str]:
+        """Every id of a kind, sorted."""
+        rows = (
+            self._read().execute("SELECT id FROM experts WHERE kind = $1 ORDER BY id", [str(kind)]).fetchall()
+        )
+        return tuple(id for (id,) in rows)
+
+    def near(self, kind: Kind, reference: str) -> Sequence[str]:
+        """At most two ids of a kind that are spelt much like a mistyped one, the best first."""
+        return search.near(self._read(), kind, reference)
+
+    def header(self, sha256: str) -> Header | None:
+        """The tensors of a file by its digest, offsets all zero."""
+        return self._known().header(sha256)
+
+    def text(self, sha256: str) -> str | None:
+        """A small file's content."""
+        return self._known().text(sha256)
+
+    def coverage(self, base: ExpertFacts, expert: ExpertFacts) -> Coverage | None:
+        """How an expert's tensors meet a base's, where that is kept."""
+        return memo.read(self._read(), base, expert)
+
+    def find(
+        self, kind: Kind, words: str, families: Sequence[str] = (), ratings: Sequence[str] = ()
+    ) -> Sequence[Candidate]:
+        """The experts that answer some words, the best first, at most fifty."""
+        filter_ = search.Filter(kind, tuple(families), ratings=tuple(ratings))
+        return search.find(self._read(), words, filter_)
+
+    def fitting(self, kind: Kind, base: ExpertFacts, like: ExpertFacts) -> Sequence[str]:
+        """Ids of experts of a kind that fit a base and are most like another one; at most three."""
+        return search.fitting(self._read(), kind, base, content_digest(base), like)
+
+    def interference(self, first: ExpertFacts, second: ExpertFacts) -> Interference | None:
+        """How two adapters' deltas meet, where that is kept."""
+        from mosaic.catalog.store import relations
+
+        return relations.interference(self._read(), content_digest(first), content_digest(second))
+
+    def changed(self, facts: ExpertFacts) -> str:
+        """Whether an expert's files look as when they were catalogued: "", "changed" or "missing"."""
+        return lookup.integrity(self._read(), facts.id)
+
+    def list(
+        self,
+        kind: Kind | None = None,
+        family: str | None = None,
+        license: str | None = None,
+        trigger: str | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[Row]:
+        """Experts by id. `license` is one licence that the expression names, `trigger` a part of a trigger."""
+        filter_ = search.Filter(kind, (family,) if family else (), license, trigger)
+        return search.listing(self._read(), filter_, limit, offset)
+
+    def search(
+        self,
+        words: str,
+        kind: Kind | None = None,
+        families: Sequence[str] = (),
+        license: str | None = None,
+        trigger: str | None = None,
+        ratings: Sequence[str] = (),
+        limit: int = 20,
+    ) -> list[Hit]:
+        """Experts that answer some words, the most relevant first."""
+        filter_ = search.Filter(kind, tuple(families), license, trigger, tuple(ratings))
+        return search.search(self._read(), words, filter_, limit)
+
+    def stats(self) -> Stats:
+        """What it holds."""
+        from mosaic.catalog.store import counts
+
+        return counts.stats(self._read(), self._access.size())
+
+    def known(self, paths: Iterable[str]) -> dict[str, FileState]:
+        """How the files at some places looked when they were catalogued; those that are not known are left out."""
+        from mosaic.catalog.store import counts
+
+        return counts.known(self._read(), paths)
+
+    def verify(self) -> list[Diagnostic]:
+        """What contradicts itself (M838), the files on disk left alone."""
+        from mosaic.catalog.store import consistency
+
+        return consistency.verify(self._read(), self.place)
+
+    def put(self, records: Sequence[Record]) -> Put:
+        """Write records in one transaction: all of them, or none."""
+        from mosaic.catalog.store.put import put
+
+        with self._write() as connection:
+            done = put(connection, records)
+            memo.fill(connection)
+        return done
+
+    def remove(self, references: Sequence[str]) -> tuple[str, ...]:
+        """Take experts away by id, alias or digest; gives the ids of those that were there."""
+        from mosaic.catalog.store import writing
+
+        with self._write() as connection:
+            return writing.remove(connection, references)
+
+    def put_interference(self, first: ExpertFacts, second: ExpertFacts, value: Interference) -> None:
+        """Keep how two adapters' deltas meet."""
+        from mosaic.catalog.store import relations
+
+        with self._write() as connection:
+            relations.put_interference(connection, content_digest(first), content_digest(second), value)
+
+    def use(self, digests: Sequence[str], place: str, action: str, at: datetime) -> None:
+        """Note that experts, by their content digests, were used by something: `place` a plan, `action` "ran"."""
+        from mosaic.catalog.store import relations
+
+        with self._write() as connection:
+            relations.use(connection, digests, place, action, at)
+
+    def export(self, folder: Path) -> Export:
+        """Write a snapshot."""
+        from mosaic.catalog.store import snapshot
+
+        return snapshot.export(self._read(), folder)
+
+    def import_(self, folder: Path) -> Put:
+        """Take over a snapshot's experts in one transaction."""
+        from mosaic.catalog.store import snapshot
+
+        with self._write() as connection:
+            return snapshot.import_(connection, folder)
+
+    def _number(self, reference: str) -> int | None:
+        return lookup.by_reference(self._read(), reference)
+
+    def _known(self) -> memo.Signatures:
+        connection = self._read()
+        if self._signatures is None:
+            self._signatures = memo.Signatures(connection)
+        return self._signatures
+
+    def _read(self) -> duckdb.DuckDBPyConnection:
+        return self._access.read()
+
+    def _write(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        self._signatures = None
+        return self._access.write()
