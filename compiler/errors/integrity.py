@@ -411,3 +411,28 @@ class PlanOutside(Diagnostic):
 
     def help(self) -> tuple[str, ...]:
         return ("write the lock beside the plan or above it: mosaic lock PLAN… -o FOLDER/mosaic.lock",)
+
+
+@dataclass(frozen=True)
+class NotAtHand(Diagnostic):
+    """A plan was compiled without the files of an expert, and is to be run.
+
+    Example: `mosaic run --frozen alley.mosaic` on a machine that has the lock and not the experts. To check and to
+    compile, a lock or a snapshot is enough; to run, the bytes are needed.
+
+    Mend it by putting the file where the lock names it, or by `mosaic catalog add` on the place where it lies: it is
+    known by its digest, whatever it is called.
+    """
+
+    code: ClassVar[str] = "M720"
+    title: ClassVar[str] = "the file `{file}` of `{expert}` is not at hand"
+
+    expert: str
+    file: str
+    sha256: str
+
+    def help(self) -> tuple[str, ...]:
+        return (
+            f"wanted is the file with sha256 {self.sha256}",
+            "catalog the place where it lies, under any name: mosaic catalog add PATH",
+        )

@@ -58,6 +58,9 @@ def choose(node: Node, context: Context) -> Choice:
             else "the first of the plan's list that takes these experts"
         )
         return Choice((fitting or pinned)[0].name, reason, names, span)
+    locked = context.operators.get(context.pins.operators.get(names, ""))
+    if locked is not None and takes(locked, blended):
+        return Choice(locked.name, "as locked", names, span)
     fitting = [operator for operator in context.operators.values() if takes(operator, blended)]
     best = min(fitting or list(context.operators.values()), key=_preference)
     return Choice(best.name, "exact weight arithmetic, one model evaluation a step", names, span)

@@ -41,6 +41,8 @@ def _pinned(facts: ExpertFacts, content: str, pins: Pins, spot: Place) -> Iterat
     messages = errors.integrity
     locked = pins.experts.get(facts.id)
     kind, span, trail = facts.kind.value, spot.span, spot.trail
+    if locked is None and content in pins.experts.values():
+        return  # locked under another name: a lock tells no place outside its folder, and bytes are what counts
     if locked is None:
         unpinned = messages.NotInLock if pins.strict else messages.NotPinned
         yield unpinned(span, kind, facts.id, trail, pins.place)

@@ -73,6 +73,7 @@ def run(
     project = open_project(catalog, locked=locked, frozen=frozen)
     jobs = session.jobs(project, path, name or None, settings or ())
     console.show(jobs.notes, to_stderr=True)
+    session.at_hand(jobs)
     with progress() as bars:
         worker = engine(device=device.value, dtype=dtype.value, progress=bars, beside=jobs.beside)
         outcome = session.work(worker, jobs, output, report)

@@ -11,7 +11,8 @@ import typer
 
 from mosaic.cli.sources import read_one, readable
 from mosaic.cli.sweep import Axis, sweep
-from mosaic.compiler.diagnostic import Diagnostic, Sink
+from mosaic.compiler.diagnostic import Diagnostic, MosaicError, Sink
+from mosaic.compiler.errors.integrity import NotAtHand
 from mosaic.compiler.program import Program
 from mosaic.compiler.source import SourceFile
 from mosaic.compiler.syntax import tree
@@ -122,6 +123,18 @@ def _compiled(path: str, plan: str | None, settings: Sequence[str]) -> Jobs:
     with readable():
         program = load_program(Path(path))
     return Jobs((Job(program),), beside=Path(path).absolute().parent)
+
+
+def at_hand(jobs: Jobs) -> None:
+    """Raise MosaicError (M720) for every file whose bytes are nowhere: a plan compiles without them."""
+    missing = Sink()
+    for job in jobs.jobs:
+        for expert in job.program.experts:
+            for file in expert.files:
+                if not file.location:
+                    missing.add(NotAtHand(None, expert.id, file.name, file.sha256))
+    if missing.has_errors:
+        raise MosaicError(*missing)
 
 
 def work(engine: Engine, jobs: Jobs, output: Path, report: Path | None) -> Outcome:

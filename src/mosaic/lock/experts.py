@@ -34,7 +34,6 @@ class Recorder:
 
     inner: Experts
     asked: list[Asked] = field(default_factory=list)
-    found: dict[str, ExpertFacts] = field(default_factory=dict)
     coverages: dict[tuple[str, str], Coverage] = field(default_factory=dict)
 
     def resolve(self, kind: Kind, reference: str, span: Span) -> ExpertFacts | Diagnostic:
@@ -57,9 +56,7 @@ class Recorder:
     def find(
         self, kind: Kind, words: str, families: Sequence[str] = (), ratings: Sequence[str] = ()
     ) -> Sequence[Candidate]:
-        candidates = self.inner.find(kind, words, families, ratings)
-        self.found.update({candidate.expert.id: candidate.expert for candidate in candidates})
-        return candidates
+        return self.inner.find(kind, words, families, ratings)
 
     def fitting(self, kind: Kind, base: ExpertFacts, like: ExpertFacts) -> Sequence[str]:
         return self.inner.fitting(kind, base, like)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -104,52 +104,49 @@ class _Making:
         file = below(Path(each.source.name), self._folder)
         if file is None:
             raise MosaicError(errors.integrity.PlanOutside(None, each.source.name))
-        asked = [(entry, self._expert(entry.facts, self._key(entry))) for entry in recorder.asked]
+        asked = [(entry, self._key(entry)) for entry in recorder.asked]
         blocks = _blocks(each.source)
         for program in result.programs:
-            name = program.source.plan
-            used = [pair for pair in asked if _concerns(pair[0], each.source, blocks, name)]
+            used = [pair for pair in asked if _concerns(pair[0], each.source, blocks, program.source.plan)]
+            for entry, key in used:
+                self._expert(entry.facts, key)
             meant = {key: key for _, key in used}
             meant |= {entry.reference: key for entry, key in used if told(entry.reference)}
-            finds = []
-            for find in getattr(result, "finds", {}).get(name, ()):
-                facts = recorder.found.get(find.chosen) or _known(asked, find.chosen)
-                if facts is not None:
-                    self._expert(facts, facts.id)
-                    finds.append(LockedFind(find.kind, find.words, find.chosen))
-                    meant.setdefault(find.chosen, find.chosen)
-            fusions = [
-                LockedFusion(c.operands, c.operator) for c in result.choices.get(name, ()) if c.operands
-            ]
-            self.programs.append(
-                (
-                    LockedPlan(
-                        file=file,
-                        plan=name,
-                        text=text_digest(each.source.text),
-                        program=program.digest,
-                        settings=dict(each.settings),
-                        libraries=_texts(program.source.libraries, self._folder),
-                        pictures={image.name: image.sha256 for image in program.images},
-                        experts=dict(sorted(meant.items())),
-                        finds=tuple(sorted(dict.fromkeys(finds), key=lambda f: (f.kind, f.words, f.chosen))),
-                        fusions=tuple(sorted(dict.fromkeys(fusions), key=lambda f: (f.experts, f.operator))),
-                    ),
-                    program,
-                )
-            )
+            self.programs.append((self._plan(file, each, result, program, meant), program))
         self._cover(recorder)
+
+    def _plan(
+        self, file: str, each: ToLock, result: Compiled, program: Program, meant: Mapping[str, str]
+    ) -> LockedPlan:
+        name = program.source.plan
+        finds = [LockedFind(f.kind, f.words, f.chosen) for f in result.finds.get(name, ()) if f.chosen]
+        fusions = [
+            LockedFusion(choice.operands, choice.operator)
+            for choice in result.choices.get(name, ())
+            if choice.operands and all(map(told, choice.operands))
+        ]
+        return LockedPlan(
+            file=file,
+            plan=name,
+            text=text_digest(each.source.text),
+            program=program.digest,
+            settings=dict(each.settings),
+            libraries=_texts(program.source.libraries, self._folder),
+            pictures={image.name: image.sha256 for image in program.images},
+            experts=dict(sorted(meant.items())),
+            finds=tuple(sorted(dict.fromkeys(finds), key=lambda f: (f.kind, f.words, f.chosen))),
+            fusions=tuple(sorted(dict.fromkeys(fusions), key=lambda f: (f.experts, f.operator))),
+        )
 
     def _key(self, entry: Asked) -> str:
         return key_of(entry.facts, entry.reference, entry.span, Path.cwd(), self._folder)
 
-    def _expert(self, facts: ExpertFacts, key: str) -> str:
+    def _expert(self, facts: ExpertFacts, key: str) -> None:
+        if key in self.experts:
+            return
         locked = without_place(facts, key, self._folder)
-        if key not in self.experts:
-            self.experts[key] = LockedExpert(
-                locked, content_digest(facts), _sources(facts, locked), _evidence(facts)
-            )
-        return key
+        sources = _sources(facts, locked)
+        self.experts[key] = LockedExpert(locked, content_digest(facts), sources, _evidence(facts))
 
     def _cover(self, recorder: Recorder) -> None:
         keys: dict[str, str] = {}
@@ -186,10 +183,6 @@ def _library(name: str, folder: Path) -> str:
     if not path.is_file():
         return name  # of the standard library
     return below(path, folder) or path.name
-
-
-def _known(asked: Iterable[tuple[Asked, str]], id: str) -> ExpertFacts | None:
-    return next((entry.facts for entry, _ in asked if entry.facts.id == id), None)
 
 
 def _blocks(source: SourceFile) -> dict[str, tuple[int, int]]:

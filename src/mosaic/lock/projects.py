@@ -13,7 +13,7 @@ from mosaic.catalog.library import Library, Once
 from mosaic.catalogs import shipped_library
 from mosaic.compiler import errors
 from mosaic.compiler.context import Context
-from mosaic.compiler.diagnostic import Diagnostic, MosaicError, Severity
+from mosaic.compiler.diagnostic import Diagnostic, MosaicError, Severity, Sink
 from mosaic.compiler.pins import Pins
 from mosaic.compiler.source import SourceFile
 from mosaic.project import Project, read_bytes
@@ -49,7 +49,10 @@ class Held:
         digests = {expert.key: expert.digest for expert in self.lock.experts}
         experts = dict(digests)
         for plan in self.lock.plans_of(self.file):
-            experts.update({reference: digests[key] for reference, key in plan.experts.items()})
+            for reference, key in plan.experts.items():
+                if experts.setdefault(reference, digests[key]) != digests[key]:
+                    experts[reference] = ""  # two folders, one relative path: the digest alone decides
+        experts = {reference: digest for reference, digest in experts.items() if digest}
         pins = Pins(experts=experts, strict=strict, place=self.lock.source.name)
         plans = {}
         for plan in self.lock.plans_of(self.file):
@@ -140,7 +143,7 @@ class LockedProject(Project):
     def _bind(self, source: SourceFile, context: Context) -> Context:
         held = self.held(source)
         if held is None:
-            if self._mode is Mode.BESIDE:
+            if self._mode is Mode.BESIDE or not _plans(source):
                 return context
             raise MosaicError(self._unlocked(source))
         pins = held.pins(strict=self._mode is not Mode.BESIDE)
@@ -201,7 +204,8 @@ class LockedProject(Project):
 
     def _known_plans(self, source: SourceFile, names: list[str]) -> None:
         held = self.held(source)
-        assert held is not None, "a frozen file has a lock"
+        if held is None:
+            return  # a file without plans
         known = {plan.plan for plan in held.lock.plans_of(held.file)}
         place = held.lock.source.name
         missing = [
@@ -228,6 +232,8 @@ class LockedProject(Project):
 
         held = self.held(source)
         if held is None:
+            if not _plans(source):
+                return ()
             raise MosaicError(self._unlocked(source))
         settings = held.lock.plans_of(held.file)[0].settings
         try:
@@ -243,3 +249,11 @@ class LockedProject(Project):
             )
             found.append(errors.integrity.OtherToolchain(None, held.lock.source.name, said))
         return tuple(dict.fromkeys(found))
+
+
+def _plans(source: SourceFile) -> bool:
+    """Whether a file holds plans; one of fragments alone needs no lock."""
+    from mosaic.compiler.syntax import tree
+    from mosaic.compiler.syntax.parse import parse
+
+    return any(isinstance(item, tree.Plan) for item in parse(source, Sink()).items)
