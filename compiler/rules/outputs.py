@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath, PureWindowsPath
 
 from mosaic.compiler import errors
@@ -20,6 +20,10 @@ FORMATS = {
     Kind.MODEL: (".safetensors",),
     Kind.CHECKPOINT: (".safetensors",),
 }
+
+
+LONGEST_NAME = 255
+"""Bytes of a file's or folder's name: the limit of nearly every file system."""
 
 
 def outputs(graph: Graph, context: Context) -> Iterator[Diagnostic]:
@@ -41,6 +45,16 @@ def outputs(graph: Graph, context: Context) -> Iterator[Diagnostic]:
                 span, path, "another emit writes it", "each emit needs a file of its own", first[key]
             )
         first.setdefault(key, span)
+    yield from _folders(first)
+
+
+def _folders(files: Mapping[str, Span | None]) -> Iterator[Diagnostic]:
+    """No file stands where another one needs a folder."""
+    for key, span in files.items():
+        for above in PurePosixPath(key).parents:
+            if str(above) in files:
+                problem, advice = f"`{above}` is a file of another emit", "name the folder differently"
+                yield errors.types.BadOutput(span, key, problem, advice, files[str(above)])
 
 
 def _problem(path: str, node: Node) -> tuple[str, str] | None:
@@ -49,6 +63,11 @@ def _problem(path: str, node: Node) -> tuple[str, str] | None:
         return "it is no file name", 'name a file: `"picture.png"`'
     if plain.is_absolute() or PureWindowsPath(path).drive or "\\" in path or ".." in plain.parts:
         return "it leaves the output folder", "name a file below the output folder, with `/` between folders"
+    if any(len(part.encode("utf-8", "surrogatepass")) > LONGEST_NAME for part in plain.parts):
+        return (
+            f"a name in it is longer than file systems take ({LONGEST_NAME} bytes)",
+            "shorten it; is a long text inserted?",
+        )
     kind = node.inputs[0].type.kind
     formats = FORMATS[kind]
     if plain.suffix.lower() not in formats:

@@ -325,3 +325,10 @@ def test_a_missing_device(operators: Any) -> None:
     with pytest.raises(MosaicError) as caught:
         Engine(locate=lambda file: Path(file.location), operators=operators, device="cuda")
     assert caught.value.diagnostics[0].code == "M859"
+
+
+def test_the_longest_name_that_a_file_system_takes(tmp_path: Path) -> None:
+    path = tmp_path / ("ä" * 125 + ".png")
+    write(path, b"whole")
+    assert path.read_bytes() == b"whole"
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
