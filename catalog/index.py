@@ -14,7 +14,7 @@ left alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -62,6 +62,9 @@ def _facts(entry: Mapping[str, Any], root: Path) -> ExpertFacts:
         trigger=entry.get("trigger"),
         title=entry.get("title") or "",
         license=entry.get("license"),
+        license_evidence="shipped" if entry.get("license") else "",
+        rating=entry.get("rating"),
+        strengths=_range((entry.get("recommended") or {}).get("strength")),
         native_size=_pair(size) if size and whole else None,
         size_multiple=entry.get("size_multiple", 8),
         defaults=dict(entry.get("recommended") or {}) if whole else {},
@@ -79,6 +82,10 @@ _COMPONENTS: Final = ("unet", "text_encoder", "tokenizer", "vae", "scheduler")
 def _pair(size: str) -> tuple[int, int]:
     width, _, height = size.partition("x")
     return int(width), int(height)
+
+
+def _range(bounds: Sequence[float] | None) -> tuple[float, float] | None:
+    return (float(bounds[0]), float(bounds[1])) if bounds else None
 
 
 def _file(entry: Mapping[str, Any], root: Path) -> FileFact:

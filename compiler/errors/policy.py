@@ -11,7 +11,7 @@ from mosaic.compiler.source import Span
 
 
 @dataclass(frozen=True)
-class _Judged(Diagnostic):
+class Judged(Diagnostic):
     """What a policy and an expert say of each other; `span` is the expert, `asked` the policy's line."""
 
     kind: str
@@ -21,14 +21,8 @@ class _Judged(Diagnostic):
     asked: Span | None = None
     calls: tuple[Span, ...] = ()
     instead: tuple[str, ...] = ()  # experts that the policy would allow
-    parent: str = ""  # the model that it was made from, where that one's licence says so
 
     asks: ClassVar[str] = "asked here"
-
-    @property
-    def whose(self) -> str:
-        """The licence, and of what."""
-        return f"{self.licence} of `{self.parent}`, which it was made from" if self.parent else self.licence
 
     def labels(self) -> tuple[Label, ...]:
         asked = (Label(self.asked, self._filled(self.asks)),) if self.asked else ()
@@ -60,7 +54,7 @@ class _Judged(Diagnostic):
 
 
 @dataclass(frozen=True)
-class NotForMoney(_Judged):
+class NotForMoney(Judged):
     """An expert's licence forbids what a commercial plan needs: selling pictures, or using the model itself for
     money.
 
@@ -78,12 +72,12 @@ class NotForMoney(_Judged):
 
     code: ClassVar[str] = "M501"
     title: ClassVar[str] = "{kind} `{expert}` is not for commercial use"
-    label: ClassVar[str] = "under {whose}"
+    label: ClassVar[str] = "under {licence}"
     asks: ClassVar[str] = "commercial use"
 
 
 @dataclass(frozen=True)
-class NotToServe(_Judged):
+class NotToServe(Judged):
     """An expert's licence forbids offering it to others as a service.
 
     For example, where the expert is under the Stability AI Non-Commercial Research Community License:
@@ -96,12 +90,12 @@ class NotToServe(_Judged):
 
     code: ClassVar[str] = "M502"
     title: ClassVar[str] = "{kind} `{expert}` may not be served to others"
-    label: ClassVar[str] = "under {whose}"
+    label: ClassVar[str] = "under {licence}"
     asks: ClassVar[str] = "offered as a service"
 
 
 @dataclass(frozen=True)
-class CreatorForbids(_Judged):
+class CreatorForbids(Judged):
     """A creator's own conditions, as hubs record them beside the licence, do not allow what the plan does.
 
     For example, where the creator allows selling pictures, but no generation as a service:
@@ -121,7 +115,7 @@ class CreatorForbids(_Judged):
 
 
 @dataclass(frozen=True)
-class NoMerges(_Judged):
+class NoMerges(Judged):
     """A merged model is passed on, and one of its parts allows no derivatives.
 
     For example, where the expert is under CC-BY-ND-4.0:
@@ -134,7 +128,7 @@ class NoMerges(_Judged):
 
     code: ClassVar[str] = "M504"
     title: ClassVar[str] = "a merge of {kind} `{expert}` may not be passed on"
-    label: ClassVar[str] = "under {whose}"
+    label: ClassVar[str] = "under {licence}"
     asks: ClassVar[str] = "a merged model is passed on"
 
     def advice(self) -> tuple[str, ...]:
@@ -175,7 +169,7 @@ class LocksDiffer(Diagnostic):
 
 
 @dataclass(frozen=True)
-class RevenueTooHigh(_Judged):
+class RevenueTooHigh(Judged):
     """A licence is for those whose revenue is below a limit, and the policy states a higher one.
 
     For example, where the base is under the Stability AI Community License, which ends at a million US dollars a
@@ -189,7 +183,7 @@ class RevenueTooHigh(_Judged):
 
     code: ClassVar[str] = "M506"
     title: ClassVar[str] = "{kind} `{expert}` is licensed up to a revenue of {ceiling} a year"
-    label: ClassVar[str] = "under {whose}"
+    label: ClassVar[str] = "under {licence}"
     asks: ClassVar[str] = "the revenue is stated here"
 
     ceiling: str = ""
@@ -199,7 +193,7 @@ class RevenueTooHigh(_Judged):
 
 
 @dataclass(frozen=True)
-class Contested(_Judged):
+class Contested(Judged):
     """Whether a licence allows what the plan does is disputed, or hangs on a step that a person has to take.
 
     For example, pictures of FLUX.1 [dev] that are to be sold: one clause of its licence gives outputs free "for any
@@ -214,7 +208,7 @@ class Contested(_Judged):
 
     code: ClassVar[str] = "M507"
     title: ClassVar[str] = "whether {kind} `{expert}` allows {what} is for a person to decide"
-    label: ClassVar[str] = "under {whose}"
+    label: ClassVar[str] = "under {licence}"
     asks: ClassVar[str] = "asked here"
     severity: ClassVar[Severity] = Severity.WARNING
 
@@ -222,7 +216,7 @@ class Contested(_Judged):
 
 
 @dataclass(frozen=True)
-class OutsideTerritory(_Judged):
+class OutsideTerritory(Judged):
     """A licence does not hold in a country that the policy names.
 
     For example, where the base is under a Tencent Hunyuan Community License, which leaves out the European Union, the
@@ -236,14 +230,14 @@ class OutsideTerritory(_Judged):
 
     code: ClassVar[str] = "M508"
     title: ClassVar[str] = "{kind} `{expert}` is not licensed in {where}"
-    label: ClassVar[str] = "under {whose}"
+    label: ClassVar[str] = "under {licence}"
     asks: ClassVar[str] = "used there"
 
     where: str = ""
 
 
 @dataclass(frozen=True)
-class NotDeclared(_Judged):
+class NotDeclared(Judged):
     """A licence depends on something that the policy does not say: the revenue, or the country.
 
     For example, where the base is under the Stability AI Community License:
@@ -271,7 +265,7 @@ class NotDeclared(_Judged):
 
 
 @dataclass(frozen=True)
-class Laundered(_Judged):
+class Laundered(Judged):
     """An expert claims to allow more than the model that it was made from, or is fused into.
 
     For example, a LoRA of FLUX.1 [dev] that is published under Apache-2.0:
@@ -293,11 +287,11 @@ class Laundered(_Judged):
     source_licence: str = ""
 
     def advice(self) -> tuple[str, ...]:
-        return ("the stricter of the two is what counts",)
+        return ("a claim does not widen what the other gives: take the stricter of the two",)
 
 
 @dataclass(frozen=True)
-class LicenceUnknown(_Judged):
+class LicenceUnknown(Judged):
     """Nobody knows what an expert may be used for: it states no licence, or one that is not in the table of licences.
 
     For example:
@@ -322,7 +316,7 @@ class LicenceUnknown(_Judged):
 
 
 @dataclass(frozen=True)
-class LicenceNeeded(_Judged):
+class LicenceNeeded(Judged):
     """A plan is for commercial use, for serving or for passing models on, and nobody knows whether an expert allows
     it.
 
@@ -350,7 +344,7 @@ class LicenceNeeded(_Judged):
 
 
 @dataclass(frozen=True)
-class CreditOwed(_Judged):
+class CreditOwed(Judged):
     """A policy says that no credit will be given, and an expert asks for it.
 
     For example, where the expert is under CC-BY-4.0:
@@ -402,7 +396,7 @@ class ForAPerson(Diagnostic):
 
 
 @dataclass(frozen=True)
-class NotToPassOn(_Judged):
+class NotToPassOn(Judged):
     """A model is passed on, and the licence of a part of it forbids copies.
 
     For example, where the expert is under the Stability AI Non-Commercial Research Community License of 2023, which
@@ -416,7 +410,7 @@ class NotToPassOn(_Judged):
 
     code: ClassVar[str] = "M515"
     title: ClassVar[str] = "{kind} `{expert}` may not be passed on"
-    label: ClassVar[str] = "under {whose}"
+    label: ClassVar[str] = "under {licence}"
     asks: ClassVar[str] = "an emitted model is passed on"
 
 

@@ -12,8 +12,11 @@ from collections.abc import Callable, Iterator
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic, Sink
 from mosaic.compiler.ir.graph import Graph
+from mosaic.compiler.rules.algorithms import algorithms
+from mosaic.compiler.rules.clip_skips import clip_skips
 from mosaic.compiler.rules.coverage import coverage
 from mosaic.compiler.rules.engine_families import engine_families
+from mosaic.compiler.rules.exclusions import exclusions
 from mosaic.compiler.rules.families import families
 from mosaic.compiler.rules.finds import finds, without_finds
 from mosaic.compiler.rules.fused_operands import fused_operands
@@ -22,11 +25,21 @@ from mosaic.compiler.rules.infixes import infixes
 from mosaic.compiler.rules.integrity import integrity
 from mosaic.compiler.rules.interference import interference
 from mosaic.compiler.rules.latent_spaces import latent_spaces
+from mosaic.compiler.rules.lineages import lineages
+from mosaic.compiler.rules.native_sizes import native_sizes
 from mosaic.compiler.rules.outputs import outputs
+from mosaic.compiler.rules.policy import policy
 from mosaic.compiler.rules.predictions import predictions
 from mosaic.compiler.rules.prompts import prompts
 from mosaic.compiler.rules.ranges import ranges
+from mosaic.compiler.rules.rating import rating
+from mosaic.compiler.rules.safety_last import safety_last
+from mosaic.compiler.rules.strengths import strengths
+from mosaic.compiler.rules.text_encoders import text_encoders
 from mosaic.compiler.rules.tokens import tokens
+from mosaic.compiler.rules.triggers import triggers
+from mosaic.compiler.rules.variants import variants
+from mosaic.compiler.rules.vocabulary import vocabulary
 from mosaic.compiler.rules.whole_bases import whole_bases
 
 Rule = Callable[[Graph, Context], Iterator[Diagnostic]]
@@ -35,18 +48,31 @@ RULES: tuple[Rule, ...] = (
     integrity,
     engine_families,
     families,
+    variants,
     predictions,
     latent_spaces,
     whole_bases,
+    algorithms,
+    text_encoders,
     coverage,
+    exclusions,
     fused_operands,
     infixes,
     interference,
     tokens,
+    vocabulary,
+    triggers,
     prompts,
     half_done,
     ranges,
+    strengths,
+    native_sizes,
+    clip_skips,
+    lineages,
     outputs,
+    policy,
+    rating,
+    safety_last,
 )
 
 
@@ -54,5 +80,8 @@ def run_rules(graph: Graph, context: Context, sink: Sink) -> None:
     """Judge a graph by every rule. What hangs on an expert that was not found is left out: that is said by itself."""
     sink.extend(finds(graph, context))
     graph = without_finds(graph)
+    # What is missing is only told of a plan that was read whole.
+    whole = not any(d.code.startswith("M1") for d in sink)
     for rule in RULES:
-        sink.extend(rule(graph, context))
+        if whole or rule is not triggers:
+            sink.extend(rule(graph, context))

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from mosaic.runtime.engine import Engine
     from mosaic.runtime.progress import Progress
 
+WORDS: Final = "MOSAIC_WORDS"
+"""The variable that names a list of rated words other than the shipped one."""
 LARGEST_PLAN: Final = 8 * 1024 * 1024
 """More bytes than the parser accepts: a file is read so far and no further."""
 
@@ -118,13 +120,18 @@ class Project:
         from mosaic import stdlib
         from mosaic.catalog import LocalExperts, LocalFiles
         from mosaic.catalog.digests import Digests
+        from mosaic.catalog.licences import LicenceTable
+        from mosaic.catalog.words import WordList
         from mosaic.stdlib import zoo
 
         digests = Digests()
+        words = os.environ.get(WORDS)
         return Context(
             experts=LocalExperts(zoo.index(), zoo.root(), root, digests, self._catalog, self._search),
             files=LocalFiles(root, stdlib.find_fragments(), digests),
             operators=stdlib.find_operators(),
+            licences=LicenceTable(),
+            words=WordList(Path(words).expanduser() if words else None),
         )
 
 

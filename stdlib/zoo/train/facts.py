@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 LICENSE: Final = "Apache-2.0"
+RATING: Final = "general"
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,6 +149,7 @@ def run(job: Job) -> None:
             "latent_space": expert.space,
             "prediction": "v_prediction",
             "license": facts.LICENSE,
+            "rating": facts.RATING,
             "title": expert.title,
             "description": expert.description,
             "trigger": expert.trigger,
