@@ -34,23 +34,36 @@ LORAS = ("zoo/neon", "zoo/watercolor", "zoo/tiles", "zoo/sketch", "zoo/hat", "zo
 SIZES = ("8x8", "16x16", "16x8", "24x16", "8x32", "32x32")
 SCHEDULERS = ("ddim", "euler", "euler_a", "dpmpp_2m", "unipc")
 PICTURES = {
-    "square.png": (16, 16),
-    "wide.png": (32, 16),
-    "grey.png": (16, 24),
-    "clear.png": (8, 8),
-    "odd.png": (17, 16),
+    "square.png": ("RGB", (16, 16)),
+    "wide.png": ("RGB", (32, 16)),
+    "grey.png": ("L", (16, 24)),
+    "clear.png": ("RGBA", (8, 8)),
+    "palette.png": ("P", (16, 8)),
+    "bits.png": ("1", (8, 16)),
+    "deep.png": ("I;16", (16, 16)),
+    "photo.jpg": ("RGB", (24, 16)),
+    "print.jpg": ("CMYK", (16, 16)),
+    "turned.jpg": ("RGB", (24, 8)),
+    "odd.png": ("RGB", (17, 16)),
 }
+"""What plans load: every kind of pixel, a picture that its camera turned, one whose sides are odd."""
+WORDS = ('"a pink fish"', '"dog"', '""', '"a/b"', '"…"', '"🐟 ein Fisch"', '".."', '"<samurai>"', '"a  b\\n"')
 SETTINGS: dict[str, tuple[Sequence[str], Sequence[str]]] = {
     "negative": (('"blur"', '""', '"{who}"'), ()),
-    "steps": (("1", "2", "3", "4"), ("0", "2.5")),
-    "guidance": (("0", "1", "3", "7.5", "w"), ("-1",)),
+    "steps": (("1", "2", "2", "3", "4", "4"), ("0", "2.5")),
+    "guidance": (("0", "1", "3", "7.5", "100", "w"), ("-1",)),
     "size": (SIZES, ("17x16", "0x8", "4x4")),
-    "seed": (("seed", "0", "12345678901", "7"), ("-1",)),
+    "seed": (("seed", "0", "12345678901", "9007199254740991"), ("-1", "9007199254740992")),
     "scheduler": ([f'"{name}"' for name in SCHEDULERS], ('"dimm"',)),
 }
 """Values of arguments, good and wrong ones."""
 WRONG = 0.04
 """How often a choice is made that is probably a mistake."""
+
+
+MADE = """mosaic 1
+plan p { emit fuse(checkpoint("zoo/base"), lora("zoo/hat") * 0.5) as "look.safetensors" }
+"""
 
 
 @dataclass
@@ -108,7 +121,7 @@ class Maker:
     def number_text(self) -> str:
         return "w" if self.chance(0.2) else f"{self.random.uniform(-0.5, 1.5):.2f}"
 
-    def fraction(self, low: float = 0.25, high: float = 0.9) -> str:
+    def fraction(self, low: float = 0.4, high: float = 0.9) -> str:
         if self.wrong():
             return self.random.choice(["0%", "100%", "120%", "-10%", "cut"])
         value = self.random.uniform(low, high)
@@ -130,7 +143,11 @@ class Maker:
     def experts(self) -> None:
         for _ in range(self.random.choice([1, 1, 2, 2, 3])):
             id = self.random.choices([*SPACES, "zoo/nothere"], [6, 2, 2, 0.15])[0]
-            reference = str(zoo.root() / "models" / "base") if id == "zoo/base" and self.chance(0.1) else id
+            reference = id
+            if id == "zoo/base" and self.chance(0.2):
+                reference = self.random.choice(
+                    [str(zoo.root() / "models" / "base"), "./made/look.safetensors"]
+                )
             self.bases[self.bind("base", f'checkpoint("{reference}")')] = id
         for _ in range(self.random.choice([0, 1, 1, 2, 3])):
             id = self.random.choice(LORAS)
@@ -308,7 +325,7 @@ class Maker:
         return [f"plan {name} {{", *self.lines, "}", ""]
 
     def file(self) -> str:
-        who = self.random.choice(['"a pink fish"', '"dog"', '""'])
+        who = self.random.choice(WORDS[:2] if self.chance(0.6) else WORDS)
         text = [
             "mosaic 1",
             "",
@@ -335,13 +352,14 @@ def random_plan(seed: int) -> str:
 
 
 def write_pictures(folder: Path) -> None:
-    """The pictures that plans load: colour, grey, with transparency, and one whose sides are odd."""
+    """The pictures that plans load."""
     from PIL import Image
 
-    modes = {"grey.png": "L", "clear.png": "RGBA"}
-    for name, size in PICTURES.items():
-        image = Image.linear_gradient("L").resize(size).convert(modes.get(name, "RGB"))
-        image.save(folder / name)
+    for name, (mode, size) in PICTURES.items():
+        image = Image.linear_gradient("L").resize(size)
+        turned = Image.Exif()
+        turned[0x0112] = 6 if name == "turned.jpg" else 1
+        image.convert("RGB").convert(mode).save(folder / name, exif=turned)
 
 
 FAULTS = (
@@ -377,6 +395,15 @@ class Trials:
         write_pictures(folder)
         self.project = Project()
         self.engine: Engine = engine(device="cpu")
+        self._make_model()
+
+    def _make_model(self) -> None:
+        """A model that a plan emitted, for other plans to build on, with the words that a single file lacks."""
+        made = self.folder / "made"
+        shutil.copytree(zoo.root() / "models" / "base" / "tokenizer", made / "tokenizer")
+        source = SourceFile(str(self.folder / "first.mosaic"), MADE)
+        (program,) = self.project.compile(source).programs
+        self.engine.run(program, made)
 
     def run(self, text: str) -> Outcome:
         """One file through everything; what nobody thought of is a failure like any other."""
