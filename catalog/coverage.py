@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from math import prod
 from pathlib import PurePosixPath
 from typing import Final
 
 from mosaic.compiler.facts import Coverage, ExpertFacts, FileFact
 from mosaic.compiler.types import Kind
 from mosaic.compiler.weights import autoencoders, embeddings, ldm
-from mosaic.compiler.weights.adapter_keys import canonical, match
+from mosaic.compiler.weights.adapter_keys import Pair, canonical, match
 from mosaic.compiler.weights.header import Header
 from mosaic.compiler.weights.names import Shape, Shapes
 
@@ -22,6 +23,7 @@ _TOKEN_TABLES: Final = (
     ("clip_l", "text_encoder.embeddings.token_embedding.weight"),
     ("clip_g", "text_encoder_2.embeddings.token_embedding.weight"),
 )
+_AT_LATENTS: Final = ("conv_in.weight", "conv_out.weight")
 _LATENTS: Final = "vae.decoder.conv_in.weight"
 
 # Names that early diffusers gave to the VAE's attention.
@@ -91,6 +93,7 @@ def _adapter(expert: ExpertFacts, base: Shapes, open_: Open, read: ReadText) -> 
     total, matched = 0, 0
     unmatched: list[str] = []
     misshaped: list[str] = []
+    excessive: list[str] = []
     targets = {name: shape for name, shape in base.items() if not name.startswith("vae.")}
     stated = next((read(file) for file in expert.files if file.name.endswith("adapter_config.json")), None)
     for file in _weights(expert):
@@ -101,7 +104,17 @@ def _adapter(expert: ExpertFacts, base: Shapes, open_: Open, read: ReadText) -> 
         matched += sum(2 + (pair.alpha is not None) + (pair.mid is not None) for pair in met.pairs)
         unmatched += met.unmatched
         misshaped += met.misshaped
-    return Coverage(matched, total, tuple(unmatched), tuple(misshaped))
+        excessive += filter(None, (_excess(pair, targets[pair.module]) for pair in met.pairs))
+    return Coverage(matched, total, tuple(unmatched), tuple(misshaped), tuple(excessive))
+
+
+def _excess(pair: Pair, target: Shape) -> str:
+    """How a rank goes beyond what the matrix that it changes can have; empty where it does not."""
+    largest = min(target[0], prod(target[1:]))
+    # Latents have few channels: trainers that take one rank for all modules overdo it there, and harmlessly.
+    if pair.rank <= largest or pair.module.endswith(_AT_LATENTS):
+        return ""
+    return f"{pair.module.removesuffix('.weight')}: rank {pair.rank}, the matrix has at most {largest}"
 
 
 def _embedding(expert: ExpertFacts, base: Shapes, open_: Open) -> Coverage:

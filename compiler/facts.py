@@ -121,6 +121,7 @@ class Coverage:
     total: int
     unmatched: tuple[str, ...] = ()  # names with no counterpart in the base
     misshaped: tuple[str, ...] = ()  # "name: 64 here, 768 there"
+    excessive: tuple[str, ...] = ()  # "name: rank 128, the matrix has at most 64"
 
     @property
     def complete(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 from mosaic.compiler import program as p
 from mosaic.compiler.context import Context
 from mosaic.compiler.facts import ExpertFacts, FileFact
-from mosaic.compiler.ir.evaluate import constant, operand
+from mosaic.compiler.ir.evaluate import constant, is_partial, operand
 from mosaic.compiler.ir.graph import Graph, Node, walk
 
 
@@ -66,7 +66,8 @@ def _load_model(to: _Lowering, node: Node) -> p.Operation:
 def _fuse(to: _Lowering, node: Node) -> p.Operation:
     operator = to.context.operators[str(node.attribute("operator"))]
     operands = tuple(
-        p.Operand(expert=to.expert(operand(given)), strength=_strength(given)) for given in node.inputs[1:]
+        p.Operand(expert=to.expert(operand(given)), strength=_strength(given), partial=is_partial(given))
+        for given in node.inputs[1:]
     )
     return p.Fuse(
         model=to.value(node.inputs[0]),

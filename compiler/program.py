@@ -12,7 +12,7 @@ import hashlib
 from typing import Annotated, Any, Literal
 
 import rfc8785
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 FORMAT: Literal[1] = 1
 """The version of the JSON form. A change that older readers would misread raises it."""
@@ -51,6 +51,14 @@ class Operand(_Frozen):
 
     expert: int
     strength: float
+    partial: bool = False  # load what fits; only written where it is so
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_said(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = whole(self)
+        if not self.partial:
+            written.pop("partial", None)
+        return written
 
 
 class LoadModel(_Frozen):

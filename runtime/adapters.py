@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import partial as bound
 from typing import Any
 
 import torch
@@ -20,7 +20,7 @@ from mosaic.runtime.weights import Deltas
 
 @dataclass(frozen=True)
 class KeyCount:
-    """How many of an expert's tensors found their place. Fusing refuses anything but all."""
+    """How many of an expert's tensors found their place. Fusing refuses anything but all, unless the plan allows it."""
 
     expert: str
     matched: int
@@ -28,11 +28,17 @@ class KeyCount:
 
 
 def lora(
-    expert: Expert, strength: float, shapes: Mapping[str, tuple[int, ...]], reader: Reader
+    expert: Expert,
+    strength: float,
+    shapes: Mapping[str, tuple[int, ...]],
+    reader: Reader,
+    *,
+    partial: bool = False,
 ) -> tuple[Deltas, KeyCount]:
     """The deltas of a LoRA (Hu et al. 2021, arXiv:2106.09685) for a base whose tensors have these shapes.
 
-    Raises MosaicError: M451 for tensors without a place, M452 for other algorithms, M453 for other shapes.
+    With `partial`, tensors without a place and modules of another shape are left out, and counted; something has to
+    fit. Raises MosaicError: M451 for tensors without a place, M452 for other algorithms, M453 for other shapes.
     """
     tensors: dict[str, torch.Tensor] = {}
     metadata: dict[str, str] = {}
@@ -45,16 +51,18 @@ def lora(
             metadata.update(reader.metadata(file))
     _require_lora(expert, tensors, metadata)
     found = match({name: tuple(tensor.shape) for name, tensor in tensors.items()}, shapes, metadata)
-    if found.unmatched:
+    lenient = partial and bool(found.pairs)
+    if found.unmatched and not lenient:
         raise MosaicError(
             UnmatchedTensors(span=None, expert=expert.id, names=found.unmatched, total=len(tensors))
         )
-    if found.misshaped:
+    if found.misshaped and not lenient:
         raise MosaicError(TensorsDoNotFit(span=None, expert=expert.id, what="model", names=found.misshaped))
     compute: dict[str, Callable[[torch.device], torch.Tensor]] = {
-        pair.module: partial(_delta, pair, tensors, shapes[pair.module]) for pair in found.pairs
+        pair.module: bound(_delta, pair, tensors, shapes[pair.module]) for pair in found.pairs
     }
-    return Deltas(strength, compute), KeyCount(expert.id, len(tensors), len(tensors))
+    used = sum(2 + (pair.alpha is not None) + (pair.mid is not None) for pair in found.pairs)
+    return Deltas(strength, compute), KeyCount(expert.id, used if lenient else len(tensors), len(tensors))
 
 
 def _require_lora(expert: Expert, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:

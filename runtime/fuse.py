@@ -18,7 +18,7 @@ from mosaic.compiler.errors.runtime import (
     UnsupportedAdapter,
 )
 from mosaic.compiler.operators import Acts, Operator
-from mosaic.compiler.program import Expert, Fuse
+from mosaic.compiler.program import Expert, Fuse, Operand
 from mosaic.runtime.adapters import KeyCount, lora
 from mosaic.runtime.files import Reader
 from mosaic.runtime.values import EMBEDDINGS, Model
@@ -40,17 +40,17 @@ class Fusion:
         Raises MosaicError (M451-M454, M461, M463) where an expert or the operator does not fit.
         """
         deltas: list[Deltas] = []
-        operands = [(self.experts[operand.expert], operand.strength) for operand in wanted.operands]
+        operands = [(self.experts[operand.expert], operand) for operand in wanted.operands]
         # Parts come before deltas: an embedding gives the embedding matrix its new shape.
-        for expert, strength in operands:
+        for expert, operand in operands:
             if expert.kind in ("embedding", "vae"):
-                model = self._with_part(model, expert, strength)
-        for expert, strength in operands:
+                model = self._with_part(model, expert, operand.strength)
+        for expert, operand in operands:
             match expert.kind:
                 case "lora":
-                    deltas.append(self._lora(model, expert, strength))
+                    deltas.append(self._lora(model, expert, operand))
                 case "checkpoint":
-                    deltas.append(self._task_vector(model, expert, strength))
+                    deltas.append(self._task_vector(model, expert, operand.strength))
                 case "control":
                     raise MosaicError(UnsupportedAdapter(span=None, expert=expert.id, algorithm=expert.kind))
         if not deltas:
@@ -94,9 +94,9 @@ class Fusion:
             OperatorDiffers(span=None, name=wanted.operator, wanted=wanted.operator_version, found=found)
         )
 
-    def _lora(self, model: Model, expert: Expert, strength: float) -> Deltas:
+    def _lora(self, model: Model, expert: Expert, operand: Operand) -> Deltas:
         shapes = {name: tuple(model.tensor(name).shape) for name in model.base.stored}
-        deltas, count = lora(expert, strength, shapes, self.reader)
+        deltas, count = lora(expert, operand.strength, shapes, self.reader, partial=operand.partial)
         self.keys.append(count)
         return deltas
 

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mosaic.compiler.errors import adapters as adapters
     from mosaic.compiler.errors import catalog as catalog
     from mosaic.compiler.errors import compatibility as compatibility
     from mosaic.compiler.errors import face as face
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mosaic.compiler.errors import runtime as runtime
     from mosaic.compiler.errors import syntax as syntax
     from mosaic.compiler.errors import types as types
+    from mosaic.compiler.errors import usage as usage
 
 
 def __getattr__(name: str) -> ModuleType:

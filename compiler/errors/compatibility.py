@@ -5,9 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mosaic.compiler.diagnostic import Diagnostic, Label, Severity
+from mosaic.compiler.diagnostic import Diagnostic, Edit, Fix, Label, Severity
 from mosaic.compiler.errors.types import called
 from mosaic.compiler.source import Span
+
+
+def rather(fitting: tuple[str, ...]) -> tuple[str, ...]:
+    """Advice to use an expert of the catalog that would fit."""
+    if not fitting:
+        return ()
+    return (f"in the catalog, and made for this base: {', '.join(f'`{name}`' for name in fitting)}",)
+
+
+def instead(fitting: tuple[str, ...], reference: Span | None) -> tuple[Fix, ...]:
+    """Replace the text that names an expert by one that would fit. Not safe: the picture is another one."""
+    if reference is None:
+        return ()
+    return tuple(Fix(f"use `{name}`", (Edit(reference, f'"{name}"'),), safe=False) for name in fitting)
 
 
 @dataclass(frozen=True)
@@ -32,10 +46,18 @@ class FamilyMismatch(Diagnostic):
     wanted: str
     base: Span | None = None
     calls: tuple[Span, ...] = ()
+    fitting: tuple[str, ...] = ()
+    reference: Span | None = None
 
     def labels(self) -> tuple[Label, ...]:
         base = (Label(self.base, f"family {self.wanted}"),) if self.base else ()
         return (*base, *called(self.calls))
+
+    def help(self) -> tuple[str, ...]:
+        return rather(self.fitting)
+
+    def fixes(self) -> tuple[Fix, ...]:
+        return instead(self.fitting, self.reference)
 
 
 @dataclass(frozen=True)
@@ -46,7 +68,7 @@ class IncompleteCoverage(Diagnostic):
         let look = fuse(base, film)     # M402: 12 of 128 tensors have no place
 
     The field's tools load the rest and go on; the picture is then not what the expert was made for. Use the base
-    that it was trained on.
+    that it was trained on, or say by name that a LoRA may be loaded in part: `lora("…", partial: true)`.
     """
 
     code: ClassVar[str] = "M402"
@@ -61,6 +83,8 @@ class IncompleteCoverage(Diagnostic):
     misshaped: tuple[str, ...] = ()
     base: Span | None = None
     calls: tuple[Span, ...] = ()
+    fitting: tuple[str, ...] = ()
+    reference: Span | None = None
 
     def message(self) -> str:
         missing = self.total - self.matched
@@ -81,7 +105,14 @@ class IncompleteCoverage(Diagnostic):
         shown = 3
         lines = [f"not in the base: {', '.join(self.unmatched[:shown])}{_more(self.unmatched, shown)}"]
         shapes = [f"of another shape: {', '.join(self.misshaped[:shown])}{_more(self.misshaped, shown)}"]
-        return tuple((lines if self.unmatched else []) + (shapes if self.misshaped else []))
+        return (
+            *(lines if self.unmatched else []),
+            *(shapes if self.misshaped else []),
+            *rather(self.fitting),
+        )
+
+    def fixes(self) -> tuple[Fix, ...]:
+        return instead(self.fitting, self.reference)
 
 
 @dataclass(frozen=True)
@@ -102,10 +133,18 @@ class PredictionMismatch(Diagnostic):
     wanted: str
     base: Span | None = None
     calls: tuple[Span, ...] = ()
+    fitting: tuple[str, ...] = ()
+    reference: Span | None = None
 
     def labels(self) -> tuple[Label, ...]:
         base = (Label(self.base, f"predicts {self.wanted}"),) if self.base else ()
         return (*base, *called(self.calls))
+
+    def help(self) -> tuple[str, ...]:
+        return rather(self.fitting)
+
+    def fixes(self) -> tuple[Fix, ...]:
+        return instead(self.fitting, self.reference)
 
 
 @dataclass(frozen=True)

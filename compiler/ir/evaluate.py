@@ -42,3 +42,12 @@ def operand(node: Node) -> Node:
     while node.op in INFIXES:
         node = node.inputs[0]
     return node
+
+
+def is_partial(given: Node) -> bool:
+    """Whether an operand may be loaded in part: `lora("…", partial: true)`."""
+    while given.op in INFIXES:
+        if given.op == "partial":
+            return True
+        given = given.inputs[0]
+    return False

@@ -1,8 +1,9 @@
 """Rewrites of the graph. One pass, one file, one verb; the order is the tuple below.
 
 A pass takes a valid graph and gives a valid graph that computes the same. `RESOLVE` makes the graph what the
-rules judge: no fragments, an expert for each `find`, an operator for each fusion. `OPTIMISE` follows once a plan is known to be sound; any
-of it but `expand_verbs` can be left out without changing a byte of the result, and tests do so.
+rules judge: no fragments, an expert for each `find`, an operator for each fusion. `OPTIMISE` follows once a plan
+is known to be sound; any of it but `expand_verbs` can be left out without changing a byte of the result, and
+tests do so.
 """
 
 from __future__ import annotations

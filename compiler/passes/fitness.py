@@ -8,6 +8,7 @@ from mosaic.compiler.context import Context
 from mosaic.compiler.facts import RATINGS, ExpertFacts
 from mosaic.compiler.ir.graph import Graph, Node
 from mosaic.compiler.ir.origins import base_node
+from mosaic.compiler.policy.refusal import refusal
 from mosaic.compiler.types import Kind
 
 
@@ -33,17 +34,13 @@ class Use:
 
     def ratings(self, graph: Graph) -> tuple[str, ...]:
         """The ratings that the plan's policy lets through; none where it lets all."""
-        policy = getattr(graph, "policy", None)
-        rating = policy.rating if policy is not None else None
+        rating = graph.policy.rating if graph.policy is not None else None
         return RATINGS[: RATINGS.index(rating) + 1] if rating in RATINGS else ()
 
 
 def refused(facts: ExpertFacts, use: Use, graph: Graph, context: Context) -> str:
     """Why an expert may not be used so, in a few words; empty where it may."""
-    reason = _unfit(facts, use, context)
-    if reason:
-        return reason
-    return ""
+    return _unfit(facts, use, context) or refusal(facts, graph.policy, context)
 
 
 def _unfit(facts: ExpertFacts, use: Use, context: Context) -> str:
@@ -65,9 +62,9 @@ def _misfit(facts: ExpertFacts, fusion: Node, base: ExpertFacts, use: Use, conte
     """Why it does not go into a base."""
     if facts.kind is Kind.CHECKPOINT and facts.id == base.id:
         return "it is the base itself"
-    if facts.kind is Kind.CHECKPOINT and None not in (known := (facts.prediction, base.prediction)):
-        if known[0] != known[1]:
-            return f"it predicts {facts.prediction}, the base {base.prediction}"
+    both = facts.kind is Kind.CHECKPOINT and facts.prediction and base.prediction
+    if both and facts.prediction != base.prediction:
+        return f"it predicts {facts.prediction}, the base {base.prediction}"
     if facts.variant != base.variant and (facts.variant or facts.kind is Kind.CHECKPOINT):
         return f"it is made for {facts.variant or 'plain'} models"
     if base.id in facts.excludes or facts.id in base.excludes:

@@ -9,7 +9,7 @@ from mosaic.compiler.check.world import expert_node
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.facts import Candidate, ExpertFacts
-from mosaic.compiler.ir.evaluate import INFIXES, operand
+from mosaic.compiler.ir.evaluate import INFIXES, is_partial, operand
 from mosaic.compiler.ir.finds import Find
 from mosaic.compiler.ir.graph import Graph, Node, Origin, map_graph
 from mosaic.compiler.ir.ops import with_inputs
@@ -62,18 +62,10 @@ def _uses(graph: Graph) -> dict[int, Use]:
                 use(below).inserted = True
             elif node.op == "fuse" and position > 0:
                 use(below).fusions.append(node)
-                use(below).partial = use(below).partial or _is_partial(given)
+                use(below).partial = use(below).partial or is_partial(given)
             else:
                 use(below).whole = True
     return uses
-
-
-def _is_partial(given: Node) -> bool:
-    while given.op in INFIXES:
-        if given.op == "partial":
-            return True
-        given = given.inputs[0]
-    return False
 
 
 def _answer(node: Node, use: Use, graph: Graph, context: Context) -> Node:

@@ -52,6 +52,7 @@ EXPERTS = {
         expert("t/large", Kind.CHECKPOINT, "sdxl", "space-x", "epsilon"),
         expert("t/neon", Kind.LORA, trigger="neon style"),
         expert("t/wash", Kind.LORA),
+        expert("t/plain", Kind.LORA),
         expert("t/film", Kind.LORA, "sdxl"),
         expert("t/partial", Kind.LORA, None),
         expert("t/hero", Kind.EMBEDDING, trigger="<hero>"),
@@ -99,7 +100,10 @@ class SyntheticExperts:
         limit = 7
         words = text.split()
         kept = len(" ".join(words[:limit]))
-        return TokenCount(len(words), limit, kept)
+        known = [embedding.trigger for embedding in embeddings]
+        # A word in angle brackets falls to pieces where no embedding brings it along.
+        used = sum(3 if word.startswith("<") and word.strip(",") not in known else 1 for word in words)
+        return TokenCount(used, limit, kept)
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,7 @@ def test_families_that_differ_are_another_rule() -> None:
 
 ZOO = """mosaic 1
 plan p {{
-  emit sample(fuse(checkpoint("zoo/base"), lora("{first}"), lora("{second}") * {strength}), prompt: "a cat")
+  emit sample(fuse(checkpoint("zoo/base"), lora("{first}"), lora("{second}") * {strength}), prompt: "a cat, neon style")
     as "a.png"
 }}
 """

@@ -11,7 +11,7 @@ from mosaic.compiler import Compiled
 Compile = Callable[..., Compiled]
 
 BASE = 'let base = checkpoint("t/base")\n'
-NEON = 'let neon = lora("t/neon")\n'
+NEON = 'let neon = lora("t/plain")\n'
 LOOK = BASE + NEON + "let look = fuse(base, neon)\n"
 EMIT = 'emit image as "p.png"'
 DONE = 'let image = sample(look, prompt: "a cat")\n' + EMIT

@@ -1,0 +1,35 @@
+"""M410: the operator can take an adapter's deltas as they are encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mosaic.compiler import errors
+from mosaic.compiler.context import Context
+from mosaic.compiler.diagnostic import Diagnostic
+from mosaic.compiler.ir.graph import Graph
+from mosaic.compiler.operators import Operator
+from mosaic.compiler.passes.choose_operators import decodes
+from mosaic.compiler.rules.fused import Fused, fused
+
+
+def algorithms(graph: Graph, context: Context) -> Iterator[Diagnostic]:
+    """A LoHa read as a LoRA would give a wrong picture; what no operator takes is refused."""
+    for each in fused(graph):
+        if is_taken(each, context) or each.expert.adapter is None:
+            continue
+        algorithm, spot = each.expert.adapter.algorithm, each.spot
+        able = tuple(name for name, other in context.operators.items() if decodes(other, each.node))
+        own = _operator(each, context)
+        yield errors.adapters.AlgorithmNotTaken(
+            spot.span, each.expert.id, algorithm, own.name, own.algorithms, able, spot.trail
+        )
+
+
+def is_taken(each: Fused, context: Context) -> bool:
+    """Whether the fusion's operator takes the operand's encoding."""
+    return decodes(_operator(each, context), each.node)
+
+
+def _operator(each: Fused, context: Context) -> Operator:
+    return context.operators[str(each.fusion.attribute("operator"))]

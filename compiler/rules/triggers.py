@@ -1,0 +1,117 @@
+"""M414, M415: a LoRA's trigger words stand in a prompt, and call one LoRA only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from mosaic.compiler import errors
+from mosaic.compiler.context import Context
+from mosaic.compiler.diagnostic import Diagnostic, Edit
+from mosaic.compiler.facts import ExpertFacts
+from mosaic.compiler.ir.evaluate import constant, operand
+from mosaic.compiler.ir.graph import Graph, Node
+from mosaic.compiler.ir.origins import SAMPLED, conditionings, operands
+from mosaic.compiler.rules.fused import fused, is_literal, strength
+from mosaic.compiler.rules.place import place
+from mosaic.compiler.types import Kind
+
+_PROMPT = {"sample": 1, "resume": 2, "refine": 3}
+
+
+def triggers(graph: Graph, context: Context) -> Iterator[Diagnostic]:
+    """A LoRA is called if any prompt that its model reads holds any of its words, in whatever case."""
+    for use in _uses(graph).values():
+        if not use.called:
+            yield _missing(use, graph)
+    yield from _clashes(graph)
+
+
+@dataclass
+class _Use:
+    """A LoRA's first reader, and whether any prompt calls it."""
+
+    node: Node
+    reader: Node
+    called: bool = field(default=False)
+
+
+def _uses(graph: Graph) -> dict[str, _Use]:
+    uses: dict[str, _Use] = {}
+    for reader in graph.nodes():
+        found = conditionings(reader) if reader.op in SAMPLED else None
+        if found is None:
+            continue
+        texts = [constant(found.prompt), constant(found.negative)]
+        for given in operands(reader.inputs[0]):
+            node, much = operand(given), strength(given)
+            # What is weakened (a strength of zero or less) is not meant to be called.
+            if node.type.kind is not Kind.LORA or not words(node.expert) or (much is not None and much <= 0):
+                continue
+            use = uses.setdefault(node.digest, _Use(node, reader))
+            use.called = use.called or any(_holds(text, node.expert) for text in texts)
+    return uses
+
+
+def words(expert: ExpertFacts) -> tuple[str, ...]:
+    """Every spelling that calls an expert."""
+    return tuple(dict.fromkeys(word for word in (expert.trigger, *expert.triggers) if word and word.strip()))
+
+
+def _holds(text: object, expert: ExpertFacts) -> bool:
+    if not isinstance(text, str):
+        return True  # not known before it runs
+    told = _plain(text)
+    return any(_plain(word) in told for word in words(expert))
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.replace("_", " ").casefold().split())
+
+
+def _missing(use: _Use, graph: Graph) -> Diagnostic:
+    position = _PROMPT[use.reader.op]
+    inherited = use.reader.inputs[position].op == "default"
+    spot = place(use.reader, None if inherited else position)
+    word, insert = words(use.node.expert)[0], _name(use, graph)
+    edit = None
+    if spot.span is not None and not spot.trail and not inherited and is_literal(spot.span):
+        end = spot.span.source.span(spot.span.end - 1, spot.span.end - 1)
+        text = f"{{{insert}}}" if insert else word.translate(_ESCAPED)
+        edit = Edit(end, text if spot.span.text == '""' else f", {text}")
+    return errors.usage.TriggerMissing(spot.span, use.node.name, word, insert, edit, spot.trail)
+
+
+_ESCAPED = str.maketrans({"{": "{{", "}": "}}", '"': '\\"', "\\": "\\\\"})
+
+
+def _name(use: _Use, graph: Graph) -> str | None:
+    """The name that the LoRA is bound to before the prompt, if it is."""
+    reader = use.reader.origin
+    for name, node in graph.bindings:
+        bound = operand(node)
+        if bound.digest != use.node.digest or bound.origin is None or bound.origin.calls or reader is None:
+            continue
+        here, there = bound.origin.span, reader.span
+        # A value bound in another file, or further down, has no name there.
+        if here.source == there.source and here.start < there.start and bound.expert.trigger:
+            return name
+    return None
+
+
+def _clashes(graph: Graph) -> Iterator[Diagnostic]:
+    for each in fused(graph):
+        mine, *_ = words(each.expert) or ("",)
+        if each.expert.kind is not Kind.LORA or not mine:
+            continue
+        for node, span in each.before():
+            other, *_ = words(node.expert) or ("",)
+            if (
+                node.type.kind is not Kind.LORA
+                or node.digest == each.node.digest
+                or _plain(other) != _plain(mine)
+            ):
+                continue
+            spot = each.spot
+            yield errors.usage.TriggerClash(spot.span, node.name, each.node.name, mine, span, spot.trail)
+            break
