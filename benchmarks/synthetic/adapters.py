@@ -10,6 +10,7 @@ from functools import cache
 from typing import Final
 
 from benchmarks.synthetic.architectures import ARCHITECTURES, Shape, modules
+
 from mosaic.catalog.record import Signature
 from mosaic.compiler.facts import AdapterFacts
 

@@ -26,6 +26,7 @@ from benchmarks.synthetic.words import (
     SUBJECTS,
     draw,
 )
+
 from mosaic.catalog.record import Claim, Evidence, Record, Signature, StoredFile
 from mosaic.compiler.facts import ExpertFacts, FileFact
 from mosaic.compiler.types import Kind

@@ -1,0 +1,93 @@
+"""Which code is expected of which mistake. A new rule adds a row here, or says below why it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from benchmarks.corpus import fitting, rights, trust
+from benchmarks.corpus.scene import Scene, Text
+from benchmarks.corpus.world import World
+
+Make = Callable[[World], Scene | Text]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A mistake, what is expected to be said of it, and what looks alike and is none."""
+
+    code: str
+    bad: Make
+    good: Make
+
+
+ROWS: Final = (
+    Row("M210", fitting.misspelt, fitting.spelt),
+    Row("M213", fitting.wrong_kind, fitting.spelt),
+    Row("M218", fitting.nothing_found, fitting.something_found),
+    Row("M302", fitting.other_space, fitting.same_space),
+    Row("M401", fitting.other_family, fitting.same_family),
+    Row("M402", fitting.stray_tensors, fitting.few_tensors),
+    Row("M403", fitting.other_prediction, fitting.same_prediction),
+    Row("M404", fitting.unknown_word, fitting.known_word),
+    Row("M405", fitting.word_unused, fitting.word_used),
+    Row("M406", fitting.same_token, fitting.other_token),
+    Row("M407", fitting.long_prompt, fitting.full_prompt),
+    Row("M408", fitting.twice, fitting.once_each),
+    Row("M409", fitting.half_model, fitting.whole_model),
+    Row("M410", fitting.other_algorithm, fitting.plain_algorithm),
+    Row("M411", fitting.huge_rank, fitting.large_rank),
+    Row("M412", fitting.left_out, fitting.nothing_left_out),
+    Row("M413", fitting.known_token, fitting.new_token),
+    Row("M414", fitting.uncalled, fitting.called),
+    Row("M415", fitting.same_trigger, fitting.other_trigger),
+    Row("M416", fitting.encoder_lacking, fitting.encoder_there),
+    Row("M417", fitting.clip_skips_differ, fitting.clip_skips_agree),
+    Row("M418", fitting.inpaint_operand, fitting.plain_operand),
+    Row("M419", fitting.inpaint_base, fitting.plain_base),
+    Row("M420", fitting.far_size, fitting.near_size),
+    Row("M421", fitting.too_strong, fitting.strong_enough),
+    Row("M422", fitting.excluding, fitting.excluding_another),
+    Row("M423", fitting.other_lineage, fitting.same_lineage),
+    Row("M430", fitting.crowded, fitting.unrelated),
+    Row("M431", fitting.alike, fitting.unrelated),
+    Row("M432", fitting.against, fitting.unrelated),
+    Row("M501", rights.not_for_money, rights.for_money),
+    Row("M502", rights.not_to_serve, rights.to_serve),
+    Row("M503", rights.creator_forbids, rights.creator_allows),
+    Row("M504", rights.no_merges, rights.stacked),
+    Row("M505", rights.locks_differ, rights.locks_agree),
+    Row("M506", rights.much_revenue, rights.little_revenue),
+    Row("M507", rights.contested, rights.personal),
+    Row("M508", rights.outside, rights.inside),
+    Row("M509", rights.revenue_unsaid, rights.little_revenue),
+    Row("M510", rights.laundered, rights.for_money),
+    Row("M511", rights.licence_unknown, rights.licence_unasked),
+    Row("M512", rights.licence_needed, rights.licence_unasked),
+    Row("M513", rights.credit_owed, rights.credit_given),
+    Row("M515", rights.not_to_pass_on, rights.locks_agree),
+    Row("M516", rights.no_country, rights.country),
+    Row("M517", rights.negative_revenue, rights.no_revenue),
+    Row("M520", rights.rated_above, rights.rated_within),
+    Row("M521", rights.words_above, rights.words_within),
+    Row("M522", rights.unrated, rights.any_rating),
+    Row("M523", rights.not_last, rights.last),
+    Row("M701", trust.changed, trust.unchanged),
+    Row("M702", trust.missing, trust.unchanged),
+    Row("M703", trust.unhashed, trust.hashed),
+    Row("M704", trust.unpinned(strict=False), trust.pinned),
+    Row("M705", trust.unpinned(strict=True), trust.pinned),
+    Row("M706", trust.exchanged(strict=False), trust.pinned),
+    Row("M707", trust.exchanged(strict=True), trust.pinned),
+)
+
+_OF_A_RUN = "raised while a program runs, when files or tensors are not what the compiler was told"
+_OF_A_LOCK = "said of the lock's file or of a command about it, not of a plan (tests/cli, tests/cases/errors)"
+WITHOUT: Final = {
+    **{f"M{number}": _OF_A_RUN for number in (*range(451, 466), 751, 752)},
+    **{f"M{number}": _OF_A_LOCK for number in range(708, 730)},
+    "M514": "a note that lists clauses; nothing is wrong, and nothing is a false alarm",
+    "M524": "said of a file of words, not of a plan",
+}
+"""Codes of M4xx, M5xx and M7xx without a row, and why."""
