@@ -11,6 +11,7 @@ from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.source import Span
 from mosaic.compiler.types import Kind
+from mosaic.compiler.weights.adapters import Adapter
 
 MEGABYTE: Final = 1_000_000
 _CONFIG_MEGABYTES: Final = 64
@@ -41,7 +42,7 @@ class Found:
     title: str = ""
     license: str | None = None
     lacks: tuple[str, ...] = ()
-    algorithm: str = ""  # how an adapter encodes its deltas
+    adapter: Adapter | None = None
     variant: str | None = None  # a denoiser that reads more than its latents
     channels: tuple[int, int] | None = None  # what such a denoiser reads, and what its latents have
     latents: int | None = None  # channels of a VAE's latents

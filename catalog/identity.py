@@ -3,20 +3,22 @@
 - `sha256`: of the file. Its first 10 hex digits are AutoV2.
 - `blake3`: of the file.
 - `autov3`: SHA-256 of the bytes after the header. Hubs show 12 hex digits of it.
-- `tensors_sha256`: SHA-256 of the UTF-8 text that has one line for each tensor, in the order of the names by code
-  point: `["name","dtype",[shape],"SHA-256 of its bytes"]`, as JSON without spaces and without escapes of characters
-  outside ASCII, each line ended by a line feed. Editing metadata or the order of tensors does not change it.
+- `tensors_sha256`: SHA-256 of a JSON list in UTF-8, `[["name","dtype",[shape],"SHA-256 of its bytes"],…]`, with the
+  tensors in the order of their names by code point, no spaces, and no escapes for characters outside ASCII. Editing
+  metadata or the order of tensors does not change it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from mosaic.compiler.weights.header import Header
+from mosaic.compiler.weights.header import Header, Layout
 
 _CHUNK: Final = 1 << 20
 WHOLE: Final = 1 << 24
@@ -42,9 +44,9 @@ def identify_bytes(data: bytes, header: Header | None) -> Identity:
     if header is None:
         return Identity(whole, other)
     view = memoryview(data)[header.offset :]
+    sha256 = hashlib.sha256
     digests = {
-        name: hashlib.sha256(view[tensor.start : tensor.end]).hexdigest()
-        for name, tensor in header.tensors.items()
+        name: sha256(view[start:end]).hexdigest() for name, (_, _, start, end) in header.tensors.items()
     }
     return Identity(whole, other, hashlib.sha256(view).hexdigest(), _over(header, digests))
 
@@ -97,11 +99,18 @@ class _Tensors:
                 self._left.pop()
 
 
-def _over(header: Header, digests: dict[str, str]) -> str:
-    encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-    lines = [
-        encode([name, tensor.dtype, tensor.shape, digests.get(name, "")]) + "\n"
-        for name, tensor in sorted(header.tensors.items())
-    ]
+def _over(header: Header, digests: Mapping[str, str]) -> str:
+    rows = _rows(header.layout)
+    text = ",".join([f'{start}"{digests.get(name, "")}"]' for name, start in rows])
     # A lone surrogate is no text, but a header can hold an escape for one.
-    return hashlib.sha256("".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(f"[{text}]".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@lru_cache(maxsize=16)
+def _rows(layout: Layout) -> tuple[tuple[str, str], ...]:
+    """Each tensor's name with the beginning of its row in JSON, up to the digest."""
+    encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+    tensors = layout.tensors
+    return tuple(
+        (name, encode([name, tensors[name].dtype, tensors[name].shape])[:-1] + ",") for name in layout.names
+    )

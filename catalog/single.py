@@ -53,15 +53,13 @@ def single_file(path: Path, header: Header, shown: str, span: Span | None, space
     Raises MosaicError: M806 for tensors of no known kind.
     """
     shapes = header.shapes
-    identity = families.identify(shapes, header.metadata)
+    identity = families.identify_header(header)
     kind = identity.kind
     if kind is None:
         raise MosaicError(errors.inputs.UnknownArchitecture(span, shown, tuple(sorted(shapes)[:_SHOWN])))
     told = header.metadata
     parts = _parts(kind, identity.layout, path)
-    found = Found(kind, parts, identity.family, identity.prediction)
-    if identity.adapter is not None:
-        found = replace(found, algorithm=identity.adapter.algorithm)
+    found = Found(kind, parts, identity.family, identity.prediction, adapter=identity.adapter)
     if kind is Kind.CHECKPOINT and identity.layout == "emitted":
         found = _emitted(found, header, shown, span, space)
     elif kind is Kind.CHECKPOINT:
@@ -129,9 +127,9 @@ def with_channels(found: Found, shapes: Shapes, vae: autoencoders.VaeFacts | Non
 
 def refuse_unrunnable(found: Found, shown: str, span: Span | None) -> None:
     """Refuse what a plan cannot use by its path (M813, M814): no catalog says what it is to the rules."""
-    if found.kind is Kind.LORA and found.algorithm != "lora":
-        named = _SPELT.get(found.algorithm, found.algorithm)
-        raise MosaicError(errors.inputs.UnsupportedAdapter(span, shown, named))
+    if found.adapter is not None and found.adapter.algorithm != "lora":
+        named = found.adapter.algorithm
+        raise MosaicError(errors.inputs.UnsupportedAdapter(span, shown, _SPELT.get(named, named)))
     if found.channels is not None:
         raise MosaicError(errors.inputs.UnsupportedVariant(span, shown, *found.channels))
 

@@ -75,9 +75,11 @@ class _Reading:
         found = self._look()
         weights = self._files.weights(found.parts)
         signatures = {file.part.path: signature_of(file.header) for file in weights}
-        names = {path: signature.digest for path, signature in signatures.items()}
-        files = tuple(self._files.stored(part, names.get(part.path, "")) for part in found.parts)
-        adapter = self._adapter(found, weights[0]) if found.kind is Kind.LORA else None
+        files = tuple(
+            self._files.stored(part, signatures[part.path][0] if part.path in signatures else "")
+            for part in found.parts
+        )
+        adapter = self._adapter(found, weights[0])
         claims = self._claims(found, weights, adapter, declared)
         facts = self._facts(found, files, claims, adapter.facts if adapter else None, declared)
         return Record(
@@ -87,7 +89,7 @@ class _Reading:
             description=value(claims, "description", ""),
             author=value(claims, "author", ""),
             tags=value(claims, "tags", ()),
-            signatures={names[path]: signature for path, signature in signatures.items()},
+            signatures=dict(signatures.values()),
             texts=texts_of(found.parts, files),
             warnings=disagreements(self._shown, facts, claims, adapter),
         )
@@ -109,16 +111,12 @@ class _Reading:
         digest = self._files.identity(path, self._headers.read(path, self._shown)).sha256
         return self._spaces.get(digest) or autoencoders.latent_space(facts, family, digest)
 
-    def _adapter(self, found: Found, weights: Weights) -> AdapterShown:
+    def _adapter(self, found: Found, weights: Weights) -> AdapterShown | None:
+        if found.adapter is None:
+            return None
         config = next((part.path for part in found.parts if part.role == "config"), None)
         text = read_text(config, str(config), None) if config is not None else None
-        with weights.part.path.open("rb", buffering=0) as stream:
-
-            def read(offset: int, count: int) -> bytes:
-                stream.seek(offset)
-                return stream.read(count)
-
-            return adapter_shown(weights, read, text)
+        return adapter_shown(found.adapter, weights, text)
 
     def _claims(
         self, found: Found, weights: tuple[Weights, ...], adapter: AdapterShown | None, declared: Declared

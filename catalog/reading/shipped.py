@@ -14,8 +14,9 @@ from mosaic.catalog.reading.shown import adapter_shown, counted
 from mosaic.catalog.reading.stored import Weights, signature_of
 from mosaic.catalog.record import Claim, Edge, Evidence, Record, Score, StoredFile, content_digest
 from mosaic.compiler.diagnostic import InternalError
-from mosaic.compiler.facts import AdapterFacts, ExpertFacts
+from mosaic.compiler.facts import ExpertFacts
 from mosaic.compiler.types import Kind
+from mosaic.compiler.weights.adapters import scan
 from mosaic.compiler.weights.embeddings import vector_count
 
 
@@ -48,7 +49,6 @@ def _record(
         if path.name.endswith(".safetensors")
     }
     signatures = {sha256: signature_of(header) for sha256, header in known.items()}
-    names = {sha256: signature.digest for sha256, signature in signatures.items()}
     found = tuple(
         Weights(Part(file.role, file.name, path), known[file.sha256])
         for file, path in read
@@ -60,7 +60,9 @@ def _record(
     full = replace(
         facts,
         triggers=words,
-        adapter=_adapter(found) if facts.kind is Kind.LORA else None,
+        adapter=adapter_shown(scan(found[0].header.shapes), found[0], None).facts
+        if facts.kind is Kind.LORA
+        else None,
         vectors=vector_count(found[0].header.shapes) if facts.kind is Kind.EMBEDDING else 0,
         strengths=(float(strength[0]), float(strength[1]))
         if strength and facts.kind is not Kind.CHECKPOINT
@@ -73,29 +75,21 @@ def _record(
     digest = digests[facts.id]
     return Record(
         facts=full,
-        files=tuple(StoredFile(file, names.get(file.sha256, "")) for file in facts.files),
+        files=tuple(
+            StoredFile(file, signatures[file.sha256][0] if file.sha256 in known else "")
+            for file in facts.files
+        ),
         claims=_claims(full),
         description=entry.get("description") or "",
         author=entry.get("author") or "",
         tags=tuple(entry.get("tags") or ()),
         scores=tuple(Score(name, **score) for name, score in (entry.get("scores") or {}).items()),
         edges=tuple(edge for edge in edges if edge.first == digest),
-        signatures={names[sha256]: signature for sha256, signature in signatures.items()},
+        signatures=dict(signatures.values()),
         texts={
             file.sha256: read_text(path, file.name, None) for file, path in read if file.sha256 not in known
         },
     )
-
-
-def _adapter(found: tuple[Weights, ...]) -> AdapterFacts:
-    (weights,) = found
-    with weights.part.path.open("rb", buffering=0) as stream:
-
-        def read(offset: int, count: int) -> bytes:
-            stream.seek(offset)
-            return stream.read(count)
-
-        return adapter_shown(weights, read, None).facts
 
 
 _CLAIMED: Final = (

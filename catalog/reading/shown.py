@@ -5,17 +5,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from mosaic.catalog.found import Found
-from mosaic.catalog.reading.scalars import ReadAt, peek
+from mosaic.catalog.reading.scalars import peek
 from mosaic.catalog.reading.stored import PEFT, Weights
 from mosaic.catalog.record import Claim, Evidence
 from mosaic.compiler.facts import AdapterFacts
 from mosaic.compiler.types import Kind
 from mosaic.compiler.weights import embeddings, families
-from mosaic.compiler.weights.adapters import Adapter, adapter_facts, scan
-from mosaic.compiler.weights.header import numbers
+from mosaic.compiler.weights.adapters import Adapter, adapter_facts
+from mosaic.compiler.weights.header import Layout, numbers
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,29 @@ class AdapterShown:
     alphas: tuple[float, ...]
 
 
-def adapter_shown(weights: Weights, read: ReadAt, config: str | None) -> AdapterShown:
+def adapter_shown(adapter: Adapter, weights: Weights, config: str | None) -> AdapterShown:
     """Read an adapter's alphas and tell its facts. `config` is the text of PEFT's file beside it. Raises OSError."""
-    adapter: Adapter = scan(weights.header.shapes)
-    alphas = peek(weights.header, adapter.alphas.values(), read)
     told = weights.header.metadata if config is None else {PEFT: config, **weights.header.metadata}
+    alphas = _peek(weights, adapter.alphas.values()) if adapter.alphas else {}
     return AdapterShown(adapter_facts(adapter, alphas, told), tuple(sorted(set(alphas.values()))))
+
+
+def _peek(weights: Weights, names: Iterable[str]) -> dict[str, float]:
+    path = weights.part.path
+    if path.stat().st_size <= _SMALL:
+        data = path.read_bytes()
+        return peek(weights.header, names, lambda offset, count: data[offset : offset + count])
+    with path.open("rb", buffering=0) as stream:
+
+        def read(offset: int, count: int) -> bytes:
+            stream.seek(offset)
+            return stream.read(count)
+
+        return peek(weights.header, names, read)
+
+
+_SMALL: Final = 1 << 20
+"""A file of this many bytes is read in the time of some dozens of peeks."""
 
 
 def shown_claims(
@@ -82,10 +100,15 @@ def counted(weights: Iterable[Weights]) -> tuple[int, str]:
     """How many numbers the tensors have, and the format of most of them."""
     totals: dict[str, int] = {}
     for file in weights:
-        for dtype, count in numbers(file.header).items():
+        for dtype, count in _numbers(file.header.layout).items():
             totals[dtype] = totals.get(dtype, 0) + count
     most = max(sorted(totals), key=lambda dtype: totals[dtype], default="")
     return sum(totals.values()), most
+
+
+@lru_cache(maxsize=16)
+def _numbers(layout: Layout) -> Mapping[str, int]:
+    return numbers(layout)
 
 
 def plain(facts: AdapterFacts) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ from mosaic.catalog.headers import Headers
 from mosaic.catalog.identity import Identity
 from mosaic.catalog.record import FileState, Signature, StoredFile
 from mosaic.compiler.facts import FileFact
-from mosaic.compiler.weights.header import Header
+from mosaic.compiler.weights.header import Header, Layout
 
 PEFT: Final = "lora_adapter_metadata"
 """Where diffusers writes PEFT's configuration into a file's metadata; coverage and scales need it."""
@@ -72,11 +73,17 @@ def _is_weights(part: Part) -> bool:
     return part.path.name.lower().endswith(".safetensors")
 
 
-def signature_of(header: Header) -> Signature:
-    """The names, dtypes and shapes of a file's tensors."""
-    tensors = tuple((name, tensor.dtype, tensor.shape) for name, tensor in sorted(header.tensors.items()))
-    stated = header.metadata.get(PEFT)
-    return Signature(tensors, ((PEFT, stated),) if stated is not None else ())
+def signature_of(header: Header) -> tuple[str, Signature]:
+    """The names, dtypes and shapes of a file's tensors, and their digest."""
+    return _signature(header.layout, header.metadata.get(PEFT))
+
+
+@lru_cache(maxsize=16)
+def _signature(layout: Layout, stated: str | None) -> tuple[str, Signature]:
+    tensors = layout.tensors
+    content = tuple((name, tensors[name].dtype, tensors[name].shape) for name in layout.names)
+    signature = Signature(content, ((PEFT, stated),) if stated is not None else ())
+    return signature.digest, signature
 
 
 def texts_of(parts: Iterable[Part], files: Iterable[StoredFile]) -> dict[str, str]:

@@ -18,11 +18,11 @@ from math import prod, sqrt
 from types import MappingProxyType
 from typing import Final
 
-from mosaic.compiler.weights import ldm
+from mosaic.compiler.weights import ldm, transformers
 from mosaic.compiler.weights.adapter_names import PRECEDENCE, role
 from mosaic.compiler.weights.names import Shape
 
-COMPONENTS: Final = ("unet", "text_encoder", "text_encoder_2")
+COMPONENTS: Final = ("unet", "transformer", "text_encoder", "text_encoder_2", "text_encoder_3")
 """The parts of a base that an adapter may change; the first word of every target name."""
 
 _NO_METADATA: Final[Mapping[str, str]] = MappingProxyType({})
@@ -101,8 +101,10 @@ _OLD_PROJECTION: Final = r"\.processor\.(to_q|to_k|to_v|to_out)$"
 _TEXT_PROJECTION: Final = {"to_q": "q_proj", "to_k": "k_proj", "to_v": "v_proj", "to_out": "out_proj"}
 _KOHYA_COMPONENT: Final = (
     ("lora_unet_", "unet"),
+    ("lora_transformer_", "transformer"),
     ("lora_te1_", "text_encoder"),
     ("lora_te2_", "text_encoder_2"),
+    ("lora_te3_", "text_encoder_3"),
     ("lora_te_", "text_encoder"),
 )
 
@@ -116,8 +118,12 @@ def match(
     spelling and prefixed by component ("unet.….to_q.weight", "text_encoder.….q_proj.weight"), to shapes;
     `metadata` is the adapter's safetensors metadata. Results follow the order of the names, sorted.
     """
-    targets = _targets(modules)
     groups, unmatched = grouped(names)
+    if transformers.is_transformer(modules):
+        # Trainers call the denoiser `unet` whatever it is.
+        modules = {f"{name}.weight": shape for name, shape in transformers.targets(modules).items()}
+        groups = {re.sub("^unet_", "transformer_", key): parts for key, parts in groups.items()}
+    targets = _targets(modules)
     stated = Stated.read(metadata)
     pairs: list[Pair] = []
     misshaped: list[str] = []
@@ -215,7 +221,7 @@ def _module_key(spelt: str) -> str:
     for prefix, component in _KOHYA_COMPONENT:
         if spelt.startswith(prefix):
             rest = spelt.removeprefix(prefix)
-            if component != "unet":
+            if component.startswith("text_encoder"):
                 rest = rest.removeprefix("text_model_")
             return f"{component}_{rest}"
     name = spelt.removeprefix("base_model.model.")

@@ -97,8 +97,9 @@ class Place:
     """Where a module of an adapter lies: `component` of a base, `block` of its denoiser, `attention`, and the rest
     of its name with dots as underscores.
 
-    `component` is empty for a module of nothing that is known. `block` is "dit" for `transformer_blocks`, which several families have. `number` is the block's, -1 without.
-    `spelling` tells the prefix where trainers mean different things by it: "te" for `lora_te_`, "te3" for `lora_te3_`.
+    `component` is empty for a module of nothing that is known. `block` is "dit" for `transformer_blocks`, which several
+    families have. `number` is the block's, -1 without. `spelling` tells the prefix where trainers mean different things
+    by it: "te" for `lora_te_`, "te3" for `lora_te3_`.
     """
 
     component: str

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from math import isfinite
 from types import MappingProxyType
 from typing import Final
@@ -24,7 +25,7 @@ _NO_METADATA: Final[Mapping[str, str]] = MappingProxyType({})
 Parts = Mapping[str, Shape]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Adapter:
     """The modules of an adapter: each as it is spelt, with the shapes of its tensors by their part.
 
@@ -34,6 +35,16 @@ class Adapter:
     algorithm: str
     modules: Mapping[str, Parts]
     alphas: Mapping[str, str]  # module to the name of its alpha tensor
+
+    @cached_property
+    def family(self) -> str | None:
+        """The family that the adapter is made for, or None where its tensors leave it open."""
+        return family_of(self)
+
+    @cached_property
+    def seen(self) -> Seen:
+        """What names and shapes show of it."""
+        return _seen(self)
 
 
 def scan(shapes: Shapes) -> Adapter:
@@ -67,38 +78,53 @@ def adapter_facts(
 
     The effective scale of a module is its alpha over its rank; that of one without an alpha, stated or stored, is one.
     """
-    stated = Stated.read(metadata)
-    known = alphas is not None or not adapter.alphas
-    values: Mapping[str, float] = alphas or {}
-    touched: list[Place] = []
-    ranks: list[int] = []
+    seen = adapter.seen
     scales: list[float] = []
+    if adapter.algorithm not in _UNSCALED and (alphas is not None or not adapter.alphas):
+        stated = Stated.read(metadata)
+        values: Mapping[str, float] = alphas or {}
+        for name, target, rank in seen.ranked:
+            alpha = values.get(name)
+            if alpha is None and stated.config:
+                alpha = stated.alpha(target, rank)
+            scales.append(1.0 if alpha is None or not isfinite(alpha) else alpha / rank)
+    return replace(seen.facts, scales=(min(scales), max(scales)) if scales else None)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What an adapter's names and shapes show, whatever its alphas are.
+
+    `ranked` holds, for each module that has a rank, the name of its alpha tensor (or an empty one), the module as
+    PEFT's configuration names it, and the rank.
+    """
+
+    facts: AdapterFacts
+    ranked: tuple[tuple[str, str, int], ...]
+
+
+def _seen(adapter: Adapter) -> Seen:
+    touched: list[Place] = []
+    ranked: list[tuple[str, str, int]] = []
     for module, parts in adapter.modules.items():
         if parts.keys() <= _NO_DELTA:
             continue
         where = place(module)
         touched.append(where)
-        rank = rank_of(parts)
-        if not rank:
-            continue
-        ranks.append(rank)
-        if known and adapter.algorithm not in _UNSCALED:
-            alpha = values.get(adapter.alphas.get(module, ""))
-            if alpha is None and stated.config:
-                alpha = stated.alpha(_target(where, module), rank)
-            scales.append(1.0 if alpha is None or not isfinite(alpha) else alpha / rank)
-    family = family_of(adapter)
-    components, blocks = _components(touched, family), _blocks(touched, family)
+        if rank := rank_of(parts):
+            ranked.append((adapter.alphas.get(module, ""), _target(where, module), rank))
+    components, blocks = _components(touched, adapter.family), _blocks(touched, adapter.family)
     attention = dict.fromkeys(where.attention for where in touched)
-    return AdapterFacts(
+    ranks = [rank for _, _, rank in ranked]
+    facts = AdapterFacts(
         algorithm=adapter.algorithm,
         ranks=(min(ranks), max(ranks)) if ranks else None,
-        scales=(min(scales), max(scales)) if scales else None,
         parts=tuple(part for part in _COMPONENTS if part in components),
         blocks=tuple(block for block in _BLOCKS if block in blocks),
         attention=tuple(kind for kind in ("self", "cross") if kind in attention),
         modules=len(touched),
     )
+    return Seen(facts, tuple(ranked))
 
 
 _NO_DELTA: Final = frozenset({"alpha", "scalar", "bias"})

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
 from mosaic.compiler.types import Family, Kind, Prediction
 from mosaic.compiler.weights import autoencoders, denoisers, embeddings, ldm
-from mosaic.compiler.weights.adapters import Adapter, family_of, scan
+from mosaic.compiler.weights.adapters import Adapter, scan
+from mosaic.compiler.weights.header import Header, Layout
 from mosaic.compiler.weights.names import Config, Shapes, has_any, inner_names
 
 _EMPTY: Final[Mapping[str, str]] = MappingProxyType({})
@@ -41,7 +43,7 @@ def identify(shapes: Shapes, metadata: Mapping[str, str] = _EMPTY) -> Identity:
         return Identity(Kind.CONTROL, control_family(shapes))
     adapter = scan(shapes)
     if adapter.algorithm:
-        return Identity(Kind.LORA, family_of(adapter), adapter=adapter)
+        return Identity(Kind.LORA, adapter.family, adapter=adapter)
     if ldm.is_ldm(shapes):
         family = _single_file_family(shapes)
         return Identity(Kind.CHECKPOINT, family, prediction(family, shapes=shapes, metadata=metadata), "ldm")
@@ -58,6 +60,17 @@ def identify(shapes: Shapes, metadata: Mapping[str, str] = _EMPTY) -> Identity:
     if embeddings.vectors(shapes):
         return Identity(Kind.EMBEDDING, embeddings.embedding_family(shapes))
     return Identity(None)
+
+
+@lru_cache(maxsize=16)
+def _of_layout(layout: Layout) -> Identity:
+    return identify(layout.shapes)
+
+
+def identify_header(header: Header) -> Identity:
+    """What a single file is, told by its header. What follows from its layout alone is remembered."""
+    known = _of_layout(header.layout)
+    return known if known.kind is not Kind.CHECKPOINT else identify(header.shapes, header.metadata)
 
 
 _CONTROLS: Final = (
@@ -180,4 +193,4 @@ def stated_prediction(text: str) -> str | None:
 
 def lora_family(shapes: Shapes) -> str | None:
     """The family that an adapter is made for, or None where its tensors leave it open."""
-    return family_of(scan(shapes))
+    return scan(shapes).family

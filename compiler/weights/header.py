@@ -8,12 +8,13 @@ A header is untrusted input: everything that a later reader would rely on is che
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from math import prod
+from functools import cached_property, lru_cache
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 CAP: Final = 100_000_000
 """The largest header that the format allows, in bytes."""
@@ -58,14 +59,35 @@ class HeaderError(Exception):
         self.tensor = tensor
 
 
-@dataclass(frozen=True, slots=True)
-class TensorInfo:
+class TensorInfo(NamedTuple):
     """One tensor. `start` and `end` count bytes from the end of the header."""
 
     dtype: str
     shape: tuple[int, ...]
     start: int
     end: int
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """The tensors of a header without its metadata.
+
+    Files of one trainer and rank have the same, and share one object: what follows from a layout alone can be
+    remembered by it. `size` is the bytes of all tensors.
+    """
+
+    tensors: dict[str, TensorInfo]
+    size: int
+
+    @cached_property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Names to shapes, in the order of the header."""
+        return {name: tensor.shape for name, tensor in self.tensors.items()}
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the tensors, sorted."""
+        return tuple(sorted(self.tensors))
 
 
 @dataclass(frozen=True)
@@ -75,17 +97,23 @@ class Header:
     tensors: dict[str, TensorInfo]
     metadata: dict[str, str]
     offset: int = 0
+    shared: Layout | None = field(default=None, compare=False, repr=False)
 
     @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
+    def layout(self) -> Layout:
+        """The tensors, as an object that other headers may share."""
+        return self.shared if self.shared is not None else Layout(self.tensors, 0)
+
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
         """Names to shapes, in the order of the header."""
-        return {name: tensor.shape for name, tensor in self.tensors.items()}
+        return self.layout.shapes
 
 
-def numbers(header: Header) -> dict[str, int]:
+def numbers(layout: Layout) -> dict[str, int]:
     """How many numbers of each format a file's tensors have."""
     counts: dict[str, int] = {}
-    for tensor in header.tensors.values():
+    for tensor in layout.tensors.values():
         counts[tensor.dtype] = counts.get(tensor.dtype, 0) + tensor.end - tensor.start
     return {dtype: 8 * size // _BITS[dtype] for dtype, size in counts.items()}
 
@@ -115,17 +143,52 @@ def parse_header(data: bytes, file_size: int) -> Header:
     if len(data) < end:
         raise HeaderError(Fault.SHORT)
     try:
-        content = json.loads(data[LENGTH:end].decode("utf-8"), object_pairs_hook=_unique)
+        metadata, layout = _read(data[LENGTH:end].decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise HeaderError(Fault.NOT_JSON) from error
-    if not isinstance(content, dict):
-        raise HeaderError(Fault.NOT_JSON)
-    metadata = content.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise HeaderError(Fault.METADATA)
+    if layout.size > file_size - end:
+        raise HeaderError(Fault.TRUNCATED)
+    if layout.size < file_size - end:
+        raise HeaderError(Fault.TRAILING)
+    return Header(layout.tensors, metadata, end, layout)
+
+
+_METADATA: Final = "__metadata__"
+_START: Final = re.compile(rf'[ \t\r\n]*\{{[ \t\r\n]*"{_METADATA}"[ \t\r\n]*:[ \t\r\n]*')
+_NEXT: Final = re.compile(r'[ \t\r\n]*,[ \t\r\n]*(?=")')
+_REMEMBERED: Final = 1 << 19
+"""The longest layout that is remembered, in characters: some three thousand tensors."""
+
+
+def _read(text: str) -> tuple[object, Layout]:
+    """A header's metadata and its tensors. Raises HeaderError, ValueError, RecursionError."""
+    start = _START.match(text)
+    if start is not None:
+        # Writers put the metadata first. What follows is the same for all files of one trainer and rank.
+        metadata, end = _DECODER.raw_decode(text, start.end())
+        comma = _NEXT.match(text, end)
+        if comma is not None and len(text) - end <= _REMEMBERED:
+            return metadata, _remembered(text[comma.end() :])
+    content = json.loads(text, object_pairs_hook=_unique)
+    if not isinstance(content, dict):
+        raise HeaderError(Fault.NOT_JSON)
+    metadata = content.pop(_METADATA, {})
+    return metadata, _layout(content)
+
+
+@lru_cache(maxsize=16)
+def _remembered(rest: str) -> Layout:
+    content = json.loads("{" + rest, object_pairs_hook=_unique)
+    if _METADATA in content:
+        raise HeaderError(Fault.DUPLICATE, _METADATA)
+    return _layout(content)
+
+
+def _layout(content: Mapping[str, object]) -> Layout:
     tensors = {name: _tensor(name, entry) for name, entry in content.items()}
-    _check_places(tensors, file_size - end)
-    return Header(tensors, metadata, end)
+    return Layout(tensors, _end(tensors))
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -145,37 +208,44 @@ def _first_repeated(pairs: list[tuple[str, object]]) -> str:
 
 
 def _tensor(name: str, entry: object) -> TensorInfo:
+    # Large adapters have thousands of entries, and catalogs tens of thousands of files: no call per number here.
     if not isinstance(entry, dict):
         raise HeaderError(Fault.ENTRY, name)
-    dtype, shape, place = entry.get("dtype"), _counts(entry.get("shape")), _counts(entry.get("data_offsets"))
-    if not isinstance(dtype, str) or shape is None or place is None or len(place) != 2:
+    dtype, shape, place = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
+    if type(dtype) is not str or type(shape) is not list or type(place) is not list or len(place) != 2:
         raise HeaderError(Fault.ENTRY, name)
-    if dtype not in _BITS:
-        raise HeaderError(Fault.DTYPE, name)
+    # A product over thousands of dimensions would take minutes, and no tensor library has them.
+    if len(shape) > _DIMENSIONS:
+        raise HeaderError(Fault.ENTRY, name)
+    count = 1
+    for size in shape:
+        # bool is an int in Python, and JSON's `true` is no number of bytes.
+        if type(size) is not int or not 0 <= size < _LIMIT:
+            raise HeaderError(Fault.ENTRY, name)
+        count *= size
     start, end = place
-    if end < start or prod(shape) * _BITS[dtype] != 8 * (end - start):
+    if type(start) is not int or type(end) is not int or not (0 <= start < _LIMIT and 0 <= end < _LIMIT):
+        raise HeaderError(Fault.ENTRY, name)
+    bits = _BITS.get(dtype)
+    if bits is None:
+        raise HeaderError(Fault.DTYPE, name)
+    if end < start or count * bits != 8 * (end - start):
         raise HeaderError(Fault.SIZE, name)
-    return TensorInfo(dtype, shape, start, end)
+    return TensorInfo(dtype, tuple(shape), start, end)
 
 
-def _counts(value: object) -> tuple[int, ...] | None:
-    # bool is an int in Python, and JSON's `true` is no number of bytes. A product over thousands of
-    # dimensions would take minutes, and no tensor library has them.
-    if not isinstance(value, list) or len(value) > _DIMENSIONS:
-        return None
-    return tuple(value) if all(type(item) is int and 0 <= item < 1 << 63 for item in value) else None
-
-
+_LIMIT: Final = 1 << 63
 _DIMENSIONS: Final = 64
 
 
-def _check_places(tensors: Mapping[str, TensorInfo], available: int) -> None:
+def _end(tensors: Mapping[str, TensorInfo]) -> int:
+    """How many bytes the tensors take. Raises HeaderError where they overlap or leave gaps."""
     position = 0
-    for name, tensor in sorted(tensors.items(), key=lambda item: (item[1].start, item[1].end)):
+    for name, tensor in sorted(tensors.items(), key=lambda item: item[1][2:]):
         if tensor.start != position:
             raise HeaderError(Fault.OVERLAP, name)
         position = tensor.end
-    if position > available:
-        raise HeaderError(Fault.TRUNCATED)
-    if position < available:
-        raise HeaderError(Fault.TRAILING)
+    return position
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique)
