@@ -54,6 +54,9 @@ class Access(Protocol):
     def write(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         """A context manager that gives a connection in a transaction, committed at its end."""
 
+    def export(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A context manager that gives a connection that may write files; it sees what `read` sees."""
+
     def size(self) -> int:
         """Bytes on disk."""
 
@@ -78,6 +81,10 @@ class Memory:
     def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with transaction(self._connection):
             yield self._connection
+
+    @contextmanager
+    def export(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        yield self._connection
 
     def size(self) -> int:
         return 0
@@ -129,6 +136,21 @@ class File:
         finally:
             connection.close()
 
+    @contextmanager
+    def export(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        self.read()
+        self.close()
+        connection = in_memory()
+        path = str(self.path).replace("'", "''")
+
+        def attach() -> duckdb.DuckDBPyConnection:
+            return connection.execute(f"ATTACH '{path}' AS source (READ_ONLY)")
+
+        with connection:
+            retried(attach, self.path, self._wait)
+            connection.execute("USE source")
+            yield connection
+
     def size(self) -> int:
         return sum(path.stat().st_size for path in (self.path, wal(self.path)) if path.exists())
 
@@ -157,7 +179,7 @@ class File:
 
 
 def in_memory() -> duckdb.DuckDBPyConnection:
-    """An empty database that may read files: for a snapshot's views. Set `closed_in` once they are known."""
+    """An empty database that may read files: for a snapshot's views."""
     return duckdb.connect(":memory:", config=_SETTINGS)
 
 
@@ -236,7 +258,7 @@ def _create(path: Path) -> None:
         except OSError:  # a file system without hard links
             os.replace(temporary, path)
     except (duckdb.Error, OSError) as error:
-        raise MosaicError(errors.catalog.CatalogUnwritable(None, str(path), _reason(error))) from error
+        raise MosaicError(errors.catalog.CatalogUnwritable(None, str(path), reason(error))) from error
     finally:
         for left in (temporary, wal(temporary)):
             _remove(left)
@@ -265,13 +287,13 @@ def _fault(path: Path, error: Exception) -> Diagnostic:
     if _NOT_DUCKDB in text or "Is a directory" in text:
         return errors.catalog.CatalogBroken(None, str(path), "it is no DuckDB file")
     if any(part in text for part in (*_FORBIDDEN, *_WRITING)) or isinstance(error, OSError):
-        return errors.catalog.CatalogUnwritable(None, str(path), _reason(error))
+        return errors.catalog.CatalogUnwritable(None, str(path), reason(error))
     if isinstance(error, duckdb.CatalogException | duckdb.BinderException):
         return errors.catalog.CatalogBroken(None, str(path), "it lacks tables of a catalog")
-    return errors.catalog.CatalogBroken(None, str(path), _reason(error))
+    return errors.catalog.CatalogBroken(None, str(path), reason(error))
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """The cause alone, in one line, without DuckDB's preface and advice."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()

@@ -61,9 +61,8 @@ def by_number(connection: duckdb.DuckDBPyConnection, numbers: Iterable[int]) -> 
     """Experts with their copies and aliases, by number."""
     wanted = sorted(numbers)
     query = "SELECT number, digest, id, content FROM experts WHERE number IN"
-    found = {
-        row[0]: Known(*row, before=row[3]) for row in sorted(matching(connection, query, wanted, "INTEGER"))
-    }
+    rows = sorted(matching(connection, query, wanted, "INTEGER"))
+    found = {row[0]: Known(row[0], row[1], row[2], row[3], before=row[3]) for row in rows}
     for alias, number in sorted(
         matching(connection, "SELECT alias, expert FROM aliases WHERE expert IN", wanted, "INTEGER")
     ):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 from mosaic.catalog.index import PACKAGE, locate
-from mosaic.catalog.record import Claim, Edge, Evidence, FileState, Record, Score, StoredFile
-from mosaic.catalog.store import rows, shapes
+from mosaic.catalog.record import FileState, StoredFile
+from mosaic.catalog.store import rows
 from mosaic.catalog.store.bulk import matching
 from mosaic.compiler.facts import ExpertFacts, FileFact
 
@@ -20,7 +19,10 @@ _FILES: Final = (
     "SELECT expert, position, role, name, sha256, tensors_sha256, autov3, blake3, size, width, height, signature"
     " FROM files WHERE expert IN"
 )
-_PLACES: Final = "SELECT expert, copy, position, location, size, mtime_ns, ctime_ns, inode, device FROM locations WHERE expert IN"
+_PLACES: Final = (
+    "SELECT expert, copy, position, location, size, mtime_ns, ctime_ns, inode, device"
+    " FROM locations WHERE expert IN"
+)
 
 Place = tuple[str, FileState | None]
 
@@ -53,23 +55,11 @@ def facts(connection: duckdb.DuckDBPyConnection, numbers: Sequence[int]) -> list
     texts = dict(
         matching(connection, "SELECT number, facts FROM experts WHERE number IN", numbers, "INTEGER")
     )
-    files = _files(connection, numbers)
+    files = stored_files(connection, numbers)
     return [
         rows.facts_of(texts[number], (file.fact for file in files.get(number, ())))
         for number in numbers
         if number in texts
-    ]
-
-
-def records(connection: duckdb.DuckDBPyConnection, numbers: Sequence[int]) -> list[Record]:
-    """All that is known of experts, in the order of their numbers as given."""
-    query = "SELECT number, digest, facts, description, author FROM experts WHERE number IN"
-    found = {row[0]: row[1:] for row in matching(connection, query, numbers, "INTEGER")}
-    files = _files(connection, numbers)
-    return [
-        _record(connection, number, files.get(number, ()), *found[number])
-        for number in numbers
-        if number in found
     ]
 
 
@@ -115,7 +105,10 @@ def _look(place: Place) -> str:
     return "" if now == state else "changed"
 
 
-def _files(connection: duckdb.DuckDBPyConnection, numbers: Sequence[int]) -> dict[int, list[StoredFile]]:
+def stored_files(
+    connection: duckdb.DuckDBPyConnection, numbers: Sequence[int]
+) -> dict[int, list[StoredFile]]:
+    """The files of experts, each where it is at hand."""
     where = places(connection, numbers)
     found: dict[int, list[StoredFile]] = {}
     for row in sorted(matching(connection, _FILES, numbers, "INTEGER"), key=lambda row: row[:2]):
@@ -156,65 +149,6 @@ def _present(copies: Sequence[Place]) -> Place:
             if _look(place) != "missing":
                 return place
     return copies[0] if copies else ("", None)
-
-
-def _record(
-    connection: duckdb.DuckDBPyConnection,
-    number: int,
-    files: Iterable[StoredFile],
-    digest: str,
-    text: str,
-    description: str,
-    author: str,
-) -> Record:
-    def all_of(query: str, key: Any) -> list[tuple[Any, ...]]:
-        return connection.execute(query, [key]).fetchall()
-
-    kept = tuple(files)
-    claims = all_of(
-        "SELECT key, value, evidence, source FROM claims WHERE expert = $1 ORDER BY position", number
-    )
-    tags = all_of("SELECT tag FROM tags WHERE expert = $1 ORDER BY position", number)
-    aliases = all_of("SELECT alias FROM aliases WHERE expert = $1 ORDER BY alias", number)
-    scores = all_of(
-        "SELECT name, share, low, high, n FROM capabilities WHERE expert = $1 ORDER BY position", number
-    )
-    edges = all_of(
-        "SELECT relation, first, second, value FROM edges WHERE first = $1 ORDER BY relation, second", digest
-    )
-    signatures = {
-        name: shapes.unpack(content)
-        for name, content in matching(
-            connection,
-            "SELECT digest, content FROM signatures WHERE digest IN",
-            dict.fromkeys(file.signature for file in kept if file.signature),
-        )
-    }
-    texts = {
-        name: shapes.unpack_text(content)
-        for name, content in matching(
-            connection,
-            "SELECT sha256, content FROM texts WHERE sha256 IN",
-            dict.fromkeys(file.fact.sha256 for file in kept),
-        )
-    }
-    return Record(
-        facts=rows.facts_of(text, (file.fact for file in kept)),
-        files=kept,
-        claims=tuple(
-            Claim(key, json.loads(value), Evidence(kind), source) for key, value, kind, source in claims
-        ),
-        description=description,
-        author=author,
-        tags=tuple(tag for (tag,) in tags),
-        aliases=tuple(alias for (alias,) in aliases),
-        scores=tuple(Score(*row) for row in scores),
-        edges=tuple(
-            Edge(relation, first, second, json.loads(value)) for relation, first, second, value in edges
-        ),
-        signatures=signatures,
-        texts=texts,
-    )
 
 
 def by_reference(connection: duckdb.DuckDBPyConnection, reference: str) -> int | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mosaic.catalog.coverage import Open, ReadText, coverage, tensors
 from mosaic.catalog.record import content_digest
@@ -106,7 +107,7 @@ def read(connection: duckdb.DuckDBPyConnection, base: ExpertFacts, expert: Exper
     ).fetchone()
     if row is None or not row[0]:
         return None
-    content = json.loads(row[0])
+    content: dict[str, Any] = json.loads(row[0])
     return Coverage(
         **{key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
     )
@@ -130,3 +131,9 @@ def _reader(signatures: Signatures) -> ReadText:
         return text
 
     return read_
+
+
+def put(connection: duckdb.DuckDBPyConnection, rows: Sequence[tuple[str, str, bool, str]]) -> None:
+    """Keep results from elsewhere where there are none yet, inside an open transaction."""
+    known = dict.fromkeys(connection.execute("SELECT base, shape FROM coverages").fetchall())
+    insert(connection, "coverages", [row for row in rows if (row[0], row[1]) not in known])

@@ -186,12 +186,7 @@ class _Batch:
         )
         rows = matching(self._connection, "SELECT id, number FROM experts WHERE id IN", wanted)
         rows += matching(self._connection, "SELECT alias, expert FROM aliases WHERE alias IN", wanted)
-        taken = {
-            name: number
-            for entry in self._all
-            for name in (entry.id, *entry.aliases)
-            for number in [entry.number]
-        }
+        taken = {name: entry.number for entry in self._all for name in (entry.id, *entry.aliases)}
         return {**dict(rows), **taken}
 
     def _free(self, wanted: str, digest: str, entry: Known) -> str:

@@ -51,7 +51,8 @@ class Filter:
 
     def sql(self, first: int) -> tuple[str, list[Any]]:
         """A condition on `experts` whose parameters are numbered from `first`, and these."""
-        parts, values = ["true"], []
+        parts: list[str] = ["true"]
+        values: list[Any] = []
         for condition, value in (
             ("experts.kind = {}", str(self.kind) if self.kind else None),
             ("experts.family IN (SELECT unnest({}::VARCHAR[]))", list(self.families)),
@@ -214,10 +215,7 @@ def _best_possible(
 
 def _variants(connection: duckdb.DuckDBPyConnection, asked: Sequence[str]) -> list[tuple[int, int, float]]:
     """The known words that each word stands for: (term, place of the word, likeness 0..1)."""
-    known = {
-        term: number
-        for number, term in matching(connection, "SELECT number, term FROM terms WHERE term IN", asked)
-    }
+    known = dict(matching(connection, "SELECT term, number FROM terms WHERE term IN", asked))
     found: dict[tuple[int, int], float] = {}
     for place, word in enumerate(asked):
         if word in known:

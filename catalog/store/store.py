@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from mosaic.catalog.record import FileState, Record, content_digest
-from mosaic.catalog.store import lookup, memo, search, sums
+from mosaic.catalog.store import lookup, memo, search, sums, whole
 from mosaic.catalog.store.access import Access
 from mosaic.catalog.store.values import Export, Hit, Put, Row, Stats
 from mosaic.compiler.diagnostic import Diagnostic
@@ -21,6 +21,12 @@ from mosaic.compiler.weights.header import Header
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+
+# `Store.list` hides the type of its name.
+Rows = list[Row]
+Hits = list[Hit]
+Diagnostics = list[Diagnostic]
 
 
 class Store:
@@ -65,7 +71,7 @@ class Store:
     def record(self, reference: str) -> Record | None:
         """All that is known of an expert, by id, alias or `sha256:` and the beginning of a digest."""
         number = self._number(reference)
-        return lookup.records(self._read(), [number])[0] if number is not None else None
+        return whole.records(self._read(), [number])[0] if number is not None else None
 
     def by_digest(self, start: str) -> Sequence[ExpertFacts]:
         """Experts that are, or have a file, of a digest that begins so."""
@@ -123,7 +129,7 @@ class Store:
         trigger: str | None = None,
         limit: int | None = None,
         offset: int = 0,
-    ) -> list[Row]:
+    ) -> Rows:
         """Experts by id. `license` is one licence that the expression names, `trigger` a part of a trigger."""
         filter_ = search.Filter(kind, (family,) if family else (), license, trigger)
         return search.listing(self._read(), filter_, limit, offset)
@@ -137,7 +143,7 @@ class Store:
         trigger: str | None = None,
         ratings: Sequence[str] = (),
         limit: int = 20,
-    ) -> list[Hit]:
+    ) -> Hits:
         """Experts that answer some words, the most relevant first."""
         filter_ = search.Filter(kind, tuple(families), license, trigger, tuple(ratings))
         return search.search(self._read(), words, filter_, limit)
@@ -154,7 +160,7 @@ class Store:
 
         return counts.known(self._read(), paths)
 
-    def verify(self) -> list[Diagnostic]:
+    def verify(self) -> Diagnostics:
         """What contradicts itself (M838), the files on disk left alone."""
         from mosaic.catalog.store import consistency
 
@@ -194,14 +200,18 @@ class Store:
         """Write a snapshot."""
         from mosaic.catalog.store import snapshot
 
-        return snapshot.export(self._read(), folder)
+        return snapshot.export(self._access, folder)
 
     def import_(self, folder: Path) -> Put:
-        """Take over a snapshot's experts in one transaction."""
-        from mosaic.catalog.store import snapshot
+        """Take over a snapshot's experts, some hundred at a time: what was taken over stays, whatever comes."""
+        from mosaic.catalog.store import merging
 
+        return merging.import_(self, folder)
+
+    def put_coverages(self, rows: Sequence[tuple[str, str, bool, str]]) -> None:
+        """Keep what a snapshot knows of how tensors meet: base, shape, whether complete, and the result as JSON."""
         with self._write() as connection:
-            return snapshot.import_(connection, folder)
+            memo.put(connection, rows)
 
     def _number(self, reference: str) -> int | None:
         return lookup.by_reference(self._read(), reference)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mosaic.catalog.record import Record
-from mosaic.catalog.store import lookup, rows, shapes, sums, terms
+from mosaic.catalog.store import lookup, rows, shapes, sums, terms, whole
 from mosaic.catalog.store.bulk import OF_EXPERT, delete, insert, insert_new, matching
 from mosaic.catalog.store.known import Known, by_number
 
@@ -118,7 +118,7 @@ def put_edges(
 
 def record(connection: duckdb.DuckDBPyConnection, number: int) -> Record:
     """An expert as it was put."""
-    return lookup.records(connection, [number])[0]
+    return whole.records(connection, [number])[0]
 
 
 def hashes(connection: duckdb.DuckDBPyConnection, entry: Known) -> dict[int, str]:
