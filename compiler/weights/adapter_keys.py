@@ -232,7 +232,7 @@ def _module_key(spelt: str) -> str:
     if component not in COMPONENTS:
         component, rest = ("text_encoder", name) if _is_text(name) else ("unet", name)
     name = canonical(f"{component}.{rest}")
-    if component == "unet":
+    if component in ("unet", "transformer"):
         return _flat(_unet_projection(name))
     return _flat(_text_projection(name))
 
