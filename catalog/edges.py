@@ -62,6 +62,17 @@ def read_edges(index: Mapping[str, Any]) -> dict[_Pair, Interference]:
     return known | {(second, first): value for (first, second), value in known.items()}
 
 
+def measured(first: ExpertFacts, second: ExpertFacts) -> Interference | None:
+    """From the files of two experts, of any size; None where they are not at hand or tell nothing."""
+    one, two = _weights(first), _weights(second)
+    if one is None or two is None:
+        return None
+    try:
+        return interference(locate(one.location), locate(two.location))
+    except (MosaicError, OSError):
+        return None  # others speak of files that are broken or gone
+
+
 class Pairs:
     """Computes how two adapters meet, each pair once in this user's life."""
 
