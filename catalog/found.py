@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.source import Span
 from mosaic.compiler.types import Kind
-from mosaic.compiler.weights.adapters import Adapter
+
+if TYPE_CHECKING:
+    from mosaic.compiler.weights.adapters import Adapter
 
 MEGABYTE: Final = 1_000_000
 _CONFIG_MEGABYTES: Final = 64

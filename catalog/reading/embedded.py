@@ -138,7 +138,7 @@ _BASES: Final = (
     (r"^stabilityai/stable-diffusion-xl-base(?:[_ .-].*)?$", Family.SDXL),
     (r"^stabilityai/stable-diffusion-xl-refiner(?:[_ .-].*)?$", Family.SDXL_REFINER),
     (r"^(?:flux1|flux\.1|black-forest-labs/flux\.1)(?:[_ .-].*)?$", Family.FLUX),
-    (r"^(?:pony|illustrious|noobai|noob)(?:[_ .-].*)?$", Family.SDXL),
+    (r"^(?:pony(?! ?v7)|illustrious|noobai|noob)(?:[_ .-].*)?$", Family.SDXL),
 )
 _ARCHITECTURE: Final = tuple((re.compile(pattern), family) for pattern, family in _ARCHITECTURES)
 _BASE: Final = tuple((re.compile(pattern), family) for pattern, family in _BASES)

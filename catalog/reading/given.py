@@ -73,7 +73,12 @@ class Declared:
     def over(self, other: Declared) -> Declared:
         """This one's statements, and the other's where this one says nothing."""
         given: Mapping[str, Any] = self.__dict__
-        return Declared(**{key: given[key] or value for key, value in other.__dict__.items()})
+        return Declared(
+            **{
+                key: value if given[key] in (None, (), "") else given[key]
+                for key, value in other.__dict__.items()
+            }
+        )
 
 
 @dataclass(frozen=True)

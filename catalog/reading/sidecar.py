@@ -54,8 +54,8 @@ def read_sidecar(path: Path, shown: str) -> Declared:
         content = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         reason = str(error) or "it is nested too deeply"
-        found = re.search(r" \(at line (\d+), column (\d+)\)", reason)
-        span = _line(source, int(found[1])) if found else None
+        found = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)", reason)
+        span = _line(source, int(found[1] or len(source.line_starts))) if found else None
         said = reason[: found.start()] if found else reason
         raise MosaicError(errors.reading.BrokenSidecar(span, shown, said[:1].lower() + said[1:])) from None
     mistakes: list[Diagnostic] = []

@@ -136,7 +136,7 @@ _BLOCKS: Final = (
 )
 _UNBLOCKED: Final = ("conv_in", "conv_out", "time_embedding_", "add_embedding_", "time_embed_", "label_emb_")
 _TRANSFORMER: Final = ("double", "single", "joint", "dit")
-_NUMBER: Final = re.compile(r"_(\d{1,4})_")
+_NUMBER: Final = r"_(\d{1,4})_"
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -161,7 +161,7 @@ def _placed(component: str, rest: str, spelling: str) -> Place:
     if component.startswith("text_encoder"):
         return Place(component, "", "", inner, -1, spelling)
     block = next((block for prefix, block in _BLOCKS if inner.startswith(prefix)), "")
-    found = _NUMBER.search(inner)
+    found = re.search(_NUMBER, inner)
     number = int(found[1]) if block and found else -1
     if block in _TRANSFORMER:
         return Place("transformer", block, "", inner, number, spelling)

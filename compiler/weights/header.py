@@ -156,21 +156,22 @@ def parse_header(data: bytes, file_size: int) -> Header:
 
 
 _METADATA: Final = "__metadata__"
-_START: Final = re.compile(rf'[ \t\r\n]*\{{[ \t\r\n]*"{_METADATA}"[ \t\r\n]*:[ \t\r\n]*')
-_NEXT: Final = re.compile(r'[ \t\r\n]*,[ \t\r\n]*(?=")')
+_START: Final = rf'[ \t\r\n]*\{{[ \t\r\n]*"{_METADATA}"[ \t\r\n]*:[ \t\r\n]*'
+_NEXT: Final = r'[ \t\r\n]*,[ \t\r\n]*(?=")'
 _REMEMBERED: Final = 1 << 19
 """The longest layout that is remembered, in characters: some three thousand tensors."""
 
 
 def _read(text: str) -> tuple[object, Layout]:
     """A header's metadata and its tensors. Raises HeaderError, ValueError, RecursionError."""
-    start = _START.match(text)
+    start = re.match(_START, text)
     if start is not None:
         # Writers put the metadata first. What follows is the same for all files of one trainer and rank.
         metadata, end = _DECODER.raw_decode(text, start.end())
-        comma = _NEXT.match(text, end)
-        if comma is not None and len(text) - end <= _REMEMBERED:
-            return metadata, _remembered(text[comma.end() :])
+        rest = text[end:]
+        comma = re.match(_NEXT, rest)
+        if comma is not None and len(rest) <= _REMEMBERED:
+            return metadata, _remembered(rest[comma.end() :])
     content = json.loads(text, object_pairs_hook=_unique)
     if not isinstance(content, dict):
         raise HeaderError(Fault.NOT_JSON)
