@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mosaic.catalog.record import FileState, Record
 from mosaic.catalog.store.bulk import matching
@@ -31,6 +31,7 @@ class Known:
     moved: bool = False  # its copies changed
     gone: bool = False
     new: bool = False
+    facts: dict[str, Any] | None = None  # the record's, as JSON
     before: str = ""  # the content that the catalog's sum holds now
 
 

@@ -20,7 +20,7 @@ from mosaic.compiler.weights.header import Header
 if TYPE_CHECKING:
     import duckdb
 
-AT_ONCE: Final = 64
+AT_ONCE: Final = 32
 """Pairs that one transaction computes; the rest follow with the next ones."""
 
 # One representative of each shape is enough.
@@ -108,9 +108,10 @@ def read(connection: duckdb.DuckDBPyConnection, base: ExpertFacts, expert: Exper
     if row is None or not row[0]:
         return None
     content: dict[str, Any] = json.loads(row[0])
-    return Coverage(
-        **{key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
-    )
+    given: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in content.items()
+    }
+    return Coverage(**given)
 
 
 def _opener(signatures: Signatures) -> Open:

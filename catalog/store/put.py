@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from mosaic.catalog.record import Record
+from mosaic.catalog.record import Record, facts_to_json
 from mosaic.catalog.store import known, sums, writing
 from mosaic.catalog.store.bulk import matching
 from mosaic.catalog.store.known import Known, copy_of, paths
@@ -68,9 +68,6 @@ class _Batch:
 
     def write(self) -> None:
         """Make it so, in the open transaction."""
-        for entry in self._all:
-            if entry.record is not None and not entry.gone:
-                entry.content = content_of(entry.record, entry.id, entry.aliases)
         writing.write(self._connection, [entry for entry in self._all if not (entry.gone and entry.new)])
         writing.shared(self._connection, self._records)
         changed = [entry for entry in self._all if entry.gone or entry.content != entry.before]
@@ -87,6 +84,7 @@ class _Batch:
         entry = Known(self._last, digest, "", "", copies=[copy] if copy else [], record=record, new=True)
         entry.id = self._free(kept or wanted, digest, entry)
         entry.aliases = self._claim(record.aliases, entry)
+        _seal(entry, record)
         self._all.append(entry)
         self._by_digest[digest] = entry
         self._stands(entry, copy)
@@ -123,11 +121,12 @@ class _Batch:
             entry.id = self._free(wanted, entry.digest, entry)
         entry.aliases = [name for name in aliases if name != entry.id]
         entry.aliases = sorted({*entry.aliases, *self._claim(record.aliases, entry)})
-        if content_of(record, entry.id, entry.aliases) == entry.content:
+        facts = facts_to_json(record.facts)
+        content = content_of(record, entry.id, entry.aliases, facts)
+        if content == entry.content:
             self.unchanged.append(entry.id)
             return
-        entry.content = content_of(record, entry.id, entry.aliases)
-        entry.record = record
+        entry.record, entry.facts, entry.content = record, facts, content
         self.updated.append(entry.id)
 
     def _alias(self, entry: Known, names: Sequence[str]) -> None:
@@ -135,7 +134,7 @@ class _Batch:
         if not claimed:
             return
         entry.aliases = sorted([*entry.aliases, *claimed])
-        entry.record = entry.record or writing.record(self._connection, entry.number)
+        _seal(entry, entry.record or writing.record(self._connection, entry.number))
 
     def _replaced(self, record: Record, copy: known.Copy, digest: str) -> list[Known]:
         """Take away the copies of other experts that stood where this one stands now."""
@@ -200,6 +199,12 @@ class _Batch:
         """Those of some aliases that nobody else has."""
         free = [name for name in names if self._taken.setdefault(name, entry.number) == entry.number]
         return sorted(name for name in dict.fromkeys(free) if name != entry.id)
+
+
+def _seal(entry: Known, record: Record) -> None:
+    """Have an expert written anew."""
+    entry.record, entry.facts = record, facts_to_json(record.facts)
+    entry.content = content_of(record, entry.id, entry.aliases, entry.facts)
 
 
 def _forms(wanted: str, digest: str) -> tuple[str, ...]:

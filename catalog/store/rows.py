@@ -22,11 +22,11 @@ def dumps(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def facts_json(facts: ExpertFacts, id: str) -> str:
-    """The facts under the id that the expert is catalogued by, without the files: these have their own table."""
-    content = facts_to_json(facts) | {"id": id}
-    del content["files"]
-    return json.dumps(content, separators=(",", ":"))
+def facts_json(content: dict[str, Any], id: str) -> str:
+    """The facts (`facts_to_json`) under the id that the expert is catalogued by, without the files: these have
+    their own table."""
+    kept = {key: value for key, value in content.items() if key != "files"} | {"id": id}
+    return json.dumps(kept, separators=(",", ":"))
 
 
 def facts_of(text: str, files: Iterable[FileFact]) -> ExpertFacts:
@@ -34,9 +34,12 @@ def facts_of(text: str, files: Iterable[FileFact]) -> ExpertFacts:
     return replace(facts_from_json({**json.loads(text), "files": []}), files=tuple(files))
 
 
-def content_of(record: Record, id: str, aliases: Sequence[str]) -> str:
+def content_of(
+    record: Record, id: str, aliases: Sequence[str], plain_facts: dict[str, Any] | None = None
+) -> str:
     """What the catalog's digest notices of an expert: all but claims that did not win and where copies lie."""
-    facts = facts_to_json(record.facts, locations=False) | {"id": id}
+    facts = (plain_facts or facts_to_json(record.facts)) | {"id": id}
+    facts["files"] = [{**file, "location": ""} for file in facts["files"]]
     scores = [[score.name, score.share, score.low, score.high, score.n] for score in record.scores]
     texts = [record.description, record.author, list(record.tags), sorted(aliases)]
     return sums.content(record.digest, facts, texts, scores, [file.signature for file in record.files])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 FORMAT: Final = "1"
@@ -45,10 +46,16 @@ WEIGHTS: Final = (
 
 def words(text: str) -> list[str]:
     """The words of a text in their normal form, in order, with those that say nothing left out."""
-    plain = unicodedata.normalize("NFKD", _HUMP.sub(" ", unicodedata.normalize("NFKC", text)))
-    bare = "".join(char for char in plain if not unicodedata.combining(char)).casefold()
-    found = [_normal(word) for word in _WORD.findall(bare)]
+    found = [_normal(word) for word in _WORD.findall(_bare(_HUMP.sub(" ", text)))]
     return [word for word in found if word not in _EMPTY] or found
+
+
+def _bare(text: str) -> str:
+    """In one case and width, without accents."""
+    if text.isascii():
+        return text.lower()
+    plain = unicodedata.normalize("NFKD", text)
+    return "".join(char for char in plain if not unicodedata.combining(char)).casefold()
 
 
 def weighed(fields: Iterable[tuple[str, str]]) -> dict[str, float]:
@@ -61,6 +68,7 @@ def weighed(fields: Iterable[tuple[str, str]]) -> dict[str, float]:
     return found
 
 
+@lru_cache(maxsize=1 << 16)
 def _normal(word: str) -> str:
     word = word[:_LONGEST]
     if len(word) > 3:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mosaic.catalog.record import Record
+from mosaic.catalog.record import Record, facts_to_json
 from mosaic.catalog.store import lookup, rows, shapes, sums, terms, whole
 from mosaic.catalog.store.bulk import OF_EXPERT, delete, insert, insert_new, matching
 from mosaic.catalog.store.known import Known, by_number
@@ -142,7 +142,7 @@ def _row(entry: Known, record: Record, length: float) -> tuple[Any, ...]:
         rows.plain(facts.title), rows.plain(record.description), rows.plain(record.author), facts.license,
         facts.license_evidence, facts.rating, rows.plain(facts.trigger) if facts.trigger else None,
         sum(file.fact.size for file in record.files), shapes.shape_of(facts.kind, record.files), length,
-        entry.content, rows.facts_json(facts, entry.id),
+        entry.content, rows.facts_json(entry.facts or facts_to_json(facts), entry.id),
     )  # fmt: skip
 
 
