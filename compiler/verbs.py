@@ -114,11 +114,11 @@ _TABLE = (
             Parameter("words", (Kind.TEXT,), "What it should be able to do.", required=True, positional=True),
         ),
         Kind.LORA,
-        "The catalog's best match for some words: by its words and triggers, weighed by what was measured, among the "
-        "experts that fit the base it is fused into and that the policy allows. `mosaic plan` says what was chosen and "
-        "why; a lock holds the choice.",
+        "The catalog's best match for some words.\n"
+        "It is chosen by words and triggers, weighed by what was measured, among the experts that fit the base it is\n"
+        "fused into and that the policy allows. `mosaic plan` says why; a lock holds the choice.",
         'find(lora, "soft watercolour")',
-        shown="kind",
+        shown="an expert of that kind",
     ),
     Verb(
         "fuse",

@@ -57,7 +57,8 @@ def build_call(call: tree.Call, scope: Scope, world: World, build: Build) -> Nod
 def _verb(call: tree.Call, verb: Verb, scope: Scope, world: World, build: Build) -> Node | None:
     given = _bind(call, verb, world)
     if given is None:
-        _build_arguments(call, scope, world, build)  # for their own mistakes
+        if verb.name != "find":  # the kind is a bare word, and no name
+            _build_arguments(call, scope, world, build)  # for their own mistakes
         return None
     if verb.name == "find":
         return build_find(call, given, scope, world, build)

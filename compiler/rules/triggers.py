@@ -88,7 +88,8 @@ _ESCAPED = str.maketrans({"{": "{{", "}": "}}", '"': '\\"', "\\": "\\\\"})
 def _name(use: _Use, graph: Graph) -> str | None:
     """The name that the LoRA is bound to before the prompt, if it is."""
     reader = use.reader.origin
-    for name, node in graph.bindings:
+    # The name that the fusion itself uses goes before another one for the same expert.
+    for name, node in sorted(graph.bindings, key=lambda binding: operand(binding[1]) is not use.node):
         bound = operand(node)
         if bound.digest != use.node.digest or bound.origin is None or bound.origin.calls or reader is None:
             continue

@@ -20,6 +20,7 @@ from mosaic.compiler.facts import Candidate, Coverage, ExpertFacts, FileFact, In
 from mosaic.compiler.near import nearest
 from mosaic.compiler.operators import Acts, Law, Operator, operator
 from mosaic.compiler.passes import OPTIMISE, Pass
+from mosaic.compiler.pins import Pins
 from mosaic.compiler.source import SourceFile, Span
 from mosaic.compiler.types import Kind
 
@@ -62,36 +63,43 @@ EXPERTS = {
 }
 
 
+@dataclass(frozen=True)
 class SyntheticExperts:
-    """`Experts` over the table above. A word is a token; seven fit."""
+    """`Experts` over the table above, or one more. A word is a token; seven fit.
+
+    `covered` says how the tensors of some experts meet any base; of the others, all find their place.
+    """
+
+    known: Mapping[str, ExpertFacts] = field(default_factory=lambda: EXPERTS)
+    covered: Mapping[str, Coverage] = field(default_factory=dict)
 
     def resolve(self, kind: Kind, reference: str, span: Span) -> ExpertFacts | Diagnostic:
-        facts = EXPERTS.get(reference)
+        facts = self.known.get(reference)
         if facts is None or facts.kind is not kind:
             return UnknownName(span, reference, nearest(reference, self.names(kind)))
         return facts
 
     def names(self, kind: Kind) -> Sequence[str]:
-        return [facts.id for facts in EXPERTS.values() if facts.kind is kind]
+        return [facts.id for facts in self.known.values() if facts.kind is kind]
 
     def coverage(self, base: ExpertFacts, expert: ExpertFacts) -> Coverage:
         if expert.id == "t/partial":
             return Coverage(6, 8, ("down.0.attn3.to_q",), ("down.0.attn1.to_k: 64 here, 768 there",))
-        return Coverage(8, 8)
+        return self.covered.get(expert.id, Coverage(8, 8))
 
     def find(
         self, kind: Kind, words: str, families: Sequence[str] = (), ratings: Sequence[str] = ()
     ) -> Sequence[Candidate]:
         wanted = words.casefold().split()
         found = []
-        for facts in EXPERTS.values():
+        for facts in self.known.values():
             met = tuple(word for word in wanted if word in f"{facts.id} {facts.trigger}")
             if facts.kind is kind and met and (not families or facts.family in families):
                 found.append(Candidate(facts, len(met) / len(wanted), len(met) / len(wanted), words=met))
         return sorted(found, key=lambda candidate: (-candidate.score, candidate.expert.id))
 
     def fitting(self, kind: Kind, base: ExpertFacts, like: ExpertFacts) -> Sequence[str]:
-        return [f.id for f in EXPERTS.values() if f.kind is kind and f.family == base.family][:3]
+        return [f.id for f in self.known.values() if f.kind is kind and f.family == base.family][:3]
 
     def interference(self, first: ExpertFacts, second: ExpertFacts) -> Interference | None:
         return None
@@ -144,6 +152,12 @@ OPERATORS: Mapping[str, Operator] = {found.name: found for found in (sum_, dear)
 
 
 @pytest.fixture
+def made() -> Callable[..., ExpertFacts]:
+    """Make an expert that the table does not have."""
+    return expert
+
+
+@pytest.fixture
 def compiled() -> Callable[..., Compiled]:
     """Compile the body of a plan (or, with `whole`, a file)."""
 
@@ -155,9 +169,13 @@ def compiled() -> Callable[..., Compiled]:
         parameters: Mapping[str, object] | None = None,
         passes: tuple[Pass, ...] = OPTIMISE,
         whole: bool = False,
+        more: Sequence[ExpertFacts] = (),
+        covered: Mapping[str, Coverage] | None = None,
+        pins: Pins | None = None,
     ) -> Compiled:
         text = body if whole else f"mosaic 1\n{before}\nplan p {{\n{body}\n}}\n"
-        context = Context(SyntheticExperts(), MemoryFiles(texts or {}), OPERATORS)
+        experts = SyntheticExperts({**EXPERTS, **{facts.id: facts for facts in more}}, covered or {})
+        context = Context(experts, MemoryFiles(texts or {}), OPERATORS, pins=Pins() if pins is None else pins)
         return compile(SourceFile("plan.mosaic", text), context, parameters=parameters, passes=passes)
 
     return run

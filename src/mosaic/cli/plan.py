@@ -12,6 +12,7 @@ from mosaic.cli.console import guarded
 from mosaic.cli.options import CATALOG, FROZEN, LOCKED
 
 if TYPE_CHECKING:
+    from mosaic.compiler.ir.finds import Find
     from mosaic.compiler.passes.choose_operators import Choice
     from mosaic.compiler.program import Program
 
@@ -69,21 +70,23 @@ def plan(
     if output:
         write(output, programs[0].to_json())
     if json_output:
-        console.print_json(_document(programs[0], compiled.choices[programs[0].source.plan]))
+        plan_name = programs[0].source.plan
+        console.print_json(_document(programs[0], compiled.choices[plan_name], compiled.finds[plan_name]))
         return
     if emit is Stage.IR:
         typer.echo("\n".join(print_graph(graph) for graph in compiled.graphs), nl=False)
         return
     from mosaic.cli.table import table
 
+    told = ((program, program.source.plan) for program in programs)
     typer.echo(
-        "\n".join(table(program, compiled.choices[program.source.plan]) for program in programs), nl=False
+        "\n".join(table(program, compiled.choices[of], compiled.finds[of]) for program, of in told), nl=False
     )
     if output:
         typer.echo(f"\nwritten to {output}; run it with: mosaic run {output}")
 
 
-def _document(program: Program, choices: tuple[Choice, ...]) -> dict[str, Any]:
+def _document(program: Program, choices: tuple[Choice, ...], finds: tuple[Find, ...]) -> dict[str, Any]:
     """The JSON shape that docs/json.md describes."""
     return {
         "version": 1,
@@ -92,6 +95,17 @@ def _document(program: Program, choices: tuple[Choice, ...]) -> dict[str, Any]:
         "choices": [
             {"operator": choice.operator, "operands": list(choice.operands), "reason": choice.reason}
             for choice in choices
+        ],
+        "finds": [
+            {
+                "kind": find.kind,
+                "words": find.words,
+                "chosen": find.chosen,
+                "reason": find.reason,
+                "others": list(find.others),
+                "refused": list(find.refused),
+            }
+            for find in finds
         ],
         "predicted": None,
     }

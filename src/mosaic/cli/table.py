@@ -21,18 +21,21 @@ from mosaic.compiler.program import (
 )
 
 if TYPE_CHECKING:
+    from mosaic.compiler.ir.finds import Find
     from mosaic.compiler.passes.choose_operators import Choice
 
 
-def table(program: Program, choices: Iterable[Choice]) -> str:
-    """Experts, instructions and choices of a program, aligned."""
+def table(program: Program, choices: Iterable[Choice], finds: Iterable[Find] = ()) -> str:
+    """Experts, instructions, choices and what was found of a program, aligned."""
     source = program.source
     blocks = [
         f"plan {source.plan} of {source.name}\nprogram {program.digest}",
         _block("experts", _aligned(_experts(program))),
+        _block("licences", _licences(program)),
         _block("parameters", [f"{name} = {value}" for name, value in source.parameters.items()]),
         _block("steps", _aligned(_steps(program))),
         _block("choices", [_choice(choice) for choice in choices]),
+        _block("found", [line for find in finds for line in _found(find)]),
     ]
     return "\n\n".join(filter(None, blocks)) + "\n"
 
@@ -63,6 +66,30 @@ def _experts(program: Program) -> Iterator[Sequence[str]]:
             expert.license or "licence unknown",
             _size(sum(file.size for file in expert.files)),
         )
+
+
+def _licences(program: Program) -> list[str]:
+    """What the plan's policy says of each expert, what is owed, and what is left to a person."""
+    rights = program.rights
+    if rights.policy is None:
+        return []
+    said = ", ".join(
+        f"{key}: {str(value).lower() if isinstance(value, bool) else value}"
+        for key, value in rights.policy.items()
+    )
+    lines = [f"policy {said}; {f'rated {rights.rating}' if rights.rating else 'rating not known'}"]
+    rows = [
+        (program.experts[duty.expert].id, duty.verdict or "not asked", "; ".join(duty.reasons))
+        for duty in rights.duties
+    ]
+    lines += _aligned(rows)
+    for duty in rights.duties:
+        lines += [f"credit: {duty.credit}"] if duty.credit else []
+        lines += [f"show: “{notice}”" for notice in duty.notices]
+        lines += [f"pass on: {restriction}" for restriction in duty.restrictions]
+        lines += [f"license the merge under {licence}" for licence in duty.share_alike]
+    clauses = dict.fromkeys(clause for duty in rights.duties for clause in duty.clauses)
+    return [*dict.fromkeys(lines), *(f"for a person: {clause}" for clause in clauses)]
 
 
 def _size(size: float) -> str:
@@ -122,3 +149,11 @@ def _run(operation: Denoise | Refine) -> str:
 def _choice(choice: Choice) -> str:
     experts = " + ".join(choice.operands) or "nothing to blend"
     return f"{choice.operator} for {experts}: {choice.reason}"
+
+
+def _found(find: Find) -> Iterator[str]:
+    yield f"{find.chosen} for {find.kind} “{find.words}”: {find.reason}"
+    if find.others:
+        yield f"  after it: {', '.join(find.others)}"
+    for refused in find.refused:
+        yield f"  not used: {refused}"
