@@ -47,6 +47,8 @@ PICTURES = {
     "odd.png": ("RGB", (17, 16)),
 }
 """What plans load: every kind of pixel, a picture that its camera turned, one whose sides are odd."""
+SOUGHT = ("neon tubes", "washes on paper", "square tiles", "pencil", "hat", "star corner")
+NOT_FOUND = ("", "xyzzy", "a robot")
 WORDS = ('"a pink fish"', '"dog"', '""', '"a/b"', '"…"', '"🐟 ein Fisch"', '".."', '"<samurai>"', '"a  b\\n"')
 SETTINGS: dict[str, tuple[Sequence[str], Sequence[str]]] = {
     "negative": (('"blur"', '""', '"{who}"'), ()),
@@ -57,7 +59,7 @@ SETTINGS: dict[str, tuple[Sequence[str], Sequence[str]]] = {
     "scheduler": ([f'"{name}"' for name in SCHEDULERS], ('"dimm"',)),
 }
 """Values of arguments, good and wrong ones."""
-WRONG = 0.04
+WRONG = 0.02
 """How often a choice is made that is probably a mistake."""
 
 
@@ -154,7 +156,10 @@ class Maker:
             path = zoo.root() / "models" / f"{id.removeprefix('zoo/')}.safetensors"
             reference = str(path) if self.chance(0.1) else id
             kind = "checkpoint" if self.chance(0.02) else "lora"
-            self.loras[self.bind("lora", f'{kind}("{reference}")')] = id
+            expert = f'{kind}("{reference}")'
+            if self.chance(0.1):
+                expert = f'find(lora, "{self.random.choice(SOUGHT if not self.wrong() else NOT_FOUND)}")'
+            self.loras[self.bind("lora", expert)] = id
         if self.chance(0.3):
             self.tokens.append(self.bind("word", 'embedding("zoo/samurai")'))
         self.models += [Model(name, SPACES.get(id, "a"), emittable=True) for name, id in self.bases.items()]
@@ -307,9 +312,21 @@ class Maker:
 
     # The file
 
+    def policy(self) -> str:
+        use, action = (
+            self.random.choice(["personal", "commercial"]),
+            self.random.choice(["generate", "redistribute"]),
+        )
+        rating = self.random.choice(
+            ["general", "mature", "any", "general", "nothing"] if self.wrong() else ["general", "any"]
+        )
+        return f"  policy {{ use: {use}, action: {action}, rating: {rating} }}"
+
     def plan(self, name: str) -> list[str]:
         self.lines, self.bases, self.loras, self.tokens = [], {}, {}, []
         self.models, self.latents, self.images = [], [], []
+        if self.chance(0.2):
+            self.lines.append(self.policy())
         self.experts()
         for _ in range(self.random.choice([0, 1, 1, 2])):
             self.models.append(self.model())
