@@ -57,6 +57,9 @@ class Access(Protocol):
     def export(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         """A context manager that gives a connection that may write files; it sees what `read` sees."""
 
+    def fault(self, error: Exception) -> Diagnostic:
+        """What to say where a question fails."""
+
     def size(self) -> int:
         """Bytes on disk."""
 
@@ -85,6 +88,9 @@ class Memory:
     @contextmanager
     def export(self) -> Iterator[duckdb.DuckDBPyConnection]:
         yield self._connection
+
+    def fault(self, error: Exception) -> Diagnostic:
+        return _fault(Path(self.place), error)
 
     def size(self) -> int:
         return 0
@@ -150,6 +156,9 @@ class File:
             retried(attach, self.path, self._wait)
             connection.execute("USE source")
             yield connection
+
+    def fault(self, error: Exception) -> Diagnostic:
+        return _fault(self.path, error)
 
     def size(self) -> int:
         return sum(path.stat().st_size for path in (self.path, wal(self.path)) if path.exists())

@@ -77,7 +77,7 @@ def _signatures(connection: duckdb.DuckDBPyConnection) -> Iterator[Fault]:
     ).fetchall():
         try:
             sound = shapes.unpack(content).digest == digest
-        except (ValueError, TypeError):
+        except rows.Damaged:
             sound = False
         if not sound:
             yield f"the signature {digest[:12]} is not what its digest says", ()
@@ -100,7 +100,7 @@ def _contents(connection: duckdb.DuckDBPyConnection) -> Iterator[Fault]:
 def _wrong(connection: duckdb.DuckDBPyConnection, part: list[tuple[int, str, str]]) -> list[str]:
     try:
         records = whole.records(connection, [number for number, _, _ in part])
-    except (ValueError, TypeError, KeyError):
+    except (rows.Damaged, ValueError):
         if len(part) == 1:
             return [part[0][1]]
         half = len(part) // 2

@@ -17,6 +17,10 @@ _LICENSE: Final = re.compile(r"[^\s()]+")
 _OPERATORS: Final = ("AND", "OR", "WITH")
 
 
+class Damaged(ValueError):
+    """What is kept is not what was put: another program wrote to the catalog, or the disk is failing."""
+
+
 def dumps(value: Any) -> str:
     """Plain JSON in one form."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
@@ -30,8 +34,11 @@ def facts_json(content: dict[str, Any], id: str) -> str:
 
 
 def facts_of(text: str, files: Iterable[FileFact]) -> ExpertFacts:
-    """The facts again."""
-    return replace(facts_from_json({**json.loads(text), "files": []}), files=tuple(files))
+    """The facts again. Raises Damaged."""
+    try:
+        return replace(facts_from_json({**json.loads(text), "files": []}), files=tuple(files))
+    except (KeyError, TypeError, ValueError) as error:
+        raise Damaged(f"the facts of an expert cannot be read ({error})") from None
 
 
 def content_of(

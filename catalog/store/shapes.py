@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from mosaic.catalog.coverage import part_of
 from mosaic.catalog.record import Signature, StoredFile
+from mosaic.catalog.store.rows import Damaged
 from mosaic.compiler.types import Kind
 from mosaic.compiler.weights.header import Header, TensorInfo
 
@@ -23,15 +24,15 @@ def pack(signature: Signature) -> bytes:
 
 
 def unpack(data: bytes) -> Signature:
-    """The signature again. Raises ValueError (also as zlib.error, a subclass of Exception) for other bytes."""
+    """The signature again. Raises Damaged."""
     try:
         tensors, metadata = json.loads(zlib.decompress(data))
-    except zlib.error as error:
-        raise ValueError(str(error)) from None
-    return Signature(
-        tuple((name, dtype, tuple(shape)) for name, dtype, shape in tensors),
-        tuple((key, value) for key, value in metadata),
-    )
+        return Signature(
+            tuple((name, dtype, tuple(shape)) for name, dtype, shape in tensors),
+            tuple((key, value) for key, value in metadata),
+        )
+    except (zlib.error, ValueError, TypeError) as error:
+        raise Damaged(f"a signature cannot be read ({error})") from None
 
 
 def pack_text(text: str) -> bytes:
@@ -40,11 +41,11 @@ def pack_text(text: str) -> bytes:
 
 
 def unpack_text(data: bytes) -> str:
-    """The text again. Raises ValueError for other bytes."""
+    """The text again. Raises Damaged."""
     try:
         return zlib.decompress(data).decode("utf-8", "surrogatepass")
-    except zlib.error as error:
-        raise ValueError(str(error)) from None
+    except (zlib.error, ValueError) as error:
+        raise Damaged(f"a text cannot be read ({error})") from None
 
 
 def header(signature: Signature) -> Header:

@@ -21,7 +21,7 @@ import duckdb
 from mosaic.catalog.store import access, migrations, sums
 from mosaic.catalog.store.values import Export
 from mosaic.compiler import errors
-from mosaic.compiler.diagnostic import MosaicError
+from mosaic.compiler.diagnostic import Diagnostic, MosaicError
 
 if TYPE_CHECKING:
     from mosaic.catalog.store.access import Access
@@ -105,6 +105,10 @@ class Snapshot:
     def export(self) -> Iterator[duckdb.DuckDBPyConnection]:
         yield self.read()
 
+    def fault(self, error: Exception) -> Diagnostic:
+        name = next((name for name in self.manifest["files"] if name in str(error)), "its files")
+        return errors.catalog.SnapshotBroken(None, self.place, name, "cannot be read as it was exported")
+
     def size(self) -> int:
         return int(sum(entry["size"] for entry in self.manifest["files"].values()))
 
@@ -134,9 +138,7 @@ class Snapshot:
             sums.write(connection, (int(total, 16), int(count)))
         except duckdb.Error as error:
             connection.close()
-            raise MosaicError(
-                errors.catalog.SnapshotBroken(None, self.place, "its files", "cannot be read as Parquet")
-            ) from error
+            raise MosaicError(self.fault(error)) from error
         return connection
 
 

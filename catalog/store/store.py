@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from functools import wraps
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import duckdb
 
 from mosaic.catalog.record import FileState, Record, content_digest
 from mosaic.catalog.store import lookup, memo, search, sums, whole
 from mosaic.catalog.store.access import Access
+from mosaic.catalog.store.rows import Damaged
 from mosaic.catalog.store.values import Export, Hit, Put, Row, Stats
-from mosaic.compiler.diagnostic import Diagnostic
+from mosaic.compiler.diagnostic import Diagnostic, MosaicError
 from mosaic.compiler.facts import Candidate, Coverage, ExpertFacts, Interference
 from mosaic.compiler.types import Kind
 from mosaic.compiler.weights.header import Header
@@ -23,10 +25,27 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
+_S = TypeVar("_S", bound="Store")
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
 # `Store.list` hides the type of its name.
 Rows = list[Row]
 Hits = list[Hit]
 Diagnostics = list[Diagnostic]
+
+
+def _told(method: Callable[Concatenate[_S, _P], _R]) -> Callable[Concatenate[_S, _P], _R]:
+    """Let a method say in mosaic's words what DuckDB says of a file."""
+
+    @wraps(method)
+    def speaking(self: _S, /, *given: _P.args, **named: _P.kwargs) -> _R:
+        try:
+            return method(self, *given, **named)
+        except (duckdb.Error, Damaged) as error:
+            raise MosaicError(self.fault(error)) from error
+
+    return speaking
 
 
 class Store:
@@ -53,30 +72,39 @@ class Store:
         self._signatures = None
         self._access.close()
 
+    def fault(self, error: Exception) -> Diagnostic:
+        """What to say where a question fails."""
+        return self._access.fault(error)
+
     @property
     def place(self) -> str:
         """Where it lies, as messages name it."""
         return self._access.place
 
     @property
+    @_told
     def digest(self) -> str:
         """64 hex digits over the content of every expert in it, whatever the order and the place."""
         return sums.digest(sums.read(self._read()))
 
+    @_told
     def facts(self, reference: str) -> ExpertFacts | None:
         """An expert by id or alias."""
         number = lookup.number_of(self._read(), reference)
         return lookup.facts(self._read(), [number])[0] if number is not None else None
 
+    @_told
     def record(self, reference: str) -> Record | None:
         """All that is known of an expert, by id, alias or `sha256:` and the beginning of a digest."""
         number = self._number(reference)
         return whole.records(self._read(), [number])[0] if number is not None else None
 
+    @_told
     def by_digest(self, start: str) -> Sequence[ExpertFacts]:
         """Experts that are, or have a file, of a digest that begins so."""
         return lookup.facts(self._read(), lookup.numbers_by_digest(self._read(), start))
 
+    @_told
     def names(self, kind: Kind) -> Sequence[str]:
         """Every id of a kind, sorted."""
         rows = (
@@ -84,22 +112,27 @@ class Store:
         )
         return tuple(id for (id,) in rows)
 
+    @_told
     def near(self, kind: Kind, reference: str) -> Sequence[str]:
         """At most two ids of a kind that are spelt much like a mistyped one, the best first."""
         return search.near(self._read(), kind, reference)
 
+    @_told
     def header(self, sha256: str) -> Header | None:
         """The tensors of a file by its digest, offsets all zero."""
         return self._known().header(sha256)
 
+    @_told
     def text(self, sha256: str) -> str | None:
         """A small file's content."""
         return self._known().text(sha256)
 
+    @_told
     def coverage(self, base: ExpertFacts, expert: ExpertFacts) -> Coverage | None:
         """How an expert's tensors meet a base's, where that is kept."""
         return memo.read(self._read(), base, expert)
 
+    @_told
     def find(
         self, kind: Kind, words: str, families: Sequence[str] = (), ratings: Sequence[str] = ()
     ) -> Sequence[Candidate]:
@@ -107,20 +140,24 @@ class Store:
         filter_ = search.Filter(kind, tuple(families), ratings=tuple(ratings))
         return search.find(self._read(), words, filter_)
 
+    @_told
     def fitting(self, kind: Kind, base: ExpertFacts, like: ExpertFacts) -> Sequence[str]:
         """Ids of experts of a kind that fit a base and are most like another one; at most three."""
         return search.fitting(self._read(), kind, base, content_digest(base), like)
 
+    @_told
     def interference(self, first: ExpertFacts, second: ExpertFacts) -> Interference | None:
         """How two adapters' deltas meet, where that is kept."""
         from mosaic.catalog.store import relations
 
         return relations.interference(self._read(), content_digest(first), content_digest(second))
 
+    @_told
     def changed(self, facts: ExpertFacts) -> str:
         """Whether an expert's files look as when they were catalogued: "", "changed" or "missing"."""
         return lookup.integrity(self._read(), facts.id)
 
+    @_told
     def list(
         self,
         kind: Kind | None = None,
@@ -134,6 +171,7 @@ class Store:
         filter_ = search.Filter(kind, (family,) if family else (), license, trigger)
         return search.listing(self._read(), filter_, limit, offset)
 
+    @_told
     def search(
         self,
         words: str,
@@ -148,24 +186,28 @@ class Store:
         filter_ = search.Filter(kind, tuple(families), license, trigger, tuple(ratings))
         return search.search(self._read(), words, filter_, limit)
 
+    @_told
     def stats(self) -> Stats:
         """What it holds."""
         from mosaic.catalog.store import counts
 
         return counts.stats(self._read(), self._access.size())
 
+    @_told
     def known(self, paths: Iterable[str]) -> dict[str, FileState]:
         """How the files at some places looked when they were catalogued; those that are not known are left out."""
         from mosaic.catalog.store import counts
 
         return counts.known(self._read(), paths)
 
+    @_told
     def verify(self) -> Diagnostics:
         """What contradicts itself (M838), the files on disk left alone."""
         from mosaic.catalog.store import consistency
 
         return consistency.verify(self._read(), self.place)
 
+    @_told
     def put(self, records: Sequence[Record]) -> Put:
         """Write records in one transaction: all of them, or none."""
         from mosaic.catalog.store.put import put
@@ -175,6 +217,7 @@ class Store:
             memo.fill(connection)
         return done
 
+    @_told
     def remove(self, references: Sequence[str]) -> tuple[str, ...]:
         """Take experts away by id, alias or digest; gives the ids of those that were there."""
         from mosaic.catalog.store import writing
@@ -182,6 +225,7 @@ class Store:
         with self._write() as connection:
             return writing.remove(connection, references)
 
+    @_told
     def put_interference(self, first: ExpertFacts, second: ExpertFacts, value: Interference) -> None:
         """Keep how two adapters' deltas meet."""
         from mosaic.catalog.store import relations
@@ -189,6 +233,7 @@ class Store:
         with self._write() as connection:
             relations.put_interference(connection, content_digest(first), content_digest(second), value)
 
+    @_told
     def use(self, digests: Sequence[str], place: str, action: str, at: datetime) -> None:
         """Note that experts, by their content digests, were used by something: `place` a plan, `action` "ran"."""
         from mosaic.catalog.store import relations
@@ -196,18 +241,21 @@ class Store:
         with self._write() as connection:
             relations.use(connection, digests, place, action, at)
 
+    @_told
     def export(self, folder: Path) -> Export:
         """Write a snapshot."""
         from mosaic.catalog.store import snapshot
 
         return snapshot.export(self._access, folder)
 
+    @_told
     def import_(self, folder: Path) -> Put:
         """Take over a snapshot's experts, some hundred at a time: what was taken over stays, whatever comes."""
         from mosaic.catalog.store import merging
 
         return merging.import_(self, folder)
 
+    @_told
     def put_coverages(self, rows: Sequence[tuple[str, str, bool, str]]) -> None:
         """Keep what a snapshot knows of how tensors meet: base, shape, whether complete, and the result as JSON."""
         with self._write() as connection:

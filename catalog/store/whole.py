@@ -70,7 +70,7 @@ def records(connection: duckdb.DuckDBPyConnection, numbers: Sequence[int]) -> li
 
 
 def read_signatures(connection: duckdb.DuckDBPyConnection, digests: Iterable[str]) -> dict[str, Signature]:
-    """Signatures by digest; those that are not there are left out. Raises ValueError for damaged ones."""
+    """Signatures by digest; those that are not there are left out. Raises Damaged."""
     query = "SELECT digest, content FROM signatures WHERE digest IN"
     found = matching(connection, query, dict.fromkeys(digests))
     return {digest: shapes.unpack(content) for digest, content in found}
