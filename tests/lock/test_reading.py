@@ -7,7 +7,7 @@ import hashlib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mosaic.catalog.record import content_digest
@@ -190,6 +190,7 @@ _SCRAPS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_whatever_it_says_a_message_has_a_code(data: st.DataObject) -> None:
     """Lines are taken out, doubled, cut and exchanged: it is a lock, or a coded message, never anything else."""
@@ -220,6 +221,7 @@ _VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from([field.name for field in dataclasses.fields(ExpertFacts)]), _VALUES)
 def test_whatever_a_fact_is_a_message_has_a_code(name: str, value: object) -> None:
     import tomllib

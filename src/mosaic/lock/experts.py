@@ -197,13 +197,17 @@ class Located:
         here = self._folder / file.location
         if file.location and ":" not in file.location and here.is_file():
             return str(here.absolute())
-        catalog = self._catalog()
-        if catalog is None:
-            return ""
-        places = [
-            known.location
-            for facts in catalog.by_digest(file.sha256)
-            for known in facts.files
-            if known.sha256 == file.sha256 and known.location
-        ]
+        try:
+            places = self._catalogued(file.sha256)
+        except MosaicError:
+            return ""  # a catalog that cannot be opened is not needed either
         return next((location for location in places if Path(location).is_file()), "")
+
+    def _catalogued(self, sha256: str) -> list[str]:
+        catalog = self._catalog()
+        return [
+            known.location
+            for facts in (catalog.by_digest(sha256) if catalog is not None else ())
+            for known in facts.files
+            if known.sha256 == sha256 and known.location
+        ]
