@@ -12,6 +12,7 @@ from mosaic.compiler.context import Context
 from mosaic.compiler.facts import ExpertFacts, FileFact
 from mosaic.compiler.ir.evaluate import constant, is_partial, operand
 from mosaic.compiler.ir.graph import Graph, Node, walk
+from mosaic.compiler.policy.owed import owed, plan_rating
 
 
 def lower(graph: Graph, context: Context, source: p.Source) -> p.Program:
@@ -24,7 +25,30 @@ def lower(graph: Graph, context: Context, source: p.Source) -> p.Program:
         images=tuple(lowering.images.values()),
         instructions=_with_frees(lowering.operations),
         source=source,
+        rights=_rights(graph, context, list(lowering.experts)),
     )
+
+
+def _rights(graph: Graph, context: Context, experts: list[str]) -> p.Rights:
+    """What the plan owes, by the digests of its experts."""
+    duties = tuple(
+        p.Duty(
+            expert=experts.index(digest),
+            licences=due.licences,
+            evidence=due.facts.license_evidence,
+            verdict=due.verdict,
+            reasons=due.reasons,
+            credit=due.credit,
+            notices=due.notices,
+            restrictions=due.restrictions,
+            share_alike=due.share_alike,
+            clauses=due.clauses,
+        )
+        for digest, due in owed(graph, context)
+        if digest in experts
+    )
+    policy = graph.policy.stated if graph.policy is not None else None
+    return p.Rights(policy=policy, rating=plan_rating(graph, context), duties=duties)
 
 
 @dataclass

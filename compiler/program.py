@@ -191,14 +191,45 @@ class Source(_Frozen):
     libraries: dict[str, str] = {}  # imported files by name
 
 
+class Duty(_Frozen):
+    """What the licence of one expert says of this plan. `expert` indexes `Program.experts`.
+
+    `verdict` is empty where the plan has no policy, else allowed, undeclared, contested or unknown, with the
+    `reasons`. `credit` is the line to show (empty: none is owed), `notices` are texts to show, `restrictions` uses to
+    forbid to whoever gets a copy of an emitted model, `share_alike` licences that a merge has to be under, `clauses`
+    are for a person to judge. `evidence` is where the licence was told: header, metadata, card, declared or shipped.
+    """
+
+    expert: int
+    licences: tuple[str, ...] = ()
+    evidence: str = ""
+    verdict: Literal["", "allowed", "undeclared", "contested", "unknown", "denied"] = ""
+    reasons: tuple[str, ...] = ()
+    credit: str = ""
+    notices: tuple[str, ...] = ()
+    restrictions: tuple[str, ...] = ()
+    share_alike: tuple[str, ...] = ()
+    clauses: tuple[str, ...] = ()
+
+
+class Rights(_Frozen):
+    """What a plan may do and what it owes for it. `policy` is None where the plan has none; `rating` where it is not
+    known."""
+
+    policy: dict[str, Any] | None = None
+    rating: str | None = None
+    duties: tuple[Duty, ...] = ()
+
+
 class Program(_Frozen):
-    """A compiled plan."""
+    """A compiled plan. `rights` are for people and outside the digest."""
 
     mosaic_program: Literal[1] = FORMAT
     experts: tuple[Expert, ...]
     images: tuple[File, ...]
     instructions: tuple[Instruction, ...]
     source: Source
+    rights: Rights = Rights()
 
     def to_json(self) -> bytes:
         """The canonical JSON form (RFC 8785), with a final line end."""
@@ -212,7 +243,7 @@ class Program(_Frozen):
     @property
     def digest(self) -> str:
         """`sha256:` + 64 hex digits over what determines the outputs."""
-        content = self.model_dump(mode="json", exclude={"source"})
+        content = self.model_dump(mode="json", exclude={"source", "rights"})
         for holder in (content, *content["experts"]):
             for file in holder.get("images") or holder.get("files") or ():
                 del file["location"]

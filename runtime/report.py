@@ -49,6 +49,7 @@ def write_report(program: Program, result: RunResult, folder: Path) -> Path:
 def describe(program: Program, result: RunResult) -> dict[str, Any]:
     """The content of `report.json`; docs/json.md describes it."""
     keys = {count.expert: count for count in result.keys}
+    duties = {duty.expert: duty for duty in program.rights.duties}
     experts = [
         {
             **row,
@@ -56,8 +57,11 @@ def describe(program: Program, result: RunResult) -> dict[str, Any]:
             "family": expert.family,
             "bytes": sum(file.size for file in expert.files),
             "keys": asdict(keys[expert.id]) if expert.id in keys else None,
+            "rights": duties[number].model_dump(mode="json", exclude={"expert"})
+            if number in duties
+            else None,
         }
-        for row, expert in zip(expert_rows(program), program.experts, strict=True)
+        for number, (row, expert) in enumerate(zip(expert_rows(program), program.experts, strict=True))
     ]
     for row in experts:
         if row["keys"]:
@@ -70,6 +74,8 @@ def describe(program: Program, result: RunResult) -> dict[str, Any]:
         "parameters": program.source.parameters,
         "emitted": [{"path": e.name, "type": e.type, "sha256": e.sha256} for e in result.emitted],
         "experts": experts,
+        "policy": program.rights.policy,
+        "rating": program.rights.rating,
         "instructions": [
             {
                 "op": timing.op,
@@ -103,6 +109,7 @@ def _page(program: Program, result: RunResult, document: dict[str, Any]) -> str:
         prompts=list(dict.fromkeys(o.text for o in operations if isinstance(o, EncodeText) and o.text)),
         diagram=draw(program.instructions, labels),
         longest=longest,
+        clauses=list(dict.fromkeys(clause for duty in program.rights.duties for clause in duty.clauses)),
     )
     return page
 

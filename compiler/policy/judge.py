@@ -114,6 +114,8 @@ def _terms(terms: Terms, policy: Policy, copied: bool, merged: bool) -> Iterator
     if not policy.concerns_rights:
         return
     for right in wanted(policy, copied, merged):
+        if right == "derivatives" and terms.redistribute is Answer.NO:
+            continue  # said already
         key, _, short = WANTED[right]
         match terms.answer(right):
             case Answer.NO:

@@ -58,6 +58,12 @@ class Policy:
         """Whether an expert without a known licence is refused."""
         return self.asks_much if self.unknown is None else self.unknown == "deny"
 
+    @property
+    def stated(self) -> dict[str, str | float | bool]:
+        """What is said, as plain data; territories with commas between."""
+        said = {key: getattr(self, key) for key in _KEYS if getattr(self, key) not in (None, ())}
+        return {key: ", ".join(value) if isinstance(value, tuple) else value for key, value in said.items()}
+
     def at(self, *keys: str) -> Span | None:
         """Where the first of some keys stands, or else the block."""
         places = dict(self.said)

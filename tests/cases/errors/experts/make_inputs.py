@@ -54,6 +54,21 @@ def adapter(module: str, out: int, width: int) -> dict[str, tuple[int, ...]]:
     return {f"{module}.lora_A.weight": (1, width), f"{module}.lora_B.weight": (out, 1)}
 
 
+LICENSED = {
+    "ink": "CC-BY-NC-4.0",
+    "paper": "CC-BY-ND-4.0",
+    "chalk": "CC-BY-SA-4.0",
+    "moss": "LicenseRef-scancode-fair-ai-public-1.0-sd",
+    "slate": "LicenseRef-scancode-flux-1-nc",
+    "coral": "LicenseRef-scancode-stability-ai-community-2024",
+    "jade": "LicenseRef-mosaic-tencent-hunyuan-community",
+    "rust": "LicenseRef-scancode-stable-diffusion-2022-08-22",
+    "clay": "LicenseRef-mosaic-snofs-1.1",
+    "foam": "",
+}
+"""LoRAs of the zoo's base that differ in their licence alone."""
+
+
 if __name__ == "__main__":
     write("pictures/notes.txt", "No model here.\n")
     write("old.ckpt", "not even a pickle, but named like one\n")
@@ -75,3 +90,7 @@ if __name__ == "__main__":
     stated = {"modelspec.prediction_type": "epsilon"}
     write("epsilon/diffusion_pytorch_model.safetensors", safetensors(denoiser(), **stated))
     write("twin.safetensors", safetensors({"<samurai>": (1, 64)}))
+    middle = adapter("unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q", 96, 96)
+    for name, licence in LICENSED.items():
+        known = {"modelspec.license": licence} if licence else {}
+        write(f"licensed/{name}.safetensors", safetensors(middle, **known, **{"modelspec.title": name}))
