@@ -102,8 +102,7 @@ class _Tensors:
 def _over(header: Header, digests: Mapping[str, str]) -> str:
     rows = _rows(header.layout)
     text = ",".join([f'{start}"{digests.get(name, "")}"]' for name, start in rows])
-    # A lone surrogate is no text, but a header can hold an escape for one.
-    return hashlib.sha256(f"[{text}]".encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(f"[{text}]".encode()).hexdigest()
 
 
 @lru_cache(maxsize=16)

@@ -44,8 +44,12 @@ def read_one(
     `options` are a person's statements, and win over those of a sidecar. `spaces` names the latent spaces of VAEs that
     are known by their SHA-256. Never raises for what a file holds: what is no expert is a `Refusal`.
     """
+    # A name need not be text to the operating system; it has to be to be printed and kept.
+    shown = str(path).encode("utf-8", "backslashreplace").decode()
+    if shown != str(path):
+        return Refusal(path, (errors.inputs.NotAModel(None, shown, "its path is not UTF-8 text"),))
     try:
-        wrong = check_declared(options, str(path))
+        wrong = check_declared(options, shown)
         if wrong:
             return Refusal(path, wrong)
         return _Reading(path, ids, spaces, digests or Digests()).record(options)
@@ -53,9 +57,9 @@ def read_one(
         return Refusal(path, error.diagnostics)
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        return Refusal(path, (errors.inputs.Unreadable(None, str(path), reason),))
+        return Refusal(path, (errors.inputs.Unreadable(None, shown, reason),))
     except (ValueError, RuntimeError) as error:  # a NUL in the path; a loop of links
-        return Refusal(path, (errors.inputs.NotAModel(None, str(path), str(error)),))
+        return Refusal(path, (errors.inputs.NotAModel(None, shown, str(error)),))
 
 
 class _Reading:

@@ -36,7 +36,7 @@ class Naming:
 
 def title_of(path: Path) -> str:
     """The name of a file without its ending, or of its folder where the file's own name says nothing."""
-    stem = path.name.removesuffix(".safetensors")
+    stem = path.stem if path.suffix.lower() == ".safetensors" else path.name
     return path.absolute().parent.name if stem in _GENERIC else stem
 
 

@@ -30,7 +30,7 @@ def sidecar_of(path: Path) -> Path | None:
     if path.is_dir():
         names = [path / FOLDER]
     else:
-        names = [path.with_name(path.name.removesuffix(".safetensors") + ENDING)]
+        names = [path.with_name(path.stem + ENDING)]
         if path.name in _ALONE:
             names.append(path.with_name(FOLDER))
     return next((name for name in names if name.is_file()), None)

@@ -164,6 +164,9 @@ _REMEMBERED: Final = 1 << 19
 
 def _read(text: str) -> tuple[object, Layout]:
     """A header's metadata and its tensors. Raises HeaderError, ValueError, RecursionError."""
+    if "\\ud" in text or "\\uD" in text:
+        # Half of a surrogate pair is no text; nothing could print or store it. An encoding error is a ValueError.
+        json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8")
     start = re.match(_START, text)
     if start is not None:
         # Writers put the metadata first. What follows is the same for all files of one trainer and rank.

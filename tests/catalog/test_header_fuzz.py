@@ -120,6 +120,8 @@ def test_plausible_tables(header: dict[str, object], body: int) -> None:
         b'{"a":{"dtype":"F32","shape":[' + b"9" * 5_000 + b'],"data_offsets":[0,32]}}',
         b'{"a":{"dtype":"F32","shape":[' + b"1," * 400_000 + b'1],"data_offsets":[0,4]}}',
         b'{"a":{"dtype":"F32","shape":[1e400],"data_offsets":[0,NaN]}}',
+        b'{"__metadata__":{"a":"\\ud800"}}',
+        b'{"\\uDC00":{"dtype":"F32","shape":[8],"data_offsets":[0,32]}}',
         b'{"a":1,"a":1}',
         b'{"__metadata__":{},"__metadata__":{}}',
         b'{"__metadata__":{},"a":{},"__metadata__":{}}',
@@ -133,6 +135,15 @@ def test_plausible_tables(header: dict[str, object], body: int) -> None:
 )
 def test_hostile_texts(text: bytes) -> None:
     assert attempt(file_of(text)) is None
+
+
+def test_names_may_hold_any_text() -> None:
+    for name in ("\U0001f600", "水彩", "\0", 'a"b'):
+        for escaped in (True, False):
+            header = {name: {"dtype": "F32", "shape": [8], "data_offsets": [0, 32]}}
+            found = attempt(file_of(json.dumps(header, ensure_ascii=escaped).encode()))
+            assert found is not None
+            assert list(found.tensors) == [name]
 
 
 def test_both_ways_through_a_header_agree() -> None:

@@ -63,7 +63,7 @@ def test_a_shelf(shelf: Path) -> None:
     assert found == {
         "checkpoints/pickled": "M803",
         "checkpoints/tiny": "local/tiny",
-        "loras/B.SAFETENSORS": "local/b.safetensors",
+        "loras/B.SAFETENSORS": "local/b",
         "loras/broken.safetensors": "M804",
         "loras/named-wrong.safetensors": "M803",
         "loras/neon.safetensors": "local/neon",
@@ -108,6 +108,7 @@ def test_odd_paths(tmp_path: Path) -> None:
     assert outcome(read_one(tmp_path / "a\0b")) in ("M801", "M802")
     assert outcome(read_one(tmp_path)) == "M802"
     assert candidates(tmp_path / "nowhere") == [tmp_path / "nowhere"]
+    assert outcome(read_one(tmp_path / os.fsdecode(b"\xff.safetensors"))) == "M802"
     pipe = tmp_path / "pipe.safetensors"
     os.mkfifo(pipe)
     assert outcome(read_one(pipe)) == "M802"
