@@ -97,7 +97,8 @@ def print_report(report: dict[str, object], verdicts: Sequence[Verdict], *, show
             print(f"\n{'─' * 100}\n{verdict.case.name}: {_wanted(verdict)}\n\n{verdict.case.text}")
             print(render_text(verdict.said) if verdict.said else "nothing was said")
     print(
-        f"\n{report['bad']} bad plans, {report['good']} good ones over {report['experts']} experts, seed {report['seed']}: "
+        f"\n{report['bad']} bad plans, {report['good']} good ones over {report['experts']} experts, "
+        f"seed {report['seed']}: "
         f"recall {report['recall']:.1%} (goal: at least {RECALL:.0%}), "
         f"false alarms {report['false_alarms']:.1%} (goal: at most {FALSE_ALARMS:.0%})"
     )

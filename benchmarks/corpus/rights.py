@@ -69,16 +69,31 @@ def creator_allows(world: World) -> Scene:
 
 
 def no_merges(world: World) -> Scene:
-    facts: dict[str, Any] = {"license": "CC-BY-ND-4.0"}
-    if world.random.random() < 0.5:
-        facts = {"permissions": Permissions(derivatives=False)}
-    scene = _scene(world, _PASSED_ON, "load", **facts)
-    return replace(scene, passes_on=True, uses=scene.uses or [Use(world.lora("sd1", **_free(world)))])
+    return replace(
+        _merged(world, license=world.random.choice(("CC-BY-ND-4.0", "CC-BY-ND-3.0"))), passes_on=True
+    )
+
+
+def _merged(world: World, **facts: Any) -> Scene:
+    name = world.random.choice(("sd1", "sdxl"))
+    first, second = (Use(world.lora(name, **{**_free(world), **given}), 0.4) for given in (facts, {}))
+    return Scene(world.base(name, **_free(world)), [first, second], "load:0", policy=_PASSED_ON)
+
+
+def creator_forbids_merges(world: World) -> Scene:
+    return replace(_merged(world, permissions=Permissions(derivatives=False)), passes_on=True)
+
+
+def creator_allows_merges(world: World) -> Scene:
+    return replace(_merged(world, permissions=Permissions(derivatives=True)), mark="", passes_on=True)
 
 
 def stacked(world: World) -> Scene:
     """Nothing is merged where a picture is passed on."""
     return _scene(world, _PASSED_ON, license="CC-BY-ND-4.0")
+
+
+_LOCKS = ("CC-BY-SA-4.0", "LicenseRef-scancode-fair-ai-public-1.0-sd", "AGPL-3.0-only")
 
 
 def locks_differ(world: World) -> Scene:
@@ -170,18 +185,14 @@ def credit_given(world: World) -> Scene:
 
 
 def not_to_pass_on(world: World) -> Scene:
-    scene = _scene(world, _PASSED_ON, license="LicenseRef-scancode-snofs-1.1")
-    base = world.base("sd1", **{**_free(world), "license": "LicenseRef-scancode-snofs-1.1"})
+    scene = _scene(world, _PASSED_ON, license="LicenseRef-mosaic-snofs-1.1")
+    base = world.base("sd1", **{**_free(world), "license": "LicenseRef-mosaic-snofs-1.1"})
     return replace(scene, base=base, uses=(), mark="base", passes_on=True)
 
 
 def no_country(world: World) -> Scene:
     where = world.random.choice(('"UK"', '"DE, XX"', '"Germany"'))
-    return (
-        _scene(world, {**_COMMERCIAL, "territory": where})
-        if not where
-        else replace(_scene(world, {**_COMMERCIAL, "territory": where}), mark="policy:territory")
-    )
+    return replace(_scene(world, {**_COMMERCIAL, "territory": where}), mark="policy:territory")
 
 
 def country(world: World) -> Scene:

@@ -24,7 +24,7 @@ class Row:
 
 ROWS: Final = (
     Row("M210", fitting.misspelt, fitting.spelt),
-    Row("M213", fitting.wrong_kind, fitting.spelt),
+    Row("M215", fitting.wrong_kind, fitting.spelt),
     Row("M218", fitting.nothing_found, fitting.something_found),
     Row("M302", fitting.other_space, fitting.same_space),
     Row("M401", fitting.other_family, fitting.same_family),
@@ -56,6 +56,7 @@ ROWS: Final = (
     Row("M501", rights.not_for_money, rights.for_money),
     Row("M502", rights.not_to_serve, rights.to_serve),
     Row("M503", rights.creator_forbids, rights.creator_allows),
+    Row("M503", rights.creator_forbids_merges, rights.creator_allows_merges),
     Row("M504", rights.no_merges, rights.stacked),
     Row("M505", rights.locks_differ, rights.locks_agree),
     Row("M506", rights.much_revenue, rights.little_revenue),

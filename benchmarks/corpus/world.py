@@ -51,9 +51,9 @@ class World:
     records: list[Record] = field(default_factory=list)
 
     @classmethod
-    def crowded(cls, seed: int, folder: Path) -> World:
+    def crowded(cls, seed: int, folder: Path, crowd: int = CROWD) -> World:
         """A world with its crowd."""
-        return cls(Random(f"corpus {seed}"), folder, list(experts(CROWD, seed, "crowd")))
+        return cls(Random(f"corpus {seed}"), folder, list(experts(crowd, seed, "crowd")))
 
     def family(self, *but: str) -> str:
         """An architecture that makes pictures, other than some."""
@@ -70,7 +70,10 @@ class World:
     def lora(self, name: str, *, recipe: Recipe | None = None, **facts: Any) -> Expert:
         """A LoRA that fits its family, in any spelling and of any usual rank."""
         recipe = recipe or self.recipe(name)
-        return self.add(Kind.LORA, name, recipe, {"lineage": "", "strengths": None, **facts})
+        trigger = self.random.choice((None, f"{self.word()} style"))  # two that share one would be a mistake
+        return self.add(
+            Kind.LORA, name, recipe, {"lineage": "", "strengths": None, "trigger": trigger, **facts}
+        )
 
     def recipe(self, name: str, **given: Any) -> Recipe:
         """How a LoRA of a family is usually trained."""
