@@ -1,8 +1,9 @@
 """How well interference foretells what two adapters lose in a plain sum, over the zoo, and how long it takes.
 
 `--score FILE` draws pictures with every pair of the zoo's LoRAs at strength one and keeps in FILE the share that
-shows what both stand for (minutes); `--table FILE` prints those figures beside the measures; `--write` puts the
-measures of all pairs into the zoo's index. Without any of them it prints how long measuring takes.
+shows what both stand for (minutes); `--table FILE` prints those figures beside the measures; `--sum` does the same
+for one sum of any strengths; `--write` puts the measures of all pairs into the zoo's index. Without any of them it
+prints how long measuring takes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import itertools
 import json
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,17 @@ def scene_with(scene: world.Scene, names: tuple[str, ...]) -> world.Scene:
 
 def score(out: Path, prompts: int) -> None:
     """Score every pair and every single adapter on the same scenes; FILE is written after each."""
+    rows: list[dict[str, Any]] = json.loads(out.read_text()) if out.exists() else []
+    done = [row["ids"] for row in rows]
+    ids = list(adapters())
+    for chosen in (*itertools.combinations(ids, 2), *((id,) for id in ids)):
+        if list(chosen) not in done:
+            rows.append({"ids": list(chosen), "scores": summed(dict.fromkeys(chosen, 1.0), prompts)})
+            out.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+def summed(strengths: Mapping[str, float], prompts: int) -> dict[str, Any]:
+    """Draw with a sum of adapters (ids to strengths), and give the shares that show each, all, and the rest right."""
     import torch
 
     from mosaic.stdlib.zoo.checker import Checker
@@ -58,24 +71,18 @@ def score(out: Path, prompts: int) -> None:
 
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    checker = Checker()
-    rows: list[dict[str, Any]] = json.loads(out.read_text()) if out.exists() else []
-    done = [row["ids"] for row in rows]
-    plain = held_out(prompts, 2026)
-    ids = list(adapters())
-    for chosen in (*itertools.combinations(ids, 2), *((id,) for id in ids)):
-        if list(chosen) in done:
-            continue
-        names = tuple(id.removeprefix("zoo/") for id in chosen)
-        scenes = [scene_with(scene, names) for scene in plain]
-        styles = "".join(f", {name} style" for name in names if name in world.STYLES)
-        captions = [world.caption(scene) + styles for scene in scenes]
-        tests = {**{name: shown(name) for name in names}, "all": every(*map(shown, names))}
-        trial = Trial(scenes, captions, {**tests, "right": TESTS["subject and colour"]})
-        scores = run_trial(family("zoo/base", dict.fromkeys(chosen, 1.0)), trial, checker, seeds=1)
-        rows.append({"ids": list(chosen), "scores": scores})
-        out.write_text(json.dumps(rows, indent=1) + "\n")
-        print(*names, {test: value["share"] for test, value in scores.items()}, flush=True)
+    names = tuple(id.removeprefix("zoo/") for id in strengths)
+    scenes = [scene_with(scene, names) for scene in held_out(prompts, 2026)]
+    styles = "".join(f", {name} style" for name in names if name in world.STYLES)
+    captions = [world.caption(scene) + styles for scene in scenes]
+    tests = {**{name: shown(name) for name in names}, "all": every(*map(shown, names))}
+    trial = Trial(scenes, captions, {**tests, "right": TESTS["subject and colour"]})
+    scores = run_trial(family("zoo/base", dict(strengths)), trial, Checker(), seeds=1)
+    shares = ", ".join(f"{test} {scores[test]['share']:.2f}" for test in (*tests, "right"))
+    print(
+        " + ".join(f"{id} * {strength:g}" for id, strength in strengths.items()) + f": {shares}", flush=True
+    )
+    return scores
 
 
 def table(scored: Path) -> None:
@@ -152,6 +159,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=PROMPTS)
     parser.add_argument("--table", type=Path, help="print what was scored beside the measures")
     parser.add_argument("--write", action="store_true", help="put the measures into the zoo's index")
+    parser.add_argument("--sum", metavar="ID=STRENGTH,…", help="draw with one sum, and print what was read")
     chosen = parser.parse_args()
     if chosen.score:
         score(chosen.score, chosen.prompts)
@@ -159,7 +167,10 @@ def main() -> None:
         table(chosen.table)
     if chosen.write:
         write()
-    if not (chosen.score or chosen.table or chosen.write):
+    if chosen.sum:
+        terms = [term.partition("=") for term in chosen.sum.split(",")]
+        summed({id: float(strength or 1) for id, _, strength in terms}, chosen.prompts)
+    if not (chosen.score or chosen.table or chosen.write or chosen.sum):
         times()
 
 

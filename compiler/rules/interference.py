@@ -18,8 +18,8 @@ from mosaic.compiler.rules.place import Place, place
 from mosaic.compiler.types import Kind
 
 CROWDED = 1.275
-"""The overlap, in parts of what chance gives, from which the zoo's pairs lose: six of its eight pairs that lose more
-than an eighth lie above, its seven other pairs below (docs/interference.md).
+"""The overlap, in parts of what chance gives, from which the zoo's pairs lose: six of its eight pairs that show both
+in fewer than 85 of 100 pictures lie above, its seven other pairs below (docs/interference.md).
 """
 ALIKE = 0.5
 """The cosine at which two full strengths act like one of 1.5, where the zoo's adapters begin to spoil pictures."""
