@@ -14,7 +14,7 @@ def rather(fitting: tuple[str, ...]) -> tuple[str, ...]:
     """Advice to use an expert of the catalog that would fit."""
     if not fitting:
         return ()
-    return (f"in the catalog, and made for this base: {', '.join(f'`{name}`' for name in fitting)}",)
+    return (f"experts of the catalog that fit this base: {', '.join(f'`{name}`' for name in fitting)}",)
 
 
 def instead(fitting: tuple[str, ...], reference: Span | None) -> tuple[Fix, ...]:

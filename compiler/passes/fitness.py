@@ -52,14 +52,14 @@ def _unfit(facts: ExpertFacts, use: Use, context: Context) -> str:
     if use.whole and (facts.lacks or facts.variant):
         return f"it lacks {facts.lacks[0]}" if facts.lacks else f"it is a model for {facts.variant}ing"
     for fusion, base in zip(use.fusions, use.bases(), strict=False):
-        reason = _misfit(facts, fusion, base, use, context)
+        reason = misfit(facts, fusion, base, use, context)
         if reason:
             return reason
     return ""
 
 
-def _misfit(facts: ExpertFacts, fusion: Node, base: ExpertFacts, use: Use, context: Context) -> str:
-    """Why it does not go into a base."""
+def misfit(facts: ExpertFacts, fusion: Node, base: ExpertFacts, use: Use, context: Context) -> str:
+    """Why an expert of the right family does not go into a base by a fusion; empty where it does."""
     if facts.kind is Kind.CHECKPOINT and facts.id == base.id:
         return "it is the base itself"
     both = facts.kind is Kind.CHECKPOINT and facts.prediction and base.prediction

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from mosaic.compiler.context import Context
-from mosaic.compiler.diagnostic import Diagnostic, Sink
+from mosaic.compiler.diagnostic import Diagnostic, Severity, Sink
 from mosaic.compiler.ir.graph import Graph
 from mosaic.compiler.rules.algorithms import algorithms
 from mosaic.compiler.rules.clip_skips import clip_skips
@@ -80,8 +80,7 @@ def run_rules(graph: Graph, context: Context, sink: Sink) -> None:
     """Judge a graph by every rule. What hangs on an expert that was not found is left out: that is said by itself."""
     sink.extend(finds(graph, context))
     graph = without_finds(graph)
-    # What is missing is only told of a plan that was read whole.
+    # Advice is only given on a plan that was read whole: what was misread may be what it is about.
     whole = not any(d.code.startswith("M1") for d in sink)
     for rule in RULES:
-        if whole or rule is not triggers:
-            sink.extend(rule(graph, context))
+        sink.extend(d for d in rule(graph, context) if whole or d.severity is Severity.ERROR)

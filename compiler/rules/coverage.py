@@ -47,7 +47,7 @@ def _judged(each: Fused, found: Coverage, context: Context) -> Diagnostic:
             found.misshaped,
             spot.trail,
         )
-    instead = suggest(context, each.base, each.node)
+    instead = suggest(context, each)
     return errors.compatibility.IncompleteCoverage(
         spot.span,
         kind,

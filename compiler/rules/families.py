@@ -17,7 +17,7 @@ def families(graph: Graph, context: Context) -> Iterator[Diagnostic]:
         family, base = each.expert.family, each.base.family
         if base is None or family is None or base == family:
             continue
-        instead, spot = suggest(context, each.base, each.node), each.spot
+        instead, spot = suggest(context, each), each.spot
         yield errors.compatibility.FamilyMismatch(
             spot.span,
             each.expert.kind.value,

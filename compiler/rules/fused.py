@@ -11,6 +11,7 @@ from mosaic.compiler.facts import ExpertFacts
 from mosaic.compiler.ir.evaluate import INFIXES, constant, is_partial
 from mosaic.compiler.ir.graph import Graph, Node
 from mosaic.compiler.ir.origins import base_expert, operands
+from mosaic.compiler.passes.fitness import Use, misfit
 from mosaic.compiler.rules.place import Place, place
 from mosaic.compiler.source import Span
 
@@ -39,6 +40,12 @@ class Fused:
     def base_span(self) -> Span | None:
         """Where the base of the fusion was written."""
         return place(self.fusion, 0).span
+
+    @property
+    def fusion_span(self) -> Span:
+        """Where the fusion was written."""
+        assert self.fusion.origin is not None, "a fusion is always written somewhere"
+        return self.fusion.origin.span
 
     @property
     def partial(self) -> bool:
@@ -87,14 +94,20 @@ class Suggestion:
     reference: Span | None = None
 
 
-def suggest(context: Context, base: ExpertFacts, node: Node) -> Suggestion:
-    """What the catalog has instead of an expert that does not fit a base."""
-    expert = node.expert
-    fitting = tuple(name for name in context.experts.fitting(expert.kind, base, expert) if name != expert.id)
-    origin = node.origin
+def suggest(context: Context, each: Fused) -> Suggestion:
+    """What the catalog has instead of an expert that does not fit a base. Each is tried as `find` would try it."""
+    fitting = tuple(name for name in _similar(context, each) if name != each.expert.id)
+    origin = each.node.origin
     if origin is None or origin.calls or not is_literal(origin.span):
         return Suggestion(fitting)
     return Suggestion(fitting, origin.span)
+
+
+def _similar(context: Context, each: Fused) -> Iterator[str]:
+    for name in context.experts.fitting(each.expert.kind, each.base, each.expert):
+        facts = context.experts.resolve(each.expert.kind, name, each.fusion_span)
+        if isinstance(facts, ExpertFacts) and not misfit(facts, each.fusion, each.base, Use(), context):
+            yield name
 
 
 def is_literal(span: Span) -> bool:

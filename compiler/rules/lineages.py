@@ -20,7 +20,7 @@ def lineages(graph: Graph, context: Context) -> Iterator[Diagnostic]:
             continue
         if each.expert.family and each.base.family and each.expert.family != each.base.family:
             continue  # said by `families`
-        instead, spot = suggest(context, each.base, each.node), each.spot
+        instead, spot = suggest(context, each), each.spot
         yield errors.usage.LineageMismatch(
             spot.span,
             each.expert.id,

@@ -20,7 +20,7 @@ def predictions(graph: Graph, context: Context) -> Iterator[Diagnostic]:
         wanted, prediction = each.fusion.inputs[0].type.prediction, each.given.type.prediction
         if wanted is None or prediction is None or wanted == prediction:
             continue
-        instead, spot = suggest(context, each.base, each.node), each.spot
+        instead, spot = suggest(context, each), each.spot
         yield errors.compatibility.PredictionMismatch(
             spot.span,
             each.node.name,

@@ -90,7 +90,9 @@ if __name__ == "__main__":
     stated = {"modelspec.prediction_type": "epsilon"}
     write("epsilon/diffusion_pytorch_model.safetensors", safetensors(denoiser(), **stated))
     write("twin.safetensors", safetensors({"<samurai>": (1, 64)}))
+    write("word.safetensors", safetensors({"cat": (1, 64)}))
     middle = adapter("unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q", 96, 96)
+    write("half.safetensors", safetensors({**middle, **adapter(deep, 96, 64)}))
     for name, licence in LICENSED.items():
         known = {"modelspec.license": licence} if licence else {}
         write(f"licensed/{name}.safetensors", safetensors(middle, **known, **{"modelspec.title": name}))
