@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -39,8 +40,12 @@ class Digests:
 
     def __init__(self, store: Path | None = None) -> None:
         """`store` is the JSON file; the default is `digests.json` in the cache folder."""
-        self._store = store if store is not None else cache_folder() / "digests.json"
+        self._given = store
         self._known: dict[str, tuple[State, str]] | None = None
+
+    @cached_property
+    def _store(self) -> Path:
+        return self._given if self._given is not None else cache_folder() / "digests.json"
 
     def sha256(self, path: Path) -> str:
         """The 64 hex digits of a file. Raises OSError."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable
-from math import ldexp
+from math import ldexp, prod
 from types import MappingProxyType
 from typing import Final
 
@@ -29,11 +29,7 @@ def peek(header: Header, names: Iterable[str], read: ReadAt) -> dict[str, float]
     values: dict[str, float] = {}
     for name in names:
         tensor = header.tensors.get(name)
-        if (
-            tensor is None
-            or any(size != 1 for size in tensor.shape)
-            or not 1 <= tensor.end - tensor.start <= 8
-        ):
+        if tensor is None or tensor.end - tensor.start > 8 or prod(tensor.shape) != 1:
             continue
         value = decode(tensor, read(header.offset + tensor.start, tensor.end - tensor.start))
         if value is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -56,7 +56,8 @@ def shown_claims(
     found: Found, weights: Sequence[Weights], adapter: AdapterFacts | None, stem: str
 ) -> list[Claim]:
     """The claims, first those that tensors prove; then, with the evidence of metadata, what is merely usual."""
-    shapes = [name for file in weights for name in file.header.tensors]
+    whole = found.kind is Kind.CHECKPOINT
+    shapes = {name: None for file in weights for name in file.header.tensors} if whole else {}
     parameters, dtype = counted(weights)
     proven: Mapping[str, Any] = {
         "kind": str(found.kind),
@@ -125,7 +126,7 @@ def _configured(found: Found) -> bool:
     return any(part.name in ("unet/config.json", "transformer/config.json") for part in found.parts)
 
 
-def _proven_prediction(found: Found, names: Sequence[str]) -> str | None:
+def _proven_prediction(found: Found, names: Container[str]) -> str | None:
     if found.kind is not Kind.CHECKPOINT:
         return None
     marked = families.prediction(None, shapes=names)

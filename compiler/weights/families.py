@@ -6,7 +6,7 @@ decide, the answer is None, never a guess.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -109,7 +109,7 @@ def prediction(
     family: str | None,
     *,
     scheduler: Config | None = None,
-    shapes: Iterable[str] = (),
+    shapes: Container[str] = (),
     metadata: Mapping[str, str] = _EMPTY,
 ) -> str | None:
     """What a denoiser predicts: stated by its scheduler, marked in its file, or fixed by its family.
@@ -121,10 +121,9 @@ def prediction(
             return Prediction.FLOW
         # diffusers leaves out what equals its default, which is epsilon.
         return _STATED.get(str(scheduler.get("prediction_type", "epsilon")))
-    names = shapes if isinstance(shapes, Mapping) else dict.fromkeys(shapes)
-    if "edm_mean" in names or "edm_vpred.sigma_max" in names:
+    if "edm_mean" in shapes or "edm_vpred.sigma_max" in shapes:
         return EDM
-    if "v_pred" in names:
+    if "v_pred" in shapes:
         return Prediction.V
     stated = metadata.get("modelspec.prediction_type")
     if stated is not None:
@@ -136,10 +135,10 @@ EDM: Final = "edm"
 """What denoisers in the formulation of Karras et al. 2022 (arXiv:2206.00364) predict: Playground 2.5, CosXL."""
 
 
-def zero_snr(*, scheduler: Config | None = None, shapes: Iterable[str] = ()) -> bool | None:
+def zero_snr(*, scheduler: Config | None = None, shapes: Container[str] = ()) -> bool | None:
     """Whether the noise schedule ends in pure noise (Lin et al. 2023, arXiv:2305.08891): as a marker tensor or the
     scheduler's configuration says, None where neither does."""
-    if any(name == "ztsnr" for name in shapes):
+    if "ztsnr" in shapes:
         return True
     stated = scheduler.get("rescale_betas_zero_snr") if scheduler else None
     return stated if isinstance(stated, bool) else None
