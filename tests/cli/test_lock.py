@@ -158,6 +158,26 @@ def test_settings_are_locked(project: Path, mosaic: Mosaic) -> None:
     assert 'seed = "9"' in Path("mosaic.lock").read_text()
 
 
+def test_two_plans_of_a_file_share_an_expert(project: Path, mosaic: Mosaic) -> None:
+    second = (
+        PLAN.partition("plan night")[2].replace("night.png", "day.png").replace('"zoo/neon"', '"zoo/hat"')
+    )
+    path = project / "plans/night.mosaic"
+    path.write_text(f"{PLAN}\nplan day{second}")
+    assert mosaic("lock", "plans").exit_code == 0
+    day, night = tomllib.loads(_lock())["plan"]
+    assert (day["name"], night["name"]) == ("day", "night")
+    assert day["experts"] == ["./plans/models/own.safetensors", "zoo/base", "zoo/hat"]
+    assert night["experts"] == ["./plans/models/own.safetensors", "zoo/base", "zoo/neon"]
+    for flag in ("--locked", "--frozen"):
+        assert mosaic("check", flag, "plans").exit_code == 0
+    _edit(path, "plan day", "plan dusk")
+    done = mosaic("check", "--locked", "plans")
+    assert "plan `dusk` of `plans/night.mosaic` is not in it" in done.output
+    assert "plan `day` of `plans/night.mosaic` is gone" in done.output
+    assert "[M708]" in mosaic("plan", "--frozen", "plans/night.mosaic").output
+
+
 def test_plans_are_added_to_a_lock(locked: Path, mosaic: Mosaic) -> None:
     (locked / "more.mosaic").write_text(PLAN.replace('"./models/own.safetensors"', '"zoo/hat"'))
     done = mosaic("lock", "more.mosaic")

@@ -107,7 +107,13 @@ class _Making:
         asked = [(entry, self._key(entry)) for entry in recorder.asked]
         blocks = _blocks(each.source)
         for program in result.programs:
-            used = [pair for pair in asked if _concerns(pair[0], each.source, blocks, program.source.plan)]
+            # A file asks once for a reference, however many of its plans name it.
+            ids = dict.fromkeys(expert.id for expert in program.experts)
+            used = [
+                (entry, key)
+                for entry, key in asked
+                if entry.facts.id in ids or _concerns(entry, each.source, blocks, program.source.plan)
+            ]
             for entry, key in used:
                 self._expert(entry.facts, key)
             meant = {key: key for _, key in used}
