@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from functools import cache
 from itertools import product
+from math import prod
 from typing import Any, Final
 
 from license_expression import (
     ExpressionError,
     LicenseSymbol,
     LicenseWithExceptionSymbol,
+    ParseError,
     get_license_index,
     get_spdx_licensing,
 )
@@ -22,6 +24,8 @@ from mosaic.catalog.licences.table import entries, key_of
 
 _LONGEST: Final = 300
 """Characters. What is longer is a licence's text or a description, no name."""
+_MOST: Final = 64
+"""Choices that one expression may leave. What leaves more was made to be long, not to be used."""
 _SAYS_NOTHING: Final = re.compile(
     r"(?i).*\b(unknown|other|none|n/?a|custom|proprietary|commercial-license)\b.*"
 )
@@ -47,11 +51,22 @@ def choices(expression: str) -> list[tuple[str, ...]]:
 
     What is no expression gives none.
     """
-    try:
-        parsed = get_spdx_licensing().parse(expression, validate=False)
-    except (ExpressionError, TypeError, ValueError):
-        return []
+    parsed = _parsed(expression)
     return [] if parsed is None else [tuple(dict.fromkeys(choice)) for choice in _choices(parsed)]
+
+
+def _parsed(expression: str) -> Any:
+    if len(expression) > _LONGEST:
+        return None
+    try:
+        return _licensing().parse(expression, validate=False)
+    except (ExpressionError, ParseError, IndexError, TypeError, ValueError):
+        return None  # the parser lets some misplaced brackets through and then falls over them
+
+
+@cache
+def _licensing() -> Any:
+    return get_spdx_licensing()
 
 
 def _choices(parsed: Any) -> list[tuple[str, ...]]:
@@ -62,6 +77,8 @@ def _choices(parsed: Any) -> list[tuple[str, ...]]:
     inner = [_choices(argument) for argument in parsed.args]
     if parsed.operator.strip() == "OR":
         return [choice for choices in inner for choice in choices]
+    if prod(len(choices) for choices in inner) > _MOST:
+        return []
     return [tuple(key for choice in together for key in choice) for together in product(*inner)]
 
 
@@ -73,10 +90,7 @@ def _expression(parts: list[str | None]) -> str | None:
     known = [part for part in parts if part is not None]
     if len(known) < len(parts):
         return None
-    try:
-        parsed = get_spdx_licensing().parse(" ".join(known), validate=False)
-    except (ExpressionError, TypeError, ValueError):
-        return None
+    parsed = _parsed(" ".join(known))
     return None if parsed is None else str(parsed.render())
 
 
