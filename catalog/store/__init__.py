@@ -37,14 +37,18 @@ def open_store(path: Path, *, write: bool = False, wait: float = WAIT_S) -> Stor
     Raises MosaicError: M830 missing, M831 broken, M832 held by another process for longer than `wait` seconds,
     M833 newer, M834 older and opened for reading, M835 cannot be written.
     """
-    return Store(File(path, write, wait))
+    access = File(path, write, wait)
+    access.read()
+    return Store(access)
 
 
 def open_snapshot(folder: Path) -> Store:
     """A snapshot's folder, for reading. Raises MosaicError: M830, M833, M836 no snapshot, M837 damaged."""
     from mosaic.catalog.store.snapshot import Snapshot
 
-    return Store(Snapshot(folder))
+    access = Snapshot(folder)
+    access.read()
+    return Store(access)
 
 
 def open_catalog(path: Path) -> Store:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mosaic.catalog.coverage import Open, ReadText, coverage, tensors
 from mosaic.catalog.record import content_digest
 from mosaic.catalog.store import lookup, shapes
-from mosaic.catalog.store.bulk import insert
+from mosaic.catalog.store.bulk import insert, matching
 from mosaic.catalog.store.rows import dumps
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.facts import Coverage, ExpertFacts, FileFact
@@ -20,8 +20,8 @@ from mosaic.compiler.weights.header import Header
 if TYPE_CHECKING:
     import duckdb
 
-AT_ONCE: Final = 32
-"""Pairs that one transaction computes; the rest follow with the next ones."""
+AT_ONCE: Final = 64
+"""Pairs that one batch computes; the others are computed when a plan needs them."""
 
 # One representative of each shape is enough.
 _MISSING: Final = """
@@ -34,10 +34,14 @@ _MISSING: Final = """
     )
     SELECT bases.shape, bases.number, adapters.shape, adapters.number
     FROM bases JOIN adapters USING (family)
-    WHERE NOT EXISTS (
+    WHERE (list_contains($2::VARCHAR[], bases.shape) OR list_contains($2::VARCHAR[], adapters.shape))
+    AND NOT EXISTS (
         FROM coverages WHERE coverages.base = bases.shape AND coverages.shape = adapters.shape)
     ORDER BY adapters.number DESC, bases.number DESC LIMIT $1"""
 
+
+Result = tuple[str, str, bool, str]
+"""The shapes of a base and of an adapter, whether it is complete, and the coverage as JSON."""
 
 _NEVER: Final = (True, "")
 
@@ -73,16 +77,14 @@ class _Unknown(Exception):
     """A header or text that the store does not have."""
 
 
-def fill(connection: duckdb.DuckDBPyConnection) -> None:
-    """Compute what is missing, at most AT_ONCE pairs, inside an open transaction."""
-    missing = connection.execute(_MISSING, [AT_ONCE]).fetchall()
-    if not missing:
-        return
+def missing(connection: duckdb.DuckDBPyConnection, some: Sequence[str]) -> list[Result]:
+    """Compute how some shapes meet those of their family where that is not kept yet: at most AT_ONCE pairs."""
+    missing = connection.execute(_MISSING, [AT_ONCE, [shape for shape in some if shape]]).fetchall()
     numbers = list(dict.fromkeys(number for _, one, _, other in missing for number in (one, other)))
     experts = dict(zip(numbers, lookup.facts(connection, numbers), strict=True))
     signatures = Signatures(connection)
     bases: dict[str, dict[str, tuple[int, ...]]] = {}
-    found = []
+    found: list[Result] = []
     for base, one, shape, other in missing:
         try:
             if base not in bases:
@@ -92,7 +94,7 @@ def fill(connection: duckdb.DuckDBPyConnection) -> None:
             found.append((base, shape, *_NEVER))  # whoever uses the pair computes it, and gets the message
             continue
         found.append((base, shape, result.complete, dumps(asdict(result))))
-    insert(connection, "coverages", found)
+    return found
 
 
 def read(connection: duckdb.DuckDBPyConnection, base: ExpertFacts, expert: ExpertFacts) -> Coverage | None:
@@ -134,7 +136,8 @@ def _reader(signatures: Signatures) -> ReadText:
     return read_
 
 
-def put(connection: duckdb.DuckDBPyConnection, rows: Sequence[tuple[str, str, bool, str]]) -> None:
+def put(connection: duckdb.DuckDBPyConnection, rows: Sequence[Result]) -> None:
     """Keep results from elsewhere where there are none yet, inside an open transaction."""
-    known = dict.fromkeys(connection.execute("SELECT base, shape FROM coverages").fetchall())
+    query = "SELECT base, shape FROM coverages WHERE shape IN"
+    known = dict.fromkeys(matching(connection, query, dict.fromkeys(row[1] for row in rows)))
     insert(connection, "coverages", [row for row in rows if (row[0], row[1]) not in known])

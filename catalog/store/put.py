@@ -1,8 +1,8 @@
 """A batch of records becomes rows: what is new, what took the place of what, and under which id.
 
 - Content decides: a record whose digest is known is the same expert, wherever it lies. Read again at the same
-  place, its facts are replaced. Met at another place, that is one more copy; the facts stay, and the id that it
-  would have had becomes an alias.
+  place, its facts are replaced. Met at another place, that is one more copy; the facts of the first stay, and the
+  id that it would have had becomes an alias.
 - Other content at the same place replaces what was there: the id stays, the old digest goes.
 - An id that other content has gets six digits of the digest behind it.
 """
@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mosaic.catalog.record import Record, facts_to_json
 from mosaic.catalog.store import known, sums, writing
@@ -27,11 +27,20 @@ if TYPE_CHECKING:
 _DIGITS: Final = 6
 
 
-def put(connection: duckdb.DuckDBPyConnection, records: Sequence[Record]) -> Put:
+Plain = dict[str, Any]
+Prepared = Sequence[tuple[Record, str, Plain]]
+
+
+def prepare(records: Sequence[Record]) -> Prepared:
+    """What can be computed before the catalog is held: the digest of each record and its facts as JSON."""
+    return [(record, record.digest, facts_to_json(record.facts)) for record in records]
+
+
+def put(connection: duckdb.DuckDBPyConnection, prepared: Prepared) -> Put:
     """Write records inside an open transaction."""
-    batch = _Batch(connection, records)
-    for record in records:
-        batch.take(record)
+    batch = _Batch(connection, [record for record, _, _ in prepared])
+    for record, digest, facts in prepared:
+        batch.take(record, digest, facts)
     batch.write()
     return Put(tuple(batch.added), tuple(batch.updated), tuple(batch.unchanged), tuple(batch.warnings))
 
@@ -53,18 +62,18 @@ class _Batch:
         self.unchanged: list[str] = []
         self.warnings: list[Diagnostic] = []
 
-    def take(self, record: Record) -> None:
+    def take(self, record: Record, digest: str, facts: Plain) -> None:
         """Decide what a record is."""
-        copy, digest = copy_of(record), record.digest
+        copy = copy_of(record)
         replaced = self._replaced(record, copy, digest)
         entry = self._by_digest.get(digest)
         if entry is None:
-            self._add(record, copy, digest, replaced)
+            self._add(record, facts, copy, digest, replaced)
             return
         if entry.copies and copy and not any(paths(copy) == paths(other) for other in entry.copies):
             self._another(entry, record, copy)
             return
-        self._again(entry, record, copy)
+        self._again(entry, record, facts, copy)
 
     def write(self) -> None:
         """Make it so, in the open transaction."""
@@ -76,7 +85,9 @@ class _Batch:
         total = sums.changed(sums.read(self._connection), gone, come)
         sums.write(self._connection, writing.edges(self._connection, self._records, total))
 
-    def _add(self, record: Record, copy: known.Copy, digest: str, replaced: list[Known]) -> None:
+    def _add(
+        self, record: Record, facts: Plain, copy: known.Copy, digest: str, replaced: list[Known]
+    ) -> None:
         wanted = record.facts.id
         freed = [entry for entry in replaced if entry.gone]
         kept = next((entry.id for entry in freed if _is_form(entry.id, wanted)), None)
@@ -84,7 +95,7 @@ class _Batch:
         entry = Known(self._last, digest, "", "", copies=[copy] if copy else [], record=record, new=True)
         entry.id = self._free(kept or wanted, digest, entry)
         entry.aliases = self._claim(record.aliases, entry)
-        _seal(entry, record)
+        _seal(entry, record, facts)
         self._all.append(entry)
         self._by_digest[digest] = entry
         self._stands(entry, copy)
@@ -100,15 +111,15 @@ class _Batch:
         self._alias(entry, [name for name in names if name != entry.id])
         self.updated.append(entry.id)
 
-    def _again(self, entry: Known, record: Record, copy: known.Copy) -> None:
+    def _again(self, entry: Known, record: Record, facts: Plain, copy: known.Copy) -> None:
         wanted = record.facts.id
         same_place = [place for place in entry.copies if paths(place) == paths(copy)]
         if copy and copy not in entry.copies:
             entry.copies = [copy if place in same_place else place for place in entry.copies] or [copy]
             entry.moved = True
             self._stands(entry, copy)
-        if copy == () and entry.copies:
-            # A record without files at hand, of an expert whose files are: what was read here stands.
+        if entry.copies and not (copy and paths(copy) == paths(entry.copies[0])):
+            # The first copy speaks for the expert: not another one, nor a record whose files are not at hand.
             names = [name for name in (wanted, *record.aliases) if name != entry.id]
             before = list(entry.aliases)
             self._alias(entry, names)
@@ -121,7 +132,6 @@ class _Batch:
             entry.id = self._free(wanted, entry.digest, entry)
         entry.aliases = [name for name in aliases if name != entry.id]
         entry.aliases = sorted({*entry.aliases, *self._claim(record.aliases, entry)})
-        facts = facts_to_json(record.facts)
         content = content_of(record, entry.id, entry.aliases, facts)
         if content == entry.content:
             self.unchanged.append(entry.id)
@@ -134,7 +144,8 @@ class _Batch:
         if not claimed:
             return
         entry.aliases = sorted([*entry.aliases, *claimed])
-        _seal(entry, entry.record or writing.record(self._connection, entry.number))
+        written = entry.record or writing.record(self._connection, entry.number)
+        _seal(entry, written, entry.facts or facts_to_json(written.facts))
 
     def _replaced(self, record: Record, copy: known.Copy, digest: str) -> list[Known]:
         """Take away the copies of other experts that stood where this one stands now."""
@@ -201,9 +212,9 @@ class _Batch:
         return sorted(name for name in dict.fromkeys(free) if name != entry.id)
 
 
-def _seal(entry: Known, record: Record) -> None:
+def _seal(entry: Known, record: Record, facts: Plain) -> None:
     """Have an expert written anew."""
-    entry.record, entry.facts = record, facts_to_json(record.facts)
+    entry.record, entry.facts = record, facts
     entry.content = content_of(record, entry.id, entry.aliases, entry.facts)
 
 

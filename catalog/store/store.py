@@ -15,6 +15,7 @@ from mosaic.catalog.record import FileState, Record, content_digest
 from mosaic.catalog.store import lookup, memo, search, sums, whole
 from mosaic.catalog.store.access import Access
 from mosaic.catalog.store.rows import Damaged
+from mosaic.catalog.store.shapes import shape_of
 from mosaic.catalog.store.values import Export, Hit, Put, Row, Stats
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError
 from mosaic.compiler.facts import Candidate, Coverage, ExpertFacts, Interference
@@ -210,11 +211,12 @@ class Store:
     @_told
     def put(self, records: Sequence[Record]) -> Put:
         """Write records in one transaction: all of them, or none."""
-        from mosaic.catalog.store.put import put
+        from mosaic.catalog.store.put import prepare, put
 
+        prepared = prepare(records)
         with self._write() as connection:
-            done = put(connection, records)
-            memo.fill(connection)
+            done = put(connection, prepared)
+        self._remember(records)
         return done
 
     @_told
@@ -260,6 +262,14 @@ class Store:
         """Keep what a snapshot knows of how tensors meet: base, shape, whether complete, and the result as JSON."""
         with self._write() as connection:
             memo.put(connection, rows)
+
+    def _remember(self, records: Sequence[Record]) -> None:
+        """Compute how new shapes meet the others while others may read, and keep that in a transaction of its own."""
+        shapes = dict.fromkeys(shape_of(record.facts.kind, record.files) for record in records)
+        results = memo.missing(self._read(), list(shapes))
+        if results:
+            with self._write() as connection:
+                memo.put(connection, results)
 
     def _number(self, reference: str) -> int | None:
         return lookup.by_reference(self._read(), reference)
