@@ -1,7 +1,8 @@
-"""The catalog by its size: import from headers, search, checking a plan, space on disk, snapshots.
+"""The catalog by its size: search, checking a plan, space on disk, snapshots.
 
-Each figure stands beside a peer that was measured in turn in the same run, where there is one; absolute times are
-those of the machine. `--sizes 1000 10000` for a shorter run.
+Each figure stands beside a peer that was measured in turn in the same run, where there is one. Times are processor
+time of one thread (DuckDB is given one, too): what else the machine does then matters little.
+`--sizes 1000 10000` for a shorter run.
 """
 
 from __future__ import annotations
@@ -10,26 +11,24 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 
+from benchmarks.measuring import processor, quantile, run, timed
 from benchmarks.synthetic.experts import expert, experts
-from benchmarks.synthetic.files import write_files
 from benchmarks.synthetic.words import QUALITIES, STYLES, SUBJECTS, draw
 
 from mosaic.catalog.record import Record
 from mosaic.catalog.store import Store, open_store
 from mosaic.compiler.types import Kind
 
-ROOT: Final = Path(__file__).parent.parent
 SIZES: Final = (1_000, 10_000, 100_000)
 _BATCH: Final = 2_000
 _QUERIES: Final = 200
@@ -42,76 +41,20 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
-    parser.add_argument("--files", type=int, default=4_000, help="files to import (0 leaves it out)")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     report: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-        if given.files:
-            report["import"] = importing(Path(folder), given.files)
         report["sizes"] = [of_size(Path(folder), size) for size in given.sizes]
     print(json.dumps(report, indent=2)) if given.json else show(report)
 
 
 def show(report: dict[str, Any]) -> None:
     """As text."""
-    if "import" in report:
-        print("import of safetensors files, whole commands with their start-up")
-        for name, value in report["import"].items():
-            print(f"  {name:<52}{value}")
     names = dict.fromkeys(name for row in report["sizes"] for name in row)
-    print()
     for name in names:
         cells = "".join(f"{row[name] if row[name] is not None else '':>12}" for row in report["sizes"])
         print(f"{name:<54}{cells}")
-
-
-# Import
-
-
-def importing(folder: Path, count: int) -> dict[str, Any]:
-    """`mosaic catalog add` against reading the same headers and digests with safetensors and hashlib."""
-    files = folder / "files"
-    size = write_files(files, count)
-    processes = str(len(os.sched_getaffinity(0)))
-    ours, theirs, again = [], [], []
-    for number in range(_ROUNDS - 2):
-        store = folder / f"import-{number}.duckdb"
-        environment = {
-            **os.environ,
-            "XDG_CACHE_HOME": str(folder / f"cache-{number}"),
-            "OMP_NUM_THREADS": "1",
-        }
-        add = [
-            sys.executable,
-            "-m",
-            "mosaic",
-            "catalog",
-            "add",
-            str(files),
-            "--catalog",
-            str(store),
-            "--json",
-        ]
-        theirs.append(
-            _run([sys.executable, "benchmarks/peer_headers.py", str(files), processes], environment)
-        )
-        ours.append(_run(add, environment))
-        again.append(_run(add, environment))
-    one, other = statistics.median(ours), statistics.median(theirs)
-    return {
-        "files": f"{count:,} of {size / count / 1000:.0f} kB, {processes} processes",
-        "mosaic catalog add": f"{one:.2f} s, {count / one:,.0f} a second",
-        "safetensors + SHA-256 (keeps nothing)": f"{other:.2f} s, {count / other:,.0f} a second",
-        "ratio": f"{one / other:.2f}",
-        "the same folder again, nothing changed": f"{statistics.median(again):.2f} s",
-    }
-
-
-def _run(command: list[str], environment: dict[str, str] | None = None) -> float:
-    started = time.perf_counter()
-    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, env=environment)
-    return time.perf_counter() - started
 
 
 # By size
@@ -121,10 +64,10 @@ def of_size(folder: Path, size: int) -> dict[str, Any]:
     """Every figure for one number of experts."""
     path = folder / f"{size}.duckdb"
     plan, chosen = _plan(folder / f"{size}.mosaic", size)
-    started = time.perf_counter()
+    started = time.process_time()
     put = _fill(path, size, chosen)
     row: dict[str, Any] = {"experts": f"{size:,}", "written (records a second)": f"{size / put:,.0f}"}
-    row["of it, making the records (s)"] = f"{time.perf_counter() - started - put:.1f}"
+    row["of it, making the records (s)"] = f"{time.process_time() - started - put:.1f}"
     row["on disk (MB)"] = f"{path.stat().st_size / 1e6:.1f}"
     row["on disk (bytes an expert)"] = f"{path.stat().st_size / size:,.0f}"
     with open_store(path) as store:
@@ -141,9 +84,7 @@ def _fill(path: Path, size: int, chosen: Sequence[Record]) -> float:
     with open_store(path, write=True) as store:
         batch: list[Record] = list(chosen)
         while batch:
-            started = time.perf_counter()
-            store.put(batch)
-            taken += time.perf_counter() - started
+            taken += timed(lambda b=batch: store.put(b)) / 1000
             batch = list(islice(stream, _BATCH))
     return taken
 
@@ -159,24 +100,22 @@ def _searches(store: Store, size: int) -> dict[str, Any]:
         {"kind": Kind.LORA},
         {"license": "CC-BY-4.0"},
     ]
-    timed = [
-        _timed(lambda q=query, f=filters[i % 4]: store.search(q, **f)) for i, query in enumerate(queries)
-    ]
-    found = [_timed(lambda q=query: store.find(Kind.LORA, q, ("sdxl",))) for query in queries]
+    timed = [timed(lambda q=query, f=filters[i % 4]: store.search(q, **f)) for i, query in enumerate(queries)]
+    found = [timed(lambda q=query: store.find(Kind.LORA, q, ("sdxl",))) for query in queries]
     texts = _texts(store)
     like, scanned = [], []
     for query in queries[:_PEER_QUERIES]:
-        like.append(_timed(lambda q=query: _like(texts, q)))
-        scanned.append(_timed(lambda q=query: _scan(texts, q)))
-    p50, p95 = _quantile(timed, 0.5), _quantile(timed, 0.95)
+        like.append(timed(lambda q=query: _like(texts, q)))
+        scanned.append(timed(lambda q=query: _scan(texts, q)))
+    p50, p95 = quantile(timed, 0.5), quantile(timed, 0.95)
     return {
         "search, p50 (ms)": f"{p50:.1f}",
         "search, p95 (ms)": f"{p95:.1f}",
-        "find for a plan, p95 (ms)": f"{_quantile(found, 0.95):.1f}",
-        "peer: SQL LIKE over the same texts, p50 (ms)": f"{_quantile(like, 0.5):.1f}",
-        "peer: Python over the same texts, p50 (ms)": f"{_quantile(scanned, 0.5):.1f}",
-        "ratio search to LIKE": f"{p50 / _quantile(like, 0.5):.2f}",
-        "ratio search to Python": f"{p50 / _quantile(scanned, 0.5):.2f}",
+        "find for a plan, p95 (ms)": f"{quantile(found, 0.95):.1f}",
+        "peer: SQL LIKE over the same texts, p50 (ms)": f"{quantile(like, 0.5):.1f}",
+        "peer: Python over the same texts, p50 (ms)": f"{quantile(scanned, 0.5):.1f}",
+        "ratio search to LIKE": f"{p50 / quantile(like, 0.5):.2f}",
+        "ratio search to Python": f"{p50 / quantile(scanned, 0.5):.2f}",
     }
 
 
@@ -214,9 +153,9 @@ def _scan(texts: _Texts, query: str) -> object:
 
 
 def _snapshots(store: Store, folder: Path, back: Path) -> dict[str, Any]:
-    written = _timed(lambda: store.export(folder)) / 1000
+    written = timed(lambda: store.export(folder)) / 1000
     with open_store(back, write=True) as other:
-        read = _timed(lambda: other.import_(folder)) / 1000
+        read = timed(lambda: other.import_(folder)) / 1000
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     return {
         "snapshot: export (s)": f"{written:.1f}",
@@ -258,38 +197,32 @@ def _checks(path: Path, plan: Path, folder: Path) -> dict[str, Any]:
     ours = [sys.executable, "-m", "mosaic", "check", str(plan), "--catalog", str(path)]
     zoo = [sys.executable, "-m", "mosaic", "check", "examples/alley.mosaic"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "XDG_DATA_HOME": str(folder / "none")}
-    _run(ours, environment), _run(zoo, environment)
-    with_catalog, without = [], []
+    for command in (ours, zoo):
+        run(command, environment)  # fill the caches of bytecode and files
+    opened = f"import duckdb; duckdb.connect({str(path)!r}, read_only=True)"
+    with_catalog, without, floor, bare = [], [], [], []
     for _ in range(_CHECKS):
-        with_catalog.append(_run(ours, environment))
-        without.append(_run(zoo, environment))
+        with_catalog.append(run(ours, environment))
+        without.append(run(zoo, environment))
+        floor.append(run([sys.executable, "-c", opened], environment))
+        bare.append(run([sys.executable, "-c", "pass"], environment))
     cold, warm = [], []
     for _ in range(_ROUNDS):
         project, source = Project(path), read(plan)
         context = project.context(source)
-        cold.append(_timed(lambda s=source, c=context: check(s, c)))
-        warm.append(_timed(lambda s=source, c=context: check(s, c)))
+        cold.append(timed(lambda s=source, c=context: check(s, c)))
+        warm.append(timed(lambda s=source, c=context: check(s, c)))
         if project.catalog is not None:
             project.catalog.close()
-    beyond = 1000 * (statistics.median(with_catalog) - statistics.median(without))
+    whole, zoo_plan, duckdb = (1000 * processor(runs) for runs in (with_catalog, without, floor))
     return {
-        "check, whole process (ms)": f"{1000 * statistics.median(with_catalog):.0f}",
-        "check of a zoo plan, no catalog (ms)": f"{1000 * statistics.median(without):.0f}",
-        "check, beyond that (ms)": f"{beyond:.0f}",
+        "check, whole process (ms)": f"{whole:.0f}",
+        "check of a zoo plan, no catalog (ms)": f"{zoo_plan:.0f}",
+        "opening the file with duckdb alone, beyond Python (ms)": f"{duckdb - 1000 * processor(bare):.0f}",
+        "check, beyond the zoo plan (ms)": f"{whole - zoo_plan:.0f}",
         "check in a process that is up, first (ms)": f"{statistics.median(cold):.1f}",
         "check in a process that is up, again (ms)": f"{statistics.median(warm):.1f}",
     }
-
-
-def _timed(action: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    action()
-    return 1000 * (time.perf_counter() - started)
-
-
-def _quantile(values: Sequence[float], part: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
 
 
 if __name__ == "__main__":

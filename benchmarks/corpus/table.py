@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.corpus import fitting, rights, trust
+from benchmarks.corpus import fitting, naming, rights, trust, using
 from benchmarks.corpus.scene import Scene, Text
 from benchmarks.corpus.world import World
 
@@ -23,36 +23,36 @@ class Row:
 
 
 ROWS: Final = (
-    Row("M210", fitting.misspelt, fitting.spelt),
-    Row("M215", fitting.wrong_kind, fitting.spelt),
-    Row("M218", fitting.nothing_found, fitting.something_found),
-    Row("M302", fitting.other_space, fitting.same_space),
+    Row("M210", naming.misspelt, naming.spelt),
+    Row("M215", naming.wrong_kind, naming.spelt),
+    Row("M218", naming.nothing_found, naming.something_found),
+    Row("M302", naming.other_space, naming.same_space),
     Row("M401", fitting.other_family, fitting.same_family),
     Row("M402", fitting.stray_tensors, fitting.few_tensors),
     Row("M403", fitting.other_prediction, fitting.same_prediction),
-    Row("M404", fitting.unknown_word, fitting.known_word),
-    Row("M405", fitting.word_unused, fitting.word_used),
-    Row("M406", fitting.same_token, fitting.other_token),
-    Row("M407", fitting.long_prompt, fitting.full_prompt),
-    Row("M408", fitting.twice, fitting.once_each),
+    Row("M404", using.unknown_word, using.known_word),
+    Row("M405", using.word_unused, using.word_used),
+    Row("M406", using.same_token, using.other_token),
+    Row("M407", using.long_prompt, using.full_prompt),
+    Row("M408", using.twice, using.once_each),
     Row("M409", fitting.half_model, fitting.whole_model),
     Row("M410", fitting.other_algorithm, fitting.plain_algorithm),
     Row("M411", fitting.huge_rank, fitting.large_rank),
     Row("M412", fitting.left_out, fitting.nothing_left_out),
-    Row("M413", fitting.known_token, fitting.new_token),
-    Row("M414", fitting.uncalled, fitting.called),
-    Row("M415", fitting.same_trigger, fitting.other_trigger),
+    Row("M413", using.known_token, using.new_token),
+    Row("M414", using.uncalled, using.called),
+    Row("M415", using.same_trigger, using.other_trigger),
     Row("M416", fitting.encoder_lacking, fitting.encoder_there),
-    Row("M417", fitting.clip_skips_differ, fitting.clip_skips_agree),
+    Row("M417", using.clip_skips_differ, using.clip_skips_agree),
     Row("M418", fitting.inpaint_operand, fitting.plain_operand),
     Row("M419", fitting.inpaint_base, fitting.plain_base),
-    Row("M420", fitting.far_size, fitting.near_size),
-    Row("M421", fitting.too_strong, fitting.strong_enough),
-    Row("M422", fitting.excluding, fitting.excluding_another),
-    Row("M423", fitting.other_lineage, fitting.same_lineage),
-    Row("M430", fitting.crowded, fitting.unrelated),
-    Row("M431", fitting.alike, fitting.unrelated),
-    Row("M432", fitting.against, fitting.unrelated),
+    Row("M420", using.far_size, using.near_size),
+    Row("M421", using.too_strong, using.strong_enough),
+    Row("M422", using.excluding, using.excluding_another),
+    Row("M423", using.other_lineage, using.same_lineage),
+    Row("M430", using.crowded, using.unrelated),
+    Row("M431", using.alike, using.unrelated),
+    Row("M432", using.against, using.unrelated),
     Row("M501", rights.not_for_money, rights.for_money),
     Row("M502", rights.not_to_serve, rights.to_serve),
     Row("M503", rights.creator_forbids, rights.creator_allows),

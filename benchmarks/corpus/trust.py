@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 
-from benchmarks.corpus.fitting import sound
+from benchmarks.corpus.among import sound
 from benchmarks.corpus.scene import Lock, Scene, Use
 from benchmarks.corpus.world import Expert, World
 
