@@ -13,6 +13,7 @@ from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.source import Span
 from mosaic.compiler.types import Kind
 from mosaic.compiler.weights import autoencoders, denoisers, embeddings, families
+from mosaic.compiler.weights.adapters import variant_of
 from mosaic.compiler.weights.header import Header
 from mosaic.compiler.weights.names import Shapes
 
@@ -71,6 +72,8 @@ def single_file(path: Path, header: Header, shown: str, span: Span | None, space
         found = replace(found, space=space(vae, None) if vae else None, latents=vae.latents if vae else None)
     else:
         found = replace(found, trigger=_trigger(told))
+    if identity.adapter is not None:
+        found = replace(found, variant=variant_of(identity.adapter))
     return replace(found, title=told.get("modelspec.title", ""), license=told.get("modelspec.license"))
 
 

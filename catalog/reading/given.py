@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,8 +37,9 @@ class Naming:
 
 def title_of(path: Path) -> str:
     """The name of a file without its ending, or of its folder where the file's own name says nothing."""
-    stem = path.stem if path.suffix.lower() == ".safetensors" else path.name
-    return path.absolute().parent.name if stem in _GENERIC else stem
+    whole = Path(os.path.abspath(path))  # `.` and `..` have no name of their own
+    stem = whole.stem if whole.suffix.lower() == ".safetensors" else whole.name
+    return whole.parent.name if stem in _GENERIC else stem
 
 
 def slug(name: str) -> str:

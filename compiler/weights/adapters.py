@@ -19,6 +19,7 @@ from mosaic.compiler.facts import AdapterFacts
 from mosaic.compiler.types import Family
 from mosaic.compiler.weights.adapter_keys import Stated
 from mosaic.compiler.weights.adapter_names import PRECEDENCE, Place, place, role
+from mosaic.compiler.weights.denoisers import variant
 from mosaic.compiler.weights.names import Shape, Shapes
 
 _NO_METADATA: Final[Mapping[str, str]] = MappingProxyType({})
@@ -180,6 +181,29 @@ def inputs_of(parts: Parts) -> int | None:
     if first and second and len(first) > 1 and len(second) > 1:
         return first[1] * second[1]
     return None
+
+
+def variant_of(adapter: Adapter) -> str | None:
+    """The variant that an adapter makes of a plain model, as its delta of the first projection shows.
+
+    The control LoRAs of Flux widen `img_in`, so that it reads another picture's latents too.
+    """
+    for module, parts in adapter.modules.items():
+        latents = _FIRST.get(place(module).inner)
+        reads = inputs_of(parts) if latents is not None else None
+        if latents is not None and reads is not None and reads != latents:
+            return variant(
+                reads // _PER_TOKEN if latents == _TOKEN else reads, 16 if latents == _TOKEN else latents
+            )
+    return None
+
+
+_TOKEN: Final = 64
+_PER_TOKEN: Final = 4
+_FIRST: Final[Mapping[str, int]] = MappingProxyType(
+    {"conv_in": 4, "input_blocks_0_0": 4, "img_in": _TOKEN, "x_embedder": _TOKEN}
+)
+"""The features that the first projection of a plain model reads: channels of latents, or of tokens of two by two."""
 
 
 _WIDTHS: Final[Mapping[int, str]] = MappingProxyType(

@@ -16,7 +16,8 @@ from mosaic.compiler.weights.names import Config, Shapes, has_any, inner_names
 def is_vae(shapes: Shapes) -> bool:
     """Whether tensors are those of an autoencoder, in either layout, with or without a prefix."""
     inner = inner_names(shapes, (ldm.VAE, "vae."))
-    return "decoder.conv_in.weight" in inner and "decoder.conv_out.weight" in inner
+    # Those of video have a dimension more.
+    return len(inner.get("decoder.conv_in.weight", ())) == 4 and "decoder.conv_out.weight" in inner
 
 
 def vae_is_ldm(shapes: Iterable[str]) -> bool:

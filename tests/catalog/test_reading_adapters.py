@@ -348,3 +348,19 @@ def test_an_adapter_of_a_language_model_has_no_family(tmp_path: Path, write_tens
     found = read_one(write_tensors(tmp_path / "llm.safetensors", names))
     assert not isinstance(found, Refusal)
     assert (found.facts.family, facts_of(found).parts, facts_of(found).modules) == (None, (), 1)
+
+
+@pytest.mark.parametrize(("reads", "variant"), [(64, None), (128, "edit"), (384, "inpaint")])
+def test_a_control_lora_of_flux_makes_a_variant(
+    reads: int, variant: str | None, tmp_path: Path, write_tensors: Write
+) -> None:
+    names = {
+        "img_in.lora_A.weight": (128, reads),
+        "img_in.lora_B.weight": (3072, 128),
+        "single_blocks.0.linear1.lora_A.weight": (128, 3072),
+        "single_blocks.0.linear1.lora_B.weight": (21504, 128),
+    }
+    record = read(write_tensors(tmp_path / "depth.safetensors", names))
+    found = facts_of(record)
+    assert (record.facts.family, record.facts.variant) == ("flux", variant)
+    assert (found.parts, found.ranks) == (("transformer",), (128, 128))

@@ -107,6 +107,7 @@ def test_links_lead_nowhere_twice(tmp_path: Path, write_tensors: Write) -> None:
 def test_odd_paths(tmp_path: Path) -> None:
     assert outcome(read_one(tmp_path / "a\0b")) in ("M801", "M802")
     assert outcome(read_one(tmp_path)) == "M802"
+    assert Naming().id(Path(".")) == f"local/{slug(Path.cwd().name)}"
     assert candidates(tmp_path / "nowhere") == [tmp_path / "nowhere"]
     assert outcome(read_one(tmp_path / os.fsdecode(b"\xff.safetensors"))) == "M802"
     pipe = tmp_path / "pipe.safetensors"
