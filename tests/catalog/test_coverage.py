@@ -78,6 +78,20 @@ def test_an_adapter_that_fits_in_part(
     assert found.misshaped == (f"{TEXT}.lora_up.weight: 13 here, 12 there",)
 
 
+def test_a_rank_that_no_matrix_has(
+    experts: LocalExperts, base: ExpertFacts, find: Any, tmp_path: Path
+) -> None:
+    """8 rows, 12 columns: at most rank 8. The first convolution has few channels by nature, and is left alone."""
+    tensors = {}
+    for key, up, down in ((KEY, (8,), (12,)), ("unet.conv_in", (8,), (4, 3, 3))):
+        tensors[f"{key}.lora_A.weight"] = torch.ones(9, *down)
+        tensors[f"{key}.lora_B.weight"] = torch.ones(*up, 9, *(1 for _ in down[1:]))
+    safe.save_file(tensors, tmp_path / "a.safetensors")
+    found = experts.coverage(base, find("lora", "./a.safetensors"))
+    assert found.complete, found
+    assert found.excessive == (f"{KEY}: rank 9, the matrix has at most 8",)
+
+
 def test_an_adapter_of_another_family(
     experts: LocalExperts, base: ExpertFacts, find: Any, tmp_path: Path
 ) -> None:

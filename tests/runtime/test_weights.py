@@ -205,6 +205,43 @@ def test_other_shapes_are_refused(
     assert name in found.help()[0]
 
 
+def test_what_does_not_fit_is_left_out_where_the_plan_allows_it(
+    peft_lora: Path, base: Model, operators: Any, make_expert: Any, tmp_path: Path
+) -> None:
+    """One module is misshaped, one has no place: the others give exactly what they give alone."""
+    tensors = load_file(peft_lora)
+    bad = sorted(name for name in tensors if name.endswith("lora_B.weight"))[0]
+    module = bad.removesuffix(".lora_B.weight")
+    rest = {name: tensor for name, tensor in tensors.items() if not name.startswith(f"{module}.")}
+    save_file(rest, tmp_path / "rest.safetensors")
+    odd = torch.zeros(tensors[bad].shape[0] + 1, *tensors[bad].shape[1:])
+    save_file(
+        {**tensors, bad: odd, "unet.nowhere.lora_A.weight": torch.ones(2, 2)}, tmp_path / "odd.safetensors"
+    )
+    fusion = Fusion((make_expert(tmp_path / "odd.safetensors", "lora"),), operators, Reader(at_location))
+    operands = (Operand(expert=0, strength=0.7, partial=True),)
+    wanted = Fuse(model=0, operator="sum", operator_version=1, settings={}, operands=operands)
+    partly = fusion.apply(base, wanted).overlay
+    alone = fused(base, operators, (make_expert(tmp_path / "rest.safetensors", "lora"), 0.7)).overlay
+    assert partly.keys() == alone.keys()
+    assert all(torch.equal(partly[name], alone[name]) for name in alone)
+    assert [(count.matched, count.total) for count in fusion.keys] == [(len(rest), len(tensors) + 1)]
+
+
+def test_nothing_that_fits_is_refused_all_the_same(
+    base: Model, operators: Any, make_expert: Any, tmp_path: Path
+) -> None:
+    names = ("unet.nowhere.lora_A.weight", "unet.nowhere.lora_B.weight")
+    save_file(
+        dict.fromkeys(names, torch.ones(2, 2)) | {names[1]: torch.zeros(2, 2)}, tmp_path / "no.safetensors"
+    )
+    fusion = Fusion((make_expert(tmp_path / "no.safetensors", "lora"),), operators, Reader(at_location))
+    operands = (Operand(expert=0, strength=0.7, partial=True),)
+    wanted = Fuse(model=0, operator="sum", operator_version=1, settings={}, operands=operands)
+    with pytest.raises(MosaicError, match="M451"):
+        fusion.apply(base, wanted)
+
+
 def test_an_operator_of_another_version_is_refused(tuned: Any, base: Model) -> None:
     found = refuses("M461", base, {}, (tuned.expert, 1.0))
     assert "`sum` version 1" in found.message()
