@@ -237,8 +237,8 @@ def _license(folder: Path) -> None:
 CHANGES = {
     _text: "the text of plan `night`",
     _bytes: "the content of expert `./plans/models/own.safetensors` (`own.safetensors`: its bytes)",
-    _expert: "what is meant by `zoo/sketch` (added)",
-    _entry: "what is meant by `zoo/neon` (added)",
+    _expert: "another expert `zoo/sketch` of plan `night`",
+    _entry: "another expert `zoo/neon` of plan `night`",
     _license: "`license` of expert",
 }
 
@@ -386,6 +386,15 @@ def test_verify_tampered(locked: Path, mosaic: Mosaic, change: Callable[[Path], 
     assert found["verdict"] == "not the same"
     rows = [(row["what"], row["name"], row["state"]) for row in found["findings"]]
     assert TAMPERED[change] in rows
+
+
+def test_verify_looks_where_the_plan_does(locked: Path, mosaic: Mosaic) -> None:
+    """The locked bytes are in the package too; the plan names the file beside it."""
+    shutil.copy(_shipped("zoo/tiles"), locked / "plans/models/own.safetensors")
+    assert mosaic("lock", "plans").exit_code == 0
+    assert mosaic("verify").exit_code == 0
+    _bytes(locked)
+    assert "differs  other bytes: own.safetensors" in mosaic("verify").output
 
 
 def test_verify_missing(locked: Path, mosaic: Mosaic) -> None:

@@ -74,7 +74,7 @@ def _changes(old: LockedPlan, new: LockedPlan) -> Iterator[tuple[str, str, str]]
     for what, before, now in (
         ("library", old.libraries, new.libraries),
         ("picture", old.pictures, new.pictures),
-        ("what is meant by", old.experts, new.experts),
+        ("expert", old.experts, new.experts),
     ):
         found = (
             dict.fromkeys(find.chosen for find in (*old.finds, *new.finds)) if before is old.experts else {}
@@ -83,11 +83,11 @@ def _changes(old: LockedPlan, new: LockedPlan) -> Iterator[tuple[str, str, str]]
             if before.get(name) == now.get(name):
                 continue
             if name not in before:
-                yield f"{what} `{name}` (added)", "not locked yet", "experts"
+                yield f"another {what} `{name}`", "not locked yet", "experts"
             elif name not in now:
-                yield f"{what} `{name}` (gone)", "no longer used", "experts"
+                yield f"the {what} `{name}`", "no longer used", "experts"
             else:
-                yield f"{what} `{name}`", f"now {_short(now[name])}", "experts"
+                yield f"the content of {what} `{name}`", f"now {_short(now[name])}", "experts"
     fusions = dict((fusion.experts, fusion.operator) for fusion in old.fusions)
     for fusion in new.fusions:
         before_ = fusions.get(fusion.experts)

@@ -181,7 +181,7 @@ class LockedExperts:
 
 
 class Located:
-    """Finds files by digest: in the package, below the lock's folder, in the catalog where there is one."""
+    """Finds files: where the lock says, in the package by digest, in the catalog, where there is one, by digest."""
 
     def __init__(
         self, folder: Path, shipped: Mapping[str, str], catalog: Callable[[], Library | None]
@@ -192,11 +192,11 @@ class Located:
 
     def __call__(self, file: FileFact) -> str:
         """A location for `FileFact`, empty where the bytes are not at hand. What lies there is not hashed here."""
-        if file.sha256 in self._shipped:
-            return self._shipped[file.sha256]
         here = self._folder / file.location
         if file.location and ":" not in file.location and here.is_file():
             return str(here.absolute())
+        if file.sha256 in self._shipped:
+            return self._shipped[file.sha256]
         try:
             places = self._catalogued(file.sha256)
         except MosaicError:
