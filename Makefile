@@ -10,7 +10,7 @@ JOBS   ?= 2
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check fmt bench goldens clean
+.PHONY: help setup demo test test-slow check fmt bench corpus goldens clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -45,10 +45,15 @@ fmt: $(VENV)/.dev ## put the code and the plans into their canonical form
 goldens: $(VENV)/.dev ## write the expected outputs of tests/cases anew; read the difference before committing it
 	$(PYTEST) tests/test_cases.py tests/test_examples.py -m "not slow" --update-goldens
 
-bench: $(VENV)/.dev ## measure: start-up, compiling, denoising
+bench: $(VENV)/.dev ## measure: start-up, compiling, denoising, the catalog
 	$(BIN)/python benchmarks/bench_start.py
 	$(BIN)/python benchmarks/bench_compile.py
 	$(BIN)/python benchmarks/bench_denoise.py
+	$(BIN)/python -m benchmarks.bench_import
+	$(BIN)/python -m benchmarks.bench_catalog
+
+corpus: $(VENV)/.dev ## check plans with known mistakes, and good ones that look alike: recall and false alarms
+	$(BIN)/python -m benchmarks.corpus
 
 clean: ## remove what was built (not .venv)
 	rm -rf build dist out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
