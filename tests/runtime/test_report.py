@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from mosaic.compiler.diagnostic import MosaicError
+from mosaic.compiler.program import Duty, Rights
 from mosaic.runtime.diagram import draw
 from mosaic.runtime.report import describe, write_report
 
@@ -110,3 +111,57 @@ def test_a_folder_that_cannot_be_made(made: Any) -> None:
     with pytest.raises(MosaicError) as caught:
         write_report(program, result, folder)
     assert caught.value.diagnostics[0].code == "M855"
+
+
+def test_licences_stand_on_the_page(made: Any) -> None:
+    program, result, folder = made
+    duties = (
+        Duty(
+            expert=0,
+            licences=("CC BY 4.0",),
+            evidence="card",
+            verdict="allowed",
+            credit="“<i>Base</i>”, CC BY 4.0",
+        ),
+        Duty(
+            expert=1,
+            licences=("Stability AI Community License 2024",),
+            verdict="contested",
+            reasons=("a reason",),
+            notices=("Powered by <b>Stability AI</b>",),
+            restrictions=("Attachment A",),
+            share_alike=("CC BY-SA 4.0",),
+            clauses=("a clause <script>",),
+        ),
+    )
+    rights = Rights(policy={"use": "commercial", "credit": True}, rating="mature", duties=duties)
+    judged = program.model_copy(update={"rights": rights})
+    assert judged.digest == program.digest
+    elements = Elements()
+    elements.feed(write_report(judged, result, folder).read_text())
+    assert elements.open == []
+    assert not {"script", "b"} & {tag for tag, _ in elements.found}
+    text = " ".join(elements.text.split())
+    for wanted in (
+        "credit: true, use: commercial",
+        "Rated mature.",
+        "told by: card",
+        "Credit: “<i>Base</i>”, CC BY 4.0",
+        "contested",
+        "a reason",
+        "Show: “Powered by <b>Stability AI</b>”",
+        "Pass on: Attachment A",
+        "License the merge under CC BY-SA 4.0",
+        "a clause <script>",
+    ):
+        assert wanted in text
+    document = json.loads((folder / "report.json").read_text())
+    assert document["policy"] == {"use": "commercial", "credit": True}
+    assert document["rating"] == "mature"
+    assert [row["rights"]["verdict"] for row in document["experts"]] == ["allowed", "contested"]
+    write_report(program, result, folder)
+    assert [row["rights"] for row in json.loads((folder / "report.json").read_text())["experts"]] == [
+        None,
+        None,
+    ]
+    assert "The plan has no policy" in (folder / "report.html").read_text()
