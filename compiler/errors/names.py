@@ -297,7 +297,7 @@ class FoundNothing(Diagnostic):
     """
 
     code: ClassVar[str] = "M218"
-    title: ClassVar[str] = "no {kind} that answers “{words}” {lack}"
+    title: ClassVar[str] = "no {kind} that answers “{shown}” {lack}"
     label: ClassVar[str] = "looked for here"
 
     kind: str
@@ -306,6 +306,12 @@ class FoundNothing(Diagnostic):
     known: tuple[str, ...] = ()
     total: int = 0
     calls: tuple[Span, ...] = ()
+
+    @property
+    def shown(self) -> str:
+        """The words on one line, and not too many of them."""
+        words = " ".join(self.words.split())
+        return words if len(words) <= 60 else f"{words[:59]}…"
 
     @property
     def lack(self) -> str:
