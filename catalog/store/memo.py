@@ -103,9 +103,9 @@ def read(connection: duckdb.DuckDBPyConnection, base: ExpertFacts, expert: Exper
         return None
     row = connection.execute(
         "SELECT result FROM coverages"
-        " WHERE base = (SELECT shape FROM experts WHERE digest = $1)"
-        " AND shape = (SELECT shape FROM experts WHERE digest = $2)",
-        [content_digest(base), content_digest(expert)],
+        " WHERE base = (SELECT shape FROM experts WHERE id = $1 AND digest = $2)"
+        " AND shape = (SELECT shape FROM experts WHERE id = $3 AND digest = $4)",
+        [base.id, content_digest(base), expert.id, content_digest(expert)],
     ).fetchone()
     if row is None or not row[0]:
         return None

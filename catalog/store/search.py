@@ -28,6 +28,7 @@ _LEAST_LIKE: Final = 0.88  # Jaro-Winkler
 _SHORTEST: Final = 3  # letters of a word that may stand for others
 _VARIANTS: Final = 40  # words that one may stand for
 _WORDS: Final = 16  # of a request; the rest is left out
+_COMMON: Final = 0.05  # of all experts: a word that more of them have is a common one
 _POOL: Final = 400
 """Of so many experts, the most relevant, those are chosen that were measured to be good."""
 _MOST: Final = 50
@@ -134,16 +135,32 @@ def fitting(
     row = connection.execute("SELECT description FROM experts WHERE id = $1", [like.id]).fetchone()
     text = " ".join([like.title, like.trigger or "", like.id.rpartition("/")[2], row[0] if row else ""])
     filter_ = Filter(kind, (base.family,))
-    near = [match.number for match in _matches(connection, text, filter_, _MOST)]
-    query = """
-        SELECT number, id FROM experts WHERE kind = $1 AND family = $2 AND id NOT IN ($3, $4)
-        AND NOT EXISTS (
-            FROM coverages WHERE coverages.shape = experts.shape
-            AND coverages.base = (SELECT shape FROM experts WHERE digest = $5)
-            AND NOT coverages.complete)
-        ORDER BY list_position($6::INTEGER[], number) NULLS LAST, id LIMIT $7"""
-    values = [str(kind), base.family, base.id, like.id, base_digest, near, _FITTING]
-    return [str(id) for _, id in connection.execute(query, values).fetchall()]
+    alike = [match.number for match in _matches(connection, text, filter_, _MOST)]
+    best = _covered(connection, kind, base, base_digest, like, f"number IN ({_listed(alike or [0])})")
+    place = {number: rank for rank, number in enumerate(alike)}
+    ids = [id for _, id in sorted(best, key=lambda row: place[row[0]])][:_FITTING]
+    if len(ids) < _FITTING:
+        ids += [id for _, id in _covered(connection, kind, base, base_digest, like, "true") if id not in ids]
+    return ids[:_FITTING]
+
+
+def _covered(
+    connection: duckdb.DuckDBPyConnection,
+    kind: Kind,
+    base: ExpertFacts,
+    base_digest: str,
+    like: ExpertFacts,
+    among: str,
+) -> list[tuple[int, str]]:
+    """Some experts of a base's family, by id, without those whose tensors are known not to fit."""
+    query = f"""
+        SELECT number, id FROM experts WHERE {among} AND kind = $1 AND family = $2 AND id NOT IN ($3, $4)
+        AND shape NOT IN (
+            SELECT coverages.shape FROM coverages WHERE NOT complete
+            AND base = (SELECT shape FROM experts WHERE id = $3 AND digest = $5))
+        ORDER BY id LIMIT {_MOST}"""
+    values = [str(kind), base.family, base.id, like.id, base_digest]
+    return connection.execute(query, values).fetchall()
 
 
 def near(connection: duckdb.DuckDBPyConnection, kind: Kind, reference: str, limit: int = 2) -> list[str]:
@@ -161,56 +178,60 @@ def near(connection: duckdb.DuckDBPyConnection, kind: Kind, reference: str, limi
 
 def _matches(connection: duckdb.DuckDBPyConnection, text: str, filter_: Filter, limit: int) -> list[_Match]:
     asked = list(dict.fromkeys(terms.words(text)))[:_WORDS]
-    if not asked:
-        return []
-    variants = _variants(connection, asked)
+    variants = _variants(connection, asked) if asked else []
     row = connection.execute("SELECT count(*), coalesce(avg(length), 1) FROM experts").fetchone()
     total, average = (int(row[0]), float(row[1]) or 1.0) if row else (0, 1.0)
     if not total or not variants:
         return []
-    condition, values = filter_.sql(8)
-    # `df` is counted over all experts, so that a filter does not change how two of them compare.
+    numbers = [number for number, _, _ in variants]
+    counts = _counts(connection, variants)
+    rarity = [_rarity(counts.get(word, 0), total) for word in range(len(asked))]
+    # A word that much of the catalog has decides little: it counts only for those that rarer words have found.
+    rare = [number for number, word, _ in variants if counts.get(word, 0) <= total * _COMMON] or numbers
+    condition, values = filter_.sql(6)
     query = f"""
         WITH asked AS (
             SELECT unnest($1::INTEGER[]) AS term, unnest($2::INTEGER[]) AS word, unnest($3::FLOAT[]) AS likeness
         ), met AS (
             SELECT asked.word, expert, max(weight * likeness) AS weight
-            FROM postings JOIN asked USING (term) GROUP BY ALL
-        ), rarity AS (
-            SELECT word, ln(1 + ($4 - count(*) + 0.5) / (count(*) + 0.5)) AS idf FROM met GROUP BY word
+            FROM postings JOIN asked USING (term) WHERE term IN ({_listed(numbers)})
+            AND expert IN (SELECT expert FROM postings WHERE term IN ({_listed(rare)}))
+            GROUP BY ALL
         )
-        SELECT number, any_value(id) AS id,
-            round(sum(idf * met.weight / (met.weight + {_K1} * ({1 - _B} + {_B} * length / $5))), {_DIGITS}) AS score,
+        SELECT number, id,
+            round(sum(($4::DOUBLE[])[word + 1] * met.weight
+                / (met.weight + {_K1} * ({1 - _B} + {_B} * length / $5))), {_DIGITS}) AS score,
             list(DISTINCT met.word ORDER BY met.word) AS words
-        FROM met JOIN rarity USING (word) JOIN experts ON number = expert
-        WHERE {condition} GROUP BY number ORDER BY score DESC, id LIMIT $6 OFFSET $7"""
-    numbers = [number for number, _, _ in variants]
-    places = [word for _, word, _ in variants]
-    likeness = [like for _, _, like in variants]
-    found = connection.execute(
-        query, [numbers, places, likeness, total, average, limit, 0, *values]
-    ).fetchall()
-    whole = _best_possible(connection, variants, len(asked), total)
+        FROM met JOIN experts ON number = expert
+        WHERE {condition} GROUP BY number, id ORDER BY score DESC, id LIMIT {limit:d}"""
+    places, likeness = [word for _, word, _ in variants], [like for _, _, like in variants]
+    found = connection.execute(query, [numbers, places, likeness, rarity, average, *values]).fetchall()
+    # What an expert would score that says nothing but the words asked for.
+    whole = sum(rarity) or 1.0
     return [
         _Match(number, id, min(1.0, round(score / whole, _DIGITS)), tuple(asked[place] for place in words))
         for number, id, score, words in found
     ]
 
 
-def _best_possible(
-    connection: duckdb.DuckDBPyConnection, variants: list[tuple[int, int, float]], asked: int, total: int
-) -> float:
-    """What an expert would score that says nothing but the words asked for; unknown words count as rare ones."""
-    query = """
+def _rarity(count: int, total: int) -> float:
+    return log(1 + (total - count + 0.5) / (count + 0.5))
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(f"{number:d}" for number in numbers)
+
+
+def _counts(
+    connection: duckdb.DuckDBPyConnection, variants: Sequence[tuple[int, int, float]]
+) -> dict[int, int]:
+    """In how many experts each word asked for occurs. All are counted: a filter does not change how two compare."""
+    numbers, places = [number for number, _, _ in variants], [word for _, word, _ in variants]
+    query = f"""
         SELECT asked.word, count(DISTINCT expert) FROM postings
         JOIN (SELECT unnest($1::INTEGER[]) AS term, unnest($2::INTEGER[]) AS word) AS asked USING (term)
-        GROUP BY asked.word"""
-    numbers, places = [number for number, _, _ in variants], [word for _, word, _ in variants]
-    counts = dict(connection.execute(query, [numbers, places]).fetchall())
-    return (
-        sum(log(1 + (total - df + 0.5) / (df + 0.5)) for df in (counts.get(word, 0) for word in range(asked)))
-        or 1.0
-    )
+        WHERE term IN ({_listed(numbers)}) GROUP BY asked.word"""
+    return dict(connection.execute(query, [numbers, places]).fetchall())
 
 
 def _variants(connection: duckdb.DuckDBPyConnection, asked: Sequence[str]) -> list[tuple[int, int, float]]:
