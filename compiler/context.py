@@ -7,7 +7,7 @@ system and hands them in as a `Context`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from mosaic.compiler.diagnostic import Diagnostic
@@ -72,6 +72,6 @@ class Context:
     files: Files
     operators: Mapping[str, Operator]
     families: tuple[str, ...] = ("sd1",)  # those that the engine of this version runs
-    pins: Pins = Pins()  # what a lock decided before
-    licences: Licences = UnknownLicences()  # the table of licences
-    words: Words = NoWords()  # the rated words that prompts are looked through for
+    pins: Pins = field(default_factory=Pins)  # what a lock decided before
+    licences: Licences = field(default_factory=UnknownLicences)  # the table of licences
+    words: Words = field(default_factory=NoWords)  # the rated words that prompts are looked through for

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
+from mosaic.catalog.licences.expressions import choices
 from mosaic.compiler.diagnostic import InternalError
 from mosaic.compiler.policy.terms import RIGHTS, Answer, Terms
 
 _DROPPED: Final = ("the", "license", "licence", "agreement", "version")
-_COMPOUND: Final = re.compile(r"(?i)\s(and|or|with)\s|[()]")
+_HEAD: Final = "[[licence]]\n"
 
 
 class LicenceTable:
@@ -20,20 +21,23 @@ class LicenceTable:
 
     def terms(self, expression: str) -> tuple[tuple[Terms, ...], ...] | None:
         """The choices that an expression leaves, each the licences that hold together; None where none is known."""
-        known = entries()
-        key = expression if expression in known else key_of(expression)
+        if expression in _places():
+            return ((entry(expression),),)
+        key = key_of(expression)
         if key is not None:
-            return ((known[key],),)
-        if not _COMPOUND.search(expression):
-            return None
-        from mosaic.catalog.licences.text import choices
-
+            return ((entry(key),),)
         found = [
-            tuple(known[key] for key in choice)
+            tuple(entry(key) for key in choice)
             for choice in choices(expression)
-            if all(key in known for key in choice)
+            if all(key in _places() for key in choice)
         ]
         return tuple(found) or None
+
+
+@cache
+def entry(key: str) -> Terms:
+    """One licence of the table, read alone: the whole takes longer than checking a plan. Raises KeyError."""
+    return next(terms for terms, _ in _parsed(_sections()[_places()[key]]) if terms.key == key)
 
 
 @cache
@@ -68,11 +72,33 @@ def _aliases() -> Mapping[str, str]:
 
 @cache
 def _read() -> tuple[tuple[Terms, tuple[str, ...]], ...]:
+    return tuple(_parsed("".join(_sections())))
+
+
+@cache
+def _sections() -> tuple[str, ...]:
+    text = files("mosaic.catalog.licences").joinpath("table.toml").read_text(encoding="utf-8")
+    return tuple(_HEAD + section for section in text.split(_HEAD)[1:])
+
+
+@cache
+def _places() -> Mapping[str, int]:
+    """In which section each id stands, without reading the sections."""
+    places: dict[str, int] = {}
+    for number, section in enumerate(_sections()):
+        lines = dict(
+            line.split(" = ", 1) for line in section.splitlines() if " = " in line and line[0].isalpha()
+        )
+        for version in lines.get("versions", '""').split(","):
+            places[lines["key"].strip('"').replace("{version}", version.strip(' []"'))] = number
+    return places
+
+
+def _parsed(text: str) -> Sequence[tuple[Terms, tuple[str, ...]]]:
     import tomllib  # most plans ask for no licence
 
-    text = files("mosaic.catalog.licences").joinpath("table.toml").read_text(encoding="utf-8")
     try:
-        return tuple(made for entry in tomllib.loads(text)["licence"] for made in _made(entry))
+        return [made for entry in tomllib.loads(text)["licence"] for made in _made(entry)]
     except (KeyError, TypeError, ValueError) as error:
         raise InternalError(f"the table of licences is malformed: {error!r}") from error
 

@@ -1,35 +1,25 @@
-"""Licences as people write them, brought to SPDX expressions, and expressions taken apart.
+"""Licences as people write them, brought to SPDX expressions.
 
-`license_expression` is loaded for what the table does not have by name: when an expert is catalogued, hardly ever
-when a plan is checked."""
+`license_expression` brings the index of everything that SPDX and ScanCode know. It is loaded when an expert is
+catalogued, not when a plan is checked.
+"""
 
 from __future__ import annotations
 
 import re
 from functools import cache
-from itertools import product
-from math import prod
-from typing import Any, Final
+from typing import Final
 
-from license_expression import (
-    ExpressionError,
-    LicenseSymbol,
-    LicenseWithExceptionSymbol,
-    ParseError,
-    get_license_index,
-    get_spdx_licensing,
-)
+from license_expression import get_license_index
 
+from mosaic.catalog.licences.expressions import NoExpression, joined, parse, split
 from mosaic.catalog.licences.table import entries, key_of
 
 _LONGEST: Final = 300
 """Characters. What is longer is a licence's text or a description, no name."""
-_MOST: Final = 64
-"""Choices that one expression may leave. What leaves more was made to be long, not to be used."""
 _SAYS_NOTHING: Final = re.compile(
     r"(?i).*\b(unknown|other|none|n/?a|custom|proprietary|commercial-license)\b.*"
 )
-_WORDS: Final = re.compile(r"(?i)\s+(and|or|with)\s+|([()])")
 _CREATIVE: Final = re.compile(r"(?i)creativecommons\.org/licenses/([a-z-]+)/(\d\.\d)")
 _ZERO: Final = re.compile(r"(?i)creativecommons\.org/publicdomain/zero/1\.0")
 
@@ -40,58 +30,16 @@ def normal(text: str) -> str | None:
     if not given or len(given) > _LONGEST:
         return None
     whole = _single(given)
-    if whole is not None or not _WORDS.search(given):
+    words = split(given)
+    if whole is not None or len(words) == 1:
         return whole
-    parts = [part for part in _WORDS.split(given) if part and part.strip()]
-    return _expression([_part(part.strip()) for part in parts])
-
-
-def choices(expression: str) -> list[tuple[str, ...]]:
-    """An expression as choices (OR) of ids that hold together (AND); an exception (WITH) only adds permissions.
-
-    What is no expression gives none.
-    """
-    parsed = _parsed(expression)
-    return [] if parsed is None else [tuple(dict.fromkeys(choice)) for choice in _choices(parsed)]
-
-
-def _parsed(expression: str) -> Any:
-    if len(expression) > _LONGEST:
-        return None
+    known = [word if word in ("AND", "OR", "WITH", "(", ")") else _single(word) for word in words]
+    found = [word for word in known if word is not None]
     try:
-        return _licensing().parse(expression, validate=False)
-    except (ExpressionError, ParseError, IndexError, TypeError, ValueError):
-        return None  # the parser lets some misplaced brackets through and then falls over them
-
-
-@cache
-def _licensing() -> Any:
-    return get_spdx_licensing()
-
-
-def _choices(parsed: Any) -> list[tuple[str, ...]]:
-    if isinstance(parsed, LicenseWithExceptionSymbol):
-        parsed = parsed.license_symbol
-    if isinstance(parsed, LicenseSymbol):
-        return [(str(parsed.key),)]
-    inner = [_choices(argument) for argument in parsed.args]
-    if parsed.operator.strip() == "OR":
-        return [choice for choices in inner for choice in choices]
-    if prod(len(choices) for choices in inner) > _MOST:
-        return []
-    return [tuple(key for choice in together for key in choice) for together in product(*inner)]
-
-
-def _part(part: str) -> str | None:
-    return part.upper() if part.upper() in ("AND", "OR", "WITH", "(", ")") else _single(part)
-
-
-def _expression(parts: list[str | None]) -> str | None:
-    known = [part for part in parts if part is not None]
-    if len(known) < len(parts):
+        parse(found)
+    except NoExpression:
         return None
-    parsed = _parsed(" ".join(known))
-    return None if parsed is None else str(parsed.render())
+    return joined(found) if len(found) == len(words) else None
 
 
 def _single(text: str) -> str | None:

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from mosaic.compiler.facts import ExpertFacts, FileFact
-from mosaic.compiler.policy.policy import Policy
 from mosaic.compiler.ir.finds import Find
+from mosaic.compiler.policy.policy import Policy
 from mosaic.compiler.source import Span
 from mosaic.compiler.types import Kind, Type
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from license_expression import get_license_index
 
 from mosaic.catalog.licences import LicenceTable, normal
-from mosaic.catalog.licences.table import entries, key_of
+from mosaic.catalog.licences.table import _places, entries, entry, key_of
 from mosaic.compiler.policy.terms import RIGHTS, Answer
 from mosaic.compiler.policy.territories import COUNTRIES, EU, excluded, read
 
@@ -24,6 +24,12 @@ def test_every_id_is_spelt_as_the_index_spells_it_or_is_our_own() -> None:
     strange = [key for key in entries() if key not in spdx and not key.startswith("LicenseRef-mosaic-")]
     assert strange == []
     assert not [key for key in entries() if key.startswith("LicenseRef-mosaic-") and key in spdx]
+
+
+def test_a_licence_read_alone_is_the_same_as_in_the_whole_table() -> None:
+    assert list(_places()) == list(entries())
+    assert [entry(key) for key in _places()] == list(entries().values())
+    assert [dict(entry(key).why) for key in _places()] == [dict(terms.why) for terms in entries().values()]
 
 
 def test_whatever_is_refused_or_owed_has_its_reason() -> None:
@@ -135,6 +141,8 @@ def test_an_expression_that_leaves_too_many_choices_is_no_licence() -> None:
     assert TABLE.terms(" AND ".join(["(MIT OR ISC)"] * 6)) is not None
     assert TABLE.terms(" AND ".join(["(MIT OR ISC)"] * 20)) is None
     assert TABLE.terms(" AND ".join(["MIT"] * 5000)) is None
+    assert TABLE.terms("(" * 400 + "MIT" + ")" * 400) is None
+    assert normal("(" * 140 + "MIT" + ")" * 140) is None
 
 
 def test_two_versions_are_two_licences() -> None:
