@@ -23,7 +23,7 @@ from mosaic.compiler import errors
 from mosaic.compiler.check.file import Checked, check_file
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic, Severity, Sink
-from mosaic.compiler.ir.finds import Find
+from mosaic.compiler.ir.finds import Find, spelling
 from mosaic.compiler.ir.graph import Graph
 from mosaic.compiler.near import nearest
 from mosaic.compiler.passes import OPTIMISE, RESOLVE, Pass, run_passes
@@ -123,7 +123,7 @@ def _source(source: SourceFile, graph: Graph, checked: Checked, told: tuple[Find
     from mosaic.compiler.program import Source
 
     # A parameter that looks an expert up is the expert that was found: so a picture can be made again.
-    found = {f'find({find.kind}, "{find.words}")': find.chosen for find in told}
+    found = {spelling(find.kind, find.words): find.chosen for find in told}
     return Source(
         name=source.name,
         plan=graph.name,

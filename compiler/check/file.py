@@ -16,6 +16,7 @@ from mosaic.compiler.check.world import World
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic, Sink
 from mosaic.compiler.ir.evaluate import operand
+from mosaic.compiler.ir.finds import spelling
 from mosaic.compiler.ir.graph import Attribute, Graph, Node, Origin, scalar
 from mosaic.compiler.ir.ops import make
 from mosaic.compiler.near import nearest
@@ -88,13 +89,8 @@ def _told(node: Node) -> Attribute:
     """The value of a parameter as a program tells it; what `find` chose is filled in once that is known."""
     below = operand(node)
     if below.op == "find":
-        return found_later(below)
+        return spelling(str(below.attribute("kind")), str(below.attribute("words")))
     return below.name if below.op == "expert" else below.attribute("value")
-
-
-def found_later(node: Node) -> str:
-    """Stands for the expert that a `find` is still to be resolved to."""
-    return f'find({node.attribute("kind")}, "{node.attribute("words")}")'
 
 
 def _distinct_plans(file: tree.File, sink: Sink) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mosaic.compiler.errors import catalog_face as catalog_face
     from mosaic.compiler.errors import compatibility as compatibility
     from mosaic.compiler.errors import face as face
+    from mosaic.compiler.errors import finds as finds
     from mosaic.compiler.errors import inputs as inputs
     from mosaic.compiler.errors import integrity as integrity
     from mosaic.compiler.errors import interference as interference

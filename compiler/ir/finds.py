@@ -23,3 +23,8 @@ class Find:
     span: Span | None = None
     refused: tuple[str, ...] = ()
     families: tuple[str, ...] = ()
+
+
+def spelling(kind: str, words: str) -> str:
+    """A `find` as a plan writes it; stands for a parameter's value until the expert is known."""
+    return f'find({kind}, "{words}")'

@@ -51,11 +51,11 @@ def _unfit(facts: ExpertFacts, use: Use, context: Context) -> str:
         return "it has no trigger words to insert"
     if use.whole and (facts.lacks or facts.variant):
         return f"it lacks {facts.lacks[0]}" if facts.lacks else f"it is a model for {facts.variant}ing"
-    for fusion, base in zip(use.fusions, use.bases(), strict=False):
-        reason = misfit(facts, fusion, base, use, context)
-        if reason:
-            return reason
-    return ""
+    bases = ((fusion, base_node(fusion.inputs[0])) for fusion in use.fusions)
+    reasons = (
+        misfit(facts, fusion, base.expert, use, context) for fusion, base in bases if base.op == "expert"
+    )
+    return next(filter(None, reasons), "")
 
 
 def misfit(facts: ExpertFacts, fusion: Node, base: ExpertFacts, use: Use, context: Context) -> str:

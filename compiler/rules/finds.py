@@ -24,12 +24,12 @@ def finds(graph: Graph, context: Context) -> Iterator[Diagnostic]:
             continue
         spot, told = place(node), node.found
         if told.families:
-            yield errors.names.FoundForTwoFamilies(
+            yield errors.finds.FoundForTwoFamilies(
                 spot.span, told.kind, told.words, told.families, spot.trail
             )
             continue
         known = () if told.refused else tuple(context.experts.names(node.type.kind))
-        yield errors.names.FoundNothing(
+        yield errors.finds.FoundNothing(
             spot.span, told.kind, told.words, told.refused, known[:_SHOWN], len(known), spot.trail
         )
 
