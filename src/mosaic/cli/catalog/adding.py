@@ -123,7 +123,7 @@ def _add(request: Request, store: Store, wanted: Sequence[Candidate], outcome: O
     read = partial(
         read_one,
         ids=Naming(request.namespace) if request.namespace else Naming(),
-        options=replace(request.stated, source=_OPTIONS),
+        options=_options(request),
         spaces=_spaces(),
     )
     known = {candidate.path for candidate in wanted if candidate.known}
@@ -164,10 +164,11 @@ def _kept(record: Record, path: Path, store: Store, request: Request) -> Record:
     store.close()
     if before is None:
         return record
+    anew = [claim.key for claim in record.claims if claim.evidence is Evidence.DECLARED]
     said: dict[str, Any] = {
         claim.key: tuple(claim.value) if isinstance(claim.value, list) else claim.value
         for claim in before.claims
-        if claim.evidence is Evidence.DECLARED and claim.source == _OPTIONS
+        if claim.evidence is Evidence.DECLARED and claim.source == _OPTIONS and claim.key not in anew
     }
     naming = Naming(request.namespace) if request.namespace else Naming()
     derived = record.facts.id == naming.id(path) and request.namespace is None
@@ -179,6 +180,10 @@ def _kept(record: Record, path: Path, store: Store, request: Request) -> Record:
     if isinstance(again, Refusal):  # it changed meanwhile; the next `add` will see
         return record
     return replace(again, facts=replace(again.facts, id=id)) if id is not None else again
+
+
+def _options(request: Request) -> Declared:
+    return replace(request.stated, source=_OPTIONS) if request.stated != Declared() else request.stated
 
 
 def _holds(files: Sequence[object], record: Record) -> bool:

@@ -25,29 +25,20 @@ def _text(facts: ExpertFacts, base: str | None) -> str:
     if not _WRITABLE.fullmatch(facts.id):
         return ""
     if facts.kind is Kind.CHECKPOINT:
-        return "" if facts.lacks else _plan("base", facts.id, (), "base", "")
+        return "" if facts.lacks else _plan("base", facts.id, (), 'sample(base, prompt: "a house", seed: 7)')
     if base is None or facts.kind not in _NAMES or not _WRITABLE.fullmatch(base):
         return ""
     name = _NAMES[facts.kind]
     line = f'  let {name:<5} = {facts.kind}("{facts.id}")'
     strength = f" * {_strength(facts):g}" if facts.kind is Kind.LORA else ""
     called = f", {{{name}}}" if facts.kind is Kind.EMBEDDING or facts.trigger else ""
-    return _plan("base ", base, (line,), f"fuse(base, {name}{strength})", called)
+    fused = f"  let model = fuse(base, {name}{strength})"
+    return _plan("base ", base, (line, fused), f'sample(model, prompt: "a house{called}", seed: 7)')
 
 
-def _plan(name: str, base: str, lines: tuple[str, ...], model: str, called: str) -> str:
-    return "\n".join(
-        [
-            "mosaic 1",
-            "",
-            "plan first {",
-            f'  let {name} = checkpoint("{base}")',
-            *lines,
-            "",
-            f'  emit sample({model}, prompt: "a house{called}", seed: 7) as "first.png"',
-            "}",
-        ]
-    )
+def _plan(name: str, base: str, lines: tuple[str, ...], sample: str) -> str:
+    first = ["mosaic 1", "", "plan first {", f'  let {name} = checkpoint("{base}")']
+    return "\n".join([*first, *lines, "", f'  emit {sample} as "first.png"', "}"])
 
 
 def _strength(facts: ExpertFacts) -> float:

@@ -82,8 +82,6 @@ def show(store: Store, outcome: Outcome) -> None:
 
 def _messages(found: Sequence[Diagnostic], what: str) -> None:
     console.show(found[:_SHOWN], to_stderr=True)
-    if found:
-        typer.echo("", err=True)
     if len(found) > _SHOWN:
         codes = Counter(diagnostic.code for diagnostic in found[_SHOWN:])
         left = ", ".join(f"{number:,} × {code}" for code, number in sorted(codes.items()))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -13,9 +13,11 @@ from mosaic.cli.catalog.options import CATALOG, JSON
 from mosaic.cli.console import guarded
 
 if TYPE_CHECKING:
-    from mosaic.catalog.store import Store
+    from mosaic.catalog.record import FileState
     from mosaic.compiler.diagnostic import Diagnostic
     from mosaic.compiler.facts import ExpertFacts
+
+_AT_ONCE: Final = 500
 
 
 @guarded
@@ -39,12 +41,14 @@ def verify(
         found += store.verify()
         rows = store.list()
         with bar(len(rows), "look at files") as advance:
-            for number, row in enumerate(rows):
-                facts = store.facts(row.id)
-                differs = list(_differences(store, facts, hash)) if facts is not None else []
-                found += differs
-                states[_state(facts, differs)] += 1
-                advance(number + 1)
+            for start in range(0, len(rows), _AT_ONCE):
+                experts = [store.facts(row.id) for row in rows[start : start + _AT_ONCE]]
+                known = store.known([file.location for facts in experts if facts for file in facts.files])
+                for number, facts in enumerate(experts, start + 1):
+                    differs = list(_differences(known, facts, hash)) if facts is not None else []
+                    found += differs
+                    states[_state(facts, differs)] += 1
+                    advance(number)
         place, digest = store.place, store.digest
     if json_output:
         console.print_json(
@@ -77,12 +81,11 @@ def _state(facts: ExpertFacts | None, differs: list[Diagnostic]) -> str:
     return "same" if facts is not None and any(file.location for file in facts.files) else "away"
 
 
-def _differences(store: Store, facts: ExpertFacts, hash: bool) -> Iterator[Diagnostic]:
+def _differences(known: Mapping[str, FileState], facts: ExpertFacts, hash: bool) -> Iterator[Diagnostic]:
     from mosaic.catalog.index import PACKAGE, locate
     from mosaic.cli.catalog.changes import state
     from mosaic.compiler.errors.catalog_face import FileDiffers
 
-    known = store.known([file.location for file in facts.files])
     for file in facts.files:
         if not file.location:
             continue
