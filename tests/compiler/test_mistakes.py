@@ -79,7 +79,6 @@ MISTAKES = [
     ("M407", LOOK + 'let image = sample(look, prompt: "one two three four five six seven eight")\n' + EMIT,
      '"one two three four five six seven eight"'),
     ("M408", BASE + NEON + "let look = fuse(base, neon * 0.5, neon * 0.2)\n" + DONE, "neon * 0.2"),
-    ("M501", "policy { use: commercial }\n" + LOOK + DONE, "policy { use: commercial }"),
     ("M601", "budget { latency: 2s, memory: 2GiB }\n" + LOOK + DONE, "budget { latency: 2s, memory: 2GiB }"),
 ]  # fmt: skip
 
