@@ -6,7 +6,8 @@
     print(compiled.programs[0].digest)
     mosaic.run("examples/alley.mosaic", output="out", seed=3)
 
-The three functions are the command line's `check`, `plan` and `run` for Python code. Importing this package
+The three functions are the command line's `check`, `plan` and `run` for Python code: they ask the same catalog and keep
+to the same `mosaic.lock`. Importing this package
 imports nothing else; the stages live in `mosaic.compiler`, the engine in `mosaic.runtime`.
 """
 
@@ -31,9 +32,10 @@ def check(path: str | os.PathLike[str]) -> tuple[Diagnostic, ...]:
 
     Raises MosaicError where the file cannot be read.
     """
-    from mosaic.project import Project, read
+    from mosaic.lock.projects import LockedProject
+    from mosaic.project import read
 
-    return Project().check(read(path))
+    return LockedProject().check(read(path))
 
 
 def compile(path: str | os.PathLike[str], *, plan: str | None = None, **parameters: object) -> Compiled:
@@ -41,9 +43,10 @@ def compile(path: str | os.PathLike[str], *, plan: str | None = None, **paramete
 
     Raises MosaicError with every diagnostic where the file has errors.
     """
-    from mosaic.project import Project, read
+    from mosaic.lock.projects import LockedProject
+    from mosaic.project import read
 
-    return Project().compile(read(path), plan=plan, parameters=parameters)
+    return LockedProject().compile(read(path), plan=plan, parameters=parameters)
 
 
 def run(
