@@ -6,6 +6,8 @@ import json
 import math
 import os
 import pickle
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -469,3 +471,26 @@ class TestChanging:
         path.write_bytes(path.read_bytes()[:-1] + b"\x55")
         done = mosaic("verify", "--hash")
         assert (done.returncode, "holds other bytes" in done.stderr) == (1, True)
+
+
+def test_the_page_can_be_followed(mosaic: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "catalog.md").read_text(encoding="utf-8")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "models").mkdir()
+    shutil.copy(MODELS / "neon.safetensors", tmp_path / "models")
+    (tmp_path / "first.mosaic").write_text(page.split("```mosaic\n")[1].split("```")[0])
+    (tmp_path / "models" / "neon.expert.toml").write_text(page.split("```toml\n")[1].split("```")[0])
+    blocks = re.split(r"^```.*\n", page, flags=re.MULTILINE)[1::2]
+    commands = [line for block in blocks for line in block.splitlines() if line.startswith("mosaic ")]
+    commands += [
+        line for line in re.findall(r"`(mosaic [^`\n]+)`", page) if line[-1].islower() and "…" not in line
+    ]
+    assert len(commands) > 8
+    for command in commands:
+        words = shlex.split(command.replace("~", str(tmp_path)))[1:]
+        if len(words) < 2 or words[1:] == ["remove", "ID"] or words == ["catalog", "add", "--again"]:
+            continue  # named without what it works on
+        done = run(tmp_path, *words)
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+    told = document(mosaic("show", "studio/neon", "--json"))
+    assert told["facts"]["strengths"] == [0.4, 1.0]

@@ -82,6 +82,7 @@ def add(
     Nothing is loaded or executed: headers are read and bytes hashed. What has not changed since it was
     catalogued is skipped, so that the same command brings a catalog up to date.
     """
+    from mosaic.catalog.licence_text import licence
     from mosaic.catalog.reading import Declared
     from mosaic.cli.catalog.adding import Request, run_add
 
@@ -89,7 +90,7 @@ def add(
         id=id,
         title=title,
         trigger=trigger,
-        license=license,
+        license=licence(license) if license else None,
         rating=rating,
         strengths=_strengths(strength),
         excludes=tuple(excludes or ()),

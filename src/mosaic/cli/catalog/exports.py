@@ -54,9 +54,11 @@ def import_(
     from mosaic.cli import console
     from mosaic.cli.catalog.opened import writing
     from mosaic.cli.catalog.texts import counted
+    from mosaic.cli.sources import readable
 
     with writing(catalog) as store:
-        put = store.import_(folder)
+        with readable():
+            put = store.import_(folder)
         place, digest = store.place, store.digest
     if json_output:
         from mosaic.compiler.render import render_json
