@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 from mosaic.catalog.edges import RELATION, from_json, to_json
 from mosaic.catalog.store import rows, sums, writing
@@ -16,14 +16,38 @@ if TYPE_CHECKING:
     import duckdb
 
 
-def interference(connection: duckdb.DuckDBPyConnection, first: str, second: str) -> Interference | None:
-    """How two adapters, by digest, meet; the order does not matter."""
+_FEW: Final = 10_000
+"""Pairs that are read at once: a plan asks for every pair of its experts, and a question takes longer than a row."""
+
+Pairs = Mapping[tuple[str, str], Interference]
+
+
+def pairs(connection: duckdb.DuckDBPyConnection) -> Pairs | None:
+    """All pairs that were measured, by sorted digests; None where there are too many to hold."""
+    rows = connection.execute(
+        "SELECT first, second, value FROM edges WHERE relation = $1 LIMIT $2", [RELATION, _FEW + 1]
+    ).fetchall()
+    if len(rows) > _FEW:
+        return None
+    return {_sorted(first, second): from_json(json.loads(value)) for first, second, value in rows}
+
+
+def interference(
+    connection: duckdb.DuckDBPyConnection, held: Pairs | None, first: str, second: str
+) -> Interference | None:
+    """How two adapters, by digest, meet; the order does not matter. `held` are all `pairs`, where they are few."""
+    if held is not None:
+        return held.get(_sorted(first, second))
     row = connection.execute(
         "SELECT value FROM edges WHERE relation = $1"
         " AND ((first = $2 AND second = $3) OR (first = $3 AND second = $2)) LIMIT 1",
         [RELATION, first, second],
     ).fetchone()
     return from_json(json.loads(row[0])) if row is not None else None
+
+
+def _sorted(first: str, second: str) -> tuple[str, str]:
+    return (first, second) if first <= second else (second, first)
 
 
 def put_interference(

@@ -25,6 +25,8 @@ from mosaic.compiler.weights.header import Header
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from mosaic.catalog.store import relations
+
 
 _S = TypeVar("_S", bound="Store")
 _P = ParamSpec("_P")
@@ -59,6 +61,7 @@ class Store:
     def __init__(self, access: Access) -> None:
         self._access = access
         self._signatures: memo.Signatures | None = None
+        self._pairs: tuple[relations.Pairs | None] | None = None  # None until they were asked for
 
     def __enter__(self) -> Store:
         return self
@@ -71,6 +74,7 @@ class Store:
     def close(self) -> None:
         """Let go of the file; a later question takes it again."""
         self._signatures = None
+        self._pairs = None
         self._access.close()
 
     def fault(self, error: Exception) -> Diagnostic:
@@ -151,7 +155,12 @@ class Store:
         """How two adapters' deltas meet, where that is kept."""
         from mosaic.catalog.store import relations
 
-        return relations.interference(self._read(), content_digest(first), content_digest(second))
+        connection = self._read()
+        if self._pairs is None:
+            self._pairs = (relations.pairs(connection),)
+        return relations.interference(
+            connection, self._pairs[0], content_digest(first), content_digest(second)
+        )
 
     @_told
     def changed(self, facts: ExpertFacts) -> str:
@@ -285,4 +294,5 @@ class Store:
 
     def _write(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         self._signatures = None
+        self._pairs = None
         return self._access.write()
