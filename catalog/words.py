@@ -35,7 +35,8 @@ class WordList:
 
     Words are compared whole. Before that, text and list are folded: compatibility forms (NFKC), accents and invisible
     signs taken away, case ignored, `-` and `_` like spaces; and once more with digits read as the letters that they
-    look like. The file is read at the first need; M524 is raised (as MosaicError) where it cannot be used."""
+    look like. The file is read at the first need; M524 is raised (as MosaicError) where it cannot be used.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path

@@ -70,7 +70,8 @@ class LoadModel(_Frozen):
 
 class Fuse(_Frozen):
     """(model) -> model. An overlay of the tensors that the operands change; embeddings add tokens; a VAE replaces
-    the model's own (both at strength 1)."""
+    the model's own (both at strength 1).
+    """
 
     op: Literal["fuse"] = "fuse"
     model: int
@@ -214,7 +215,8 @@ class Duty(_Frozen):
 
 class Rights(_Frozen):
     """What a plan may do and what it owes for it. `policy` is None where the plan has none; `rating` where it is not
-    known."""
+    known.
+    """
 
     policy: dict[str, Any] | None = None
     rating: str | None = None

@@ -86,7 +86,8 @@ class NotToServe(Judged):
         let turbo = checkpoint("./turbo")     # M502
 
     Licences for non-commercial use are counted among these: whoever serves a model lets others use it for whatever
-    they like. Use another expert, or ask its owner for a licence that allows it."""
+    they like. Use another expert, or ask its owner for a licence that allows it.
+    """
 
     code: ClassVar[str] = "M502"
     title: ClassVar[str] = "{kind} `{expert}` may not be served to others"
@@ -104,7 +105,8 @@ class CreatorForbids(Judged):
         let film = lora("./film.safetensors")     # M503
 
     Pictures may be sold where the creator allows "image", a service be run where it allows "rent", a merge be sold
-    where it allows "sell". Use another expert, or ask the creator."""
+    where it allows "sell". Use another expert, or ask the creator.
+    """
 
     code: ClassVar[str] = "M503"
     title: ClassVar[str] = "the creator of {kind} `{expert}` does not allow {licence}"
@@ -124,7 +126,8 @@ class NoMerges(Judged):
         emit fuse(base, lora("./film.safetensors")) as "look.safetensors"     # M504
 
     Stacking experts while a picture is made passes nothing on and is no matter of this clause: emit the picture, and
-    give away the plan instead of the merged model."""
+    give away the plan instead of the merged model.
+    """
 
     code: ClassVar[str] = "M504"
     title: ClassVar[str] = "a merge of {kind} `{expert}` may not be passed on"
@@ -246,7 +249,8 @@ class NotDeclared(Judged):
         let base = checkpoint("./sd3.5-medium")        # M509, a warning
 
     Say it: `policy { use: commercial, revenue: 250000 }` in US dollars a year, `territory: "DE, FR"` by ISO 3166-1
-    codes (or "EU", or "WORLD")."""
+    codes (or "EU", or "WORLD").
+    """
 
     code: ClassVar[str] = "M509"
     title: ClassVar[str] = (
@@ -274,8 +278,10 @@ class Laundered(Judged):
         let flux = checkpoint("./flux-dev")
         let look = fuse(flux, lora("./film.safetensors"))     # M510, a warning
 
-    Nobody can give away rights that are another's. Whether a LoRA is a derivative of its base in law is not settled,
-    so this is a warning; what the plan is judged by is the stricter of the two."""
+    Nobody can give away rights that are another's; whether a LoRA is a derivative of its base in law is not settled.
+    The base of a plan is judged by its own licence in any case. Where the stricter one is that of a model which the
+    expert was trained on, a person has to decide what counts.
+    """
 
     code: ClassVar[str] = "M510"
     title: ClassVar[str] = "{kind} `{expert}` claims to allow more than `{source}`, which it rests on"
@@ -300,7 +306,8 @@ class LicenceUnknown(Judged):
         let film = lora("./film.safetensors")     # M511, a warning
 
     Look the licence up where the file comes from, and state it: in a file `film.expert.toml` beside it (`license =
-    "CC-BY-4.0"`), or by `mosaic catalog add --license`. With `unknown: deny` in the policy this is an error."""
+    "CC-BY-4.0"`), or by `mosaic catalog add --license`. With `unknown: deny` in the policy this is an error.
+    """
 
     code: ClassVar[str] = "M511"
     title: ClassVar[str] = "the licence of {kind} `{expert}` is not known"
@@ -327,7 +334,8 @@ class LicenceNeeded(Judged):
 
     What is not licensed is not allowed. Look the licence up where the file comes from, and state it: in a file
     `film.expert.toml` beside it (`license = "CC-BY-4.0"`), or by `mosaic catalog add --license`. `unknown: warn` in
-    the policy makes a warning of it, for those who know better."""
+    the policy makes a warning of it, for those who know better.
+    """
 
     code: ClassVar[str] = "M512"
     title: ClassVar[str] = "the licence of {kind} `{expert}` is not known, and the policy needs one"
@@ -353,7 +361,8 @@ class CreditOwed(Judged):
         let film = lora("./film.safetensors")     # M513
 
     The text to show stands in the report of every run. Some licences ask for it only where copies of the model are
-    passed on; those are no matter of a plan that makes pictures."""
+    passed on; those are no matter of a plan that makes pictures.
+    """
 
     code: ClassVar[str] = "M513"
     title: ClassVar[str] = "{kind} `{expert}` asks for credit, and the policy gives none"
@@ -374,7 +383,8 @@ class ForAPerson(Diagnostic):
         policy { use: commercial }     # M514, a note
 
     Nothing is wrong. The clauses are listed here, by `mosaic plan` and in the report of each run, for a person to
-    read."""
+    read.
+    """
 
     code: ClassVar[str] = "M514"
     title: ClassVar[str] = "{clauses} for a person to judge, in the licences of `{plan}`"
@@ -469,7 +479,8 @@ class RatedAbove(Diagnostic):
         let film = lora("./film.safetensors")     # M520
 
     A plan is rated at least as its strictest part, whatever its prompts say. Ratings are, from the mildest,
-    `general`, `mature` and `explicit`; `rating: any` allows all."""
+    `general`, `mature` and `explicit`; `rating: any` allows all.
+    """
 
     code: ClassVar[str] = "M520"
     title: ClassVar[str] = "{kind} `{expert}` is rated {given}, the policy allows {allowed}"
@@ -504,7 +515,8 @@ class PromptAbove(Diagnostic):
     Words are compared whole, after folding of case, accents and common digit spellings; a negative prompt is not
     looked at, since it names what is not to be seen. The list ships with mosaic and can be replaced by one's own:
     `MOSAIC_WORDS` names a file of the same shape (docs/policy.md). A list of words knows no context: it is a first
-    look, no judge."""
+    look, no judge.
+    """
 
     code: ClassVar[str] = "M521"
     title: ClassVar[str] = "the prompt says `{word}`, which is rated {given}; the policy allows {allowed}"
@@ -606,7 +618,8 @@ class BrokenWords(Diagnostic):
         words = ["nude"]          # M524: `rating` is missing
 
     Each category has a `name`, a `rating` (mature or explicit) and a list of `words`; docs/policy.md shows a whole
-    file."""
+    file.
+    """
 
     code: ClassVar[str] = "M524"
     title: ClassVar[str] = "the list of words in `{path}` cannot be used: {reason}"

@@ -1,7 +1,8 @@
 """What a plan may do: licences, creators' flags, ratings. Pure types and judgement over facts.
 
 `terms` is what a machine can tell of a licence, `policy` what a plan says of its use, `judge` what the one says of
-the other, `parts` which experts of a graph are concerned, `words` what prompts say, `owed` what is due in return."""
+the other, `parts` which experts of a graph are concerned, `words` what prompts say, `owed` what is due in return.
+"""
 
 from __future__ import annotations
 

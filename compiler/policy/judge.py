@@ -26,7 +26,8 @@ class Finding:
     """One thing that is not plainly allowed.
 
     `rule` is what was judged (one of terms.RIGHTS, or creator, revenue, territory, unknown, credit), `key` the key of
-    the policy that asks for it, `reason` what the licence says, `short` the same in a few words."""
+    the policy that asks for it, `reason` what the licence says, `short` the same in a few words.
+    """
 
     verdict: Verdict
     rule: str

@@ -52,7 +52,8 @@ def owed(graph: Graph, context: Context) -> tuple[tuple[str, Owed], ...]:
 
 def plan_rating(graph: Graph, context: Context) -> str | None:
     """The strictest rating of a plan's experts and prompts; None where an expert is unrated and nothing is
-    explicit."""
+    explicit.
+    """
     known = [part.facts.rating for part in parts(graph)]
     for node in walk(graph.emits):
         found = conditionings(node) if node.op in SAMPLED else None

@@ -16,7 +16,8 @@ class Policy:
     `use` is personal or commercial, `action` generate, serve or redistribute, `revenue` US dollars a year, `rating`
     the strictest that is allowed (general, mature or any), `credit` whether credit will be given, `territory` the
     countries of use as ISO 3166-1 codes (or EU, or WORLD), `unknown` what becomes of experts without a known licence:
-    deny or warn. `span` is the block, `said` the place of each key."""
+    deny or warn. `span` is the block, `said` the place of each key.
+    """
 
     use: str | None = None
     action: str | None = None

@@ -1,5 +1,6 @@
 """What a machine can tell of a licence: answers to the questions that a policy asks, and what is left for a
-person."""
+person.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ class Terms:
     none. `credit` says when credit is owed: "" never, "copies" with copies of the model, "use" always. `notices` are
     texts to show, each with "use" or "copies" in front as for credit; `restrictions` are what uses to forbid to
     whoever gets a copy; `revenue` is the most US dollars a year; `territories` are the countries left out, ISO
-    3166-1. `clauses` only a person can judge. `why` gives for a right or a duty the section that says so."""
+    3166-1. `clauses` only a person can judge. `why` gives for a right or a duty the section that says so.
+    """
 
     key: str
     name: str
