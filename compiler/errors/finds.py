@@ -14,7 +14,6 @@ from mosaic.compiler.source import Span
 class FoundNothing(Diagnostic):
     """`find` looked for an expert, and none that the catalog holds answers the words or may be used here.
 
-        let wash = lora("zoo/watercolor")
         let look = fuse(base, find(lora, "stained glass"))     # M218
 
     Only experts are chosen that fit the base they are fused into, in family, algorithm and tensors, and that the
