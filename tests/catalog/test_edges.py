@@ -129,3 +129,19 @@ def test_a_plan_over_the_zoo_loads_no_numpy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "['M430'] False\n"
+
+
+def test_a_store_answers_alike_with_few_pairs_and_with_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mosaic.catalog.reading import shipped
+    from mosaic.catalog.store import relations
+
+    records = shipped(zoo.index(), zoo.root())
+    loras = [record.facts for record in records if record.facts.kind is Kind.LORA]
+    edges = read_edges(zoo.index())
+    for most in (10_000, 3):
+        monkeypatch.setattr(relations, "_FEW", most)
+        store = memory_store(records)
+        for first, second in itertools.permutations(loras, 2):
+            assert store.interference(first, second) == edges[first.id, second.id]
+        store.put_interference(loras[0], loras[1], SOME)  # what was held before is asked for anew
+        assert store.interference(loras[1], loras[0]) == from_json(to_json(SOME))
