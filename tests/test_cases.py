@@ -40,6 +40,10 @@ ELSEWHERE = {
     **dict.fromkeys(("M456", "M459", "M460", "M464", "M465", "M651"), "tests/runtime/test_outputs.py"),
     **dict.fromkeys(("M752", "M855", "M857", "M858", "M859"), "tests/runtime/test_outputs.py"),
     "M856": "tests/runtime/test_sheet.py",
+    # Catalogs that are in use, damaged, of another version; see tests/catalog/store.
+    **dict.fromkeys(("M832", "M833", "M834", "M835", "M838"), "tests/catalog/store/test_store_files.py"),
+    "M837": "tests/catalog/store/test_snapshot.py",
+    "M839": "tests/catalog/store/test_store.py",
     # Creators' flags, ratings and safety marks are no part of a bare file; a list of words is named by a variable.
     **dict.fromkeys(("M503", "M510", "M520", "M523", "M524"), "tests/compiler/test_policy.py"),
     # Conflicts of experts that the zoo does not have.

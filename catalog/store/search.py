@@ -29,9 +29,9 @@ _SHORTEST: Final = 3  # letters of a word that may stand for others
 _VARIANTS: Final = 40  # words that one may stand for
 _WORDS: Final = 16  # of a request; the rest is left out
 _COMMON: Final = 0.05  # of all experts: a word that more of them have is a common one
-_POOL: Final = 400
+_POOL: Final = 200
 """Of so many experts, the most relevant, those are chosen that were measured to be good."""
-_MOST: Final = 50
+_MOST: Final = 32
 _PRIOR: Final = 0.5
 """The capability of an expert that was not measured."""
 _FITTING: Final = 3

@@ -141,7 +141,7 @@ class Store:
     def find(
         self, kind: Kind, words: str, families: Sequence[str] = (), ratings: Sequence[str] = ()
     ) -> Sequence[Candidate]:
-        """The experts that answer some words, the best first, at most fifty."""
+        """The experts that answer some words, the best first, at most some dozens."""
         filter_ = search.Filter(kind, tuple(families), ratings=tuple(ratings))
         return search.find(self._read(), words, filter_)
 

@@ -56,7 +56,7 @@ def test_exporting_again_replaces_a_snapshot(
     assert contents(snapshot) != before
     assert [path.name for path in tmp_path.iterdir()] == ["snapshot"]
     open_snapshot(snapshot).export(tmp_path / "copy")
-    assert contents(tmp_path / "copy") == contents(snapshot)
+    assert open_snapshot(tmp_path / "copy").digest == done.digest
 
 
 def test_a_snapshot_answers_like_the_catalog(zoo_records: list[Record], snapshot: Path) -> None:
@@ -165,7 +165,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 SHARE = st.floats(0, 1)
 
 
-@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     id=TEXT.map(lambda text: f"local/{text}"),
     facts=st.fixed_dictionaries(
