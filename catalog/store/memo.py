@@ -44,6 +44,8 @@ Result = tuple[str, str, bool, str]
 """The shapes of a base and of an adapter, whether it is complete, and the coverage as JSON."""
 
 _NEVER: Final = (True, "")
+_LONGEST: Final = 2000
+"""Characters of a result that is kept."""
 
 
 class Signatures:
@@ -55,6 +57,8 @@ class Signatures:
 
     def header(self, sha256: str) -> Header | None:
         """A file's tensors, or None where the store does not know them."""
+        if not sha256:
+            return None  # many files may lack a digest; none of them is the one that is meant
         query = "SELECT signature FROM files WHERE sha256 = $1 AND signature <> '' LIMIT 1"
         row = self._connection.execute(query, [sha256]).fetchone()
         if row is None:
@@ -93,7 +97,9 @@ def missing(connection: duckdb.DuckDBPyConnection, some: Sequence[str]) -> list[
         except (MosaicError, _Unknown):
             found.append((base, shape, *_NEVER))  # whoever uses the pair computes it, and gets the message
             continue
-        found.append((base, shape, result.complete, dumps(asdict(result))))
+        text = dumps(asdict(result))
+        # Thousands of names in a row slow every question down; for a message they are computed again.
+        found.append((base, shape, result.complete, text if len(text) <= _LONGEST else ""))
     return found
 
 

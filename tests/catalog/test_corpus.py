@@ -158,3 +158,20 @@ def test_synthetic_files_are_read_as_what_they_are(tmp_path: Path) -> None:
     assert len(records) == 12
     assert {record.facts.kind for record in records} == {Kind.LORA}
     assert {record.facts.family for record in records} <= {"sd1", "sd2", "sdxl"}
+
+
+def test_files_without_a_digest_do_not_lend_each_other_their_tensors(tmp_path: Path) -> None:
+    world = World.crowded(1, tmp_path, crowd=0)
+    base, recipe = world.base("sd1"), Recipe("sd1", "lora", "kohya", 4, "attention")
+    other, first, second = (
+        world.base("sd1"),
+        *(world.lora("sd1", recipe=recipe, trigger=None) for _ in range(2)),
+    )
+    world.unhashed(other)
+    world.unhashed(first)
+    plan = (
+        f"mosaic 1\n\nplan p {{\n  let look = fuse({base.call}, {second.call})\n"
+        '  emit sample(look, prompt: "a cat") as "a.png"\n}\n'
+    )
+    (verdict,) = judge(world, [Case("p", "", plan, 0)])
+    assert verdict.said == ()
