@@ -215,6 +215,8 @@ def _matches(connection: duckdb.DuckDBPyConnection, text: str, filter_: Filter, 
 
 
 def _rarity(count: int, total: int) -> float:
+    # An expert that has two variants of a word was counted twice.
+    count = min(count, total)
     return log(1 + (total - count + 0.5) / (count + 0.5))
 
 
@@ -228,7 +230,7 @@ def _counts(
     """In how many experts each word asked for occurs. All are counted: a filter does not change how two compare."""
     numbers, places = [number for number, _, _ in variants], [word for _, word, _ in variants]
     query = f"""
-        SELECT asked.word, count(DISTINCT expert) FROM postings
+        SELECT asked.word, count(*) FROM postings
         JOIN (SELECT unnest($1::INTEGER[]) AS term, unnest($2::INTEGER[]) AS word) AS asked USING (term)
         WHERE term IN ({_listed(numbers)}) GROUP BY asked.word"""
     return dict(connection.execute(query, [numbers, places]).fetchall())
