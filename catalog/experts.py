@@ -22,12 +22,10 @@ from mosaic.compiler.diagnostic import Diagnostic, MosaicError
 from mosaic.compiler.facts import Candidate, Coverage, ExpertFacts, FileFact, Interference, TokenCount
 from mosaic.compiler.source import Span
 from mosaic.compiler.types import Kind
-from mosaic.compiler.weights import autoencoders
 from mosaic.compiler.weights.header import Header
 from mosaic.compiler.weights.names import Shapes
 
 if TYPE_CHECKING:
-    from mosaic.catalog.found import Found
     from mosaic.catalog.library import Once
 
 _REMOTE: Final = r"(?i)^(https?|ftp|s3|gs|hf|civitai|urn|air):"
@@ -171,63 +169,18 @@ class LocalExperts:
             if not path.exists():
                 near = tuple(beside(reference, name) for name in similar(path))
                 return errors.inputs.NoSuchFile(span, reference, near)
-            return self._facts(reference, self._look(path, reference, span), span)
+            # Plans over shipped experts need none of this, and start faster without.
+            from mosaic.catalog.reading.expert import facts_at
+
+            return facts_at(
+                path, reference, span, headers=self._headers, digests=self._digests, spaces=self._spaces
+            )
         except MosaicError as error:
             return error.diagnostics[0]
         except (ValueError, RuntimeError) as error:  # a NUL; no home folder; a loop of links
             return errors.inputs.NotAModel(span, reference, str(error))
         except OSError as error:
             return errors.inputs.Unreadable(span, reference, error.strerror or type(error).__name__)
-
-    def _look(self, path: Path, shown: str, span: Span) -> Found:
-        # Plans over shipped experts need none of this, and start faster without.
-        from mosaic.catalog.folders import Folder
-        from mosaic.catalog.single import refuse_unrunnable, single_file
-
-        if path.is_dir():
-            folder = Folder(path, shown, span, self._headers)
-            adapter = folder.adapter()
-            if adapter is None:
-                found = folder.read(self._space)
-                refuse_unrunnable(found, shown, span)
-                return found
-            path, shown = adapter, f"{shown.rstrip('/')}/{adapter.name}"
-        elif not path.is_file():
-            raise MosaicError(errors.inputs.NotAModel(span, shown, "it is neither a file nor a folder"))
-        header = self._headers.read(path, shown, span)
-        found = single_file(path, header, shown, span, lambda facts, family: self._space(facts, family, path))
-        refuse_unrunnable(found, shown, span)
-        return found
-
-    def _space(self, facts: autoencoders.VaeFacts, family: str | None, path: Path) -> str | None:
-        digest = self._digests.sha256(path)
-        return self._spaces.get(digest) or autoencoders.latent_space(facts, family, digest)
-
-    def _facts(self, reference: str, found: Found, span: Span) -> ExpertFacts:
-        files = tuple(
-            FileFact(
-                role=part.role,
-                sha256=self._digests.sha256(part.path),
-                size=part.path.stat().st_size,
-                location=str(part.path.absolute()),
-                name=part.name,
-            )
-            for part in found.parts
-        )
-        return ExpertFacts(
-            id=reference,
-            kind=found.kind,
-            family=found.family,
-            space=found.space,
-            prediction=found.prediction,
-            files=files,
-            trigger=found.trigger,
-            title=found.title,
-            license=found.license,
-            native_size=found.native_size,
-            size_multiple=found.size_multiple,
-            lacks=found.lacks,
-        )
 
     def _tensors(self, base: ExpertFacts) -> Shapes:
         key = tuple(f"{file.role}:{file.name}:{file.sha256}" for file in base.files)

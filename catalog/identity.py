@@ -27,10 +27,12 @@ WHOLE: Final = 1 << 24
 
 @dataclass(frozen=True)
 class Identity:
-    """The digests of a file, 64 hex digits each. The last two are empty for a file that is no safetensors."""
+    """The digests of a file, 64 hex digits each. The last two are empty for a file that is no safetensors, all but
+    the first where only that was asked for.
+    """
 
     sha256: str
-    blake3: str
+    blake3: str = ""
     autov3: str = ""
     tensors_sha256: str = ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -19,10 +20,11 @@ from mosaic.catalog.reading.shown import AdapterShown, adapter_shown, shown_clai
 from mosaic.catalog.reading.sidecar import check_declared, read_sidecar, sidecar_of
 from mosaic.catalog.reading.stored import Files, Weights, signature_of, texts_of
 from mosaic.catalog.record import Claim, Record, StoredFile
-from mosaic.catalog.single import single_file
+from mosaic.catalog.single import refuse_unrunnable, single_file
 from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.facts import AdapterFacts, ExpertFacts
+from mosaic.compiler.source import Span
 from mosaic.compiler.types import Kind
 from mosaic.compiler.weights import autoencoders
 
@@ -62,18 +64,54 @@ def read_one(
         return Refusal(path, (errors.inputs.NotAModel(None, shown, str(error)),))
 
 
+def facts_at(
+    path: Path,
+    reference: str,
+    span: Span,
+    *,
+    headers: Headers,
+    digests: Digests,
+    spaces: Mapping[str, str] = _NO_SPACES,
+) -> ExpertFacts:
+    """The same facts of an expert that a plan names by its path; of its files only the SHA-256 is worked out.
+
+    The reference is its id. Raises MosaicError, OSError, ValueError, RuntimeError.
+    """
+    reading = _Reading(path, _NAMING, spaces, digests, Shown(reference, span, headers))
+    return replace(reading.record(_NOTHING).facts, id=reference)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How messages name the path of an expert in a plan, and where it is named."""
+
+    reference: str
+    span: Span
+    headers: Headers
+
+
 class _Reading:
     """What is read once for one expert."""
 
-    def __init__(self, path: Path, ids: Naming, spaces: Mapping[str, str], digests: Digests) -> None:
-        self._path, self._shown, self._ids, self._spaces = path, str(path), ids, spaces
-        self._headers = Headers()
-        self._files = Files(self._shown, self._headers, digests)
+    def __init__(
+        self,
+        path: Path,
+        ids: Naming,
+        spaces: Mapping[str, str],
+        digests: Digests,
+        named: Shown | None = None,
+    ) -> None:
+        self._path, self._ids, self._spaces = path, ids, spaces
+        self._shown = named.reference.rstrip("/") if named else str(path)
+        self._span = named.span if named else None
+        self._by_plan = named is not None
+        self._headers = named.headers if named else Headers()
+        self._files = Files(self._shown, self._headers, digests, self._span, brief=self._by_plan)
 
     def record(self, options: Declared) -> Record:
         """Raises MosaicError, OSError."""
         if not self._path.exists():
-            raise MosaicError(errors.inputs.NoSuchFile(None, self._shown))
+            raise MosaicError(errors.inputs.NoSuchFile(self._span, self._shown))
         beside = sidecar_of(self._path)
         declared = options if beside is None else options.over(read_sidecar(beside, str(beside)))
         found = self._look()
@@ -99,20 +137,26 @@ class _Reading:
         )
 
     def _look(self) -> Found:
-        path, shown = self._path, self._shown
+        path, shown, span = self._path, self._shown, self._span
         if path.is_dir():
-            folder = Folder(path, shown, None, self._headers)
+            folder = Folder(path, shown, span, self._headers)
             adapter = folder.adapter()
             if adapter is None:
-                return folder.read(self._space)
-            path, shown = adapter, str(adapter)
+                return self._runnable(folder.read(self._space), shown)
+            path, shown = adapter, f"{shown}/{adapter.name}"
         elif not path.is_file():
-            raise MosaicError(errors.inputs.NotAModel(None, shown, "it is neither a file nor a folder"))
-        header = self._headers.read(path, shown)
-        return single_file(path, header, shown, None, lambda facts, family: self._space(facts, family, path))
+            raise MosaicError(errors.inputs.NotAModel(span, shown, "it is neither a file nor a folder"))
+        header = self._headers.read(path, shown, span)
+        found = single_file(path, header, shown, span, lambda facts, family: self._space(facts, family, path))
+        return self._runnable(found, shown)
+
+    def _runnable(self, found: Found, shown: str) -> Found:
+        if self._by_plan:
+            refuse_unrunnable(found, shown, self._span)
+        return found
 
     def _space(self, facts: autoencoders.VaeFacts, family: str | None, path: Path) -> str | None:
-        digest = self._files.identity(path, self._headers.read(path, self._shown)).sha256
+        digest = self._files.identity(path, self._headers.read(path, self._shown, self._span)).sha256
         return self._spaces.get(digest) or autoencoders.latent_space(facts, family, digest)
 
     def _adapter(self, found: Found, weights: Weights) -> AdapterShown | None:

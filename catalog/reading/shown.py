@@ -13,7 +13,7 @@ from mosaic.catalog.reading.scalars import peek
 from mosaic.catalog.reading.stored import PEFT, Weights
 from mosaic.catalog.record import Claim, Evidence
 from mosaic.compiler.facts import AdapterFacts
-from mosaic.compiler.types import Kind
+from mosaic.compiler.types import Kind, Prediction
 from mosaic.compiler.weights import embeddings, families
 from mosaic.compiler.weights.adapters import Adapter, adapter_facts
 from mosaic.compiler.weights.header import Layout, numbers
@@ -86,7 +86,9 @@ def usual_claims(found: Found, stem: str) -> list[Claim]:
     claims = []
     if found.kind is Kind.CHECKPOINT:
         usual = families.usual_prediction(found.family)
-        if usual is not None:
+        # Of a UNet by itself, what it predicts was said by the model that it was taken from.
+        alone = found.space is None and "a text encoder" in found.lacks
+        if usual is not None and not (alone and usual == Prediction.EPSILON):
             claims.append(Claim("prediction", str(usual), Evidence.METADATA, "usual for the family"))
         if found.native_size is not None:
             claims.append(

@@ -14,6 +14,7 @@ from mosaic.catalog.headers import Headers
 from mosaic.catalog.identity import Identity
 from mosaic.catalog.record import FileState, Signature, StoredFile
 from mosaic.compiler.facts import FileFact
+from mosaic.compiler.source import Span
 from mosaic.compiler.weights.header import Header, Layout
 
 PEFT: Final = "lora_adapter_metadata"
@@ -32,10 +33,19 @@ class Weights:
 
 
 class Files:
-    """Reads the files of one expert; each is hashed once."""
+    """Reads the files of one expert; each is hashed once, `brief`ly (SHA-256 alone) or by all that hubs know."""
 
-    def __init__(self, shown: str, headers: Headers, digests: Digests) -> None:
-        self._shown, self._headers, self._digests = shown, headers, digests
+    def __init__(
+        self,
+        shown: str,
+        headers: Headers,
+        digests: Digests,
+        span: Span | None = None,
+        *,
+        brief: bool = False,
+    ) -> None:
+        self._shown, self._headers, self._digests, self._span = shown, headers, digests, span
+        self._brief = brief
         self._identities: dict[Path, Identity] = {}
 
     def weights(self, parts: Iterable[Part]) -> tuple[Weights, ...]:
@@ -45,7 +55,10 @@ class Files:
     def identity(self, path: Path, header: Header | None) -> Identity:
         """Raises OSError."""
         if path not in self._identities:
-            self._identities[path] = self._digests.identity(path, header)
+            known = self._digests
+            self._identities[path] = (
+                Identity(known.sha256(path)) if self._brief else known.identity(path, header)
+            )
         return self._identities[path]
 
     def stored(self, part: Part, signature: str) -> StoredFile:
@@ -66,7 +79,8 @@ class Files:
         return StoredFile(fact, signature, state)
 
     def _header(self, part: Part) -> Header:
-        return self._headers.read(part.path, self._shown if part.path.name in self._shown else str(part.path))
+        shown = self._shown if part.path.name in self._shown else f"{self._shown}/{part.name}"
+        return self._headers.read(part.path, shown, self._span)
 
 
 def _is_weights(part: Part) -> bool:

@@ -424,3 +424,21 @@ def _entries(tensors: dict[str, Any]) -> dict[str, object]:
         entries[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [start, end]}
         start = end
     return entries
+
+
+def test_a_path_is_known_as_the_catalog_would_know_it(find: Find, tmp_path: Path) -> None:
+    """What stands in metadata and beside the file counts for a plan that names the file, too."""
+    down, up = (
+        "unet.mid_block.attentions.0.proj_in.lora_A.weight",
+        "unet.mid_block.attentions.0.proj_in.lora_B.weight",
+    )
+    tensors = {down: torch.zeros(4, 8), up: torch.zeros(8, 4)}
+    told = {"ss_clip_skip": "2", "modelspec.license": "creativeml-openrail-m"}
+    save_file(tensors, tmp_path / "film.safetensors", metadata=told)
+    sidecar = 'trigger = "film style"\nrating = "mature"\nstrengths = [0.2, 0.9]\n'
+    (tmp_path / "film.expert.toml").write_text(sidecar)
+    facts = find("lora", str(tmp_path / "film.safetensors"))
+    assert facts.adapter is not None and facts.adapter.ranks == (4, 4)
+    assert (facts.clip_skip, facts.rating, facts.strengths) == (2, "mature", (0.2, 0.9))
+    assert (facts.trigger, facts.license_evidence) == ("film style", "metadata")
+    assert facts.license == "LicenseRef-scancode-stable-diffusion-2022-08-22"
