@@ -147,8 +147,9 @@ class Interference:
 
     Over the modules that both change, at strength one: `cosine` is the Frobenius inner product over the product
     of the norms, in -1..1; `overlap` the share of the smaller row and column spaces that both use, in 0..1, and
-    `chance` what two unrelated adapters of these ranks and sizes would share (0 where that is not known); `conflict` the share of the shared modules, by joint energy, where the inner product is negative. `layers`
-    are the modules that weigh most, worst first, with the cosine of each.
+    `chance` what two unrelated adapters of these ranks and sizes would share (0 where that is not known); `conflict`
+    the share of the shared modules, by joint energy, where the inner product is negative. `layers` are the modules
+    that weigh most, worst first, with the cosine of each.
     """
 
     cosine: float

@@ -111,7 +111,12 @@ class Project:
         """
         from mosaic.compiler import compile
 
-        compiled = compile(source, self.context(source), plan=plan, parameters=parameters or {})
+        try:
+            compiled = compile(source, self.context(source), plan=plan, parameters=parameters or {})
+        finally:
+            # A run may take hours, and nobody can add to a catalog that is held open for reading.
+            if self.catalog is not None:
+                self.catalog.close()
         if compiled.has_errors:
             raise MosaicError(*compiled.diagnostics)
         return compiled
