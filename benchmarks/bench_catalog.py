@@ -100,14 +100,14 @@ def _searches(store: Store, size: int) -> dict[str, Any]:
         {"kind": Kind.LORA},
         {"license": "CC-BY-4.0"},
     ]
-    timed = [timed(lambda q=query, f=filters[i % 4]: store.search(q, **f)) for i, query in enumerate(queries)]
+    searched = [timed(lambda q=query, f=filters[i % 4]: store.search(q, **f)) for i, query in enumerate(queries)]
     found = [timed(lambda q=query: store.find(Kind.LORA, q, ("sdxl",))) for query in queries]
     texts = _texts(store)
     like, scanned = [], []
     for query in queries[:_PEER_QUERIES]:
         like.append(timed(lambda q=query: _like(texts, q)))
         scanned.append(timed(lambda q=query: _scan(texts, q)))
-    p50, p95 = quantile(timed, 0.5), quantile(timed, 0.95)
+    p50, p95 = quantile(searched, 0.5), quantile(searched, 0.95)
     return {
         "search, p50 (ms)": f"{p50:.1f}",
         "search, p95 (ms)": f"{p95:.1f}",

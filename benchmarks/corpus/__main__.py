@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0 where the goals are met, 1 where not."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.corpus", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="which plans to write (default 1)")
-    parser.add_argument("--each", type=int, default=8, help="plans of each kind for a code (default 8)")
+    parser.add_argument("--each", type=int, default=4, help="plans of each kind for a code (default 4)")
     parser.add_argument("--only", nargs="*", metavar="CODE", help="some codes alone")
     parser.add_argument("--show", action="store_true", help="print every plan with what is said of it")
     parser.add_argument("--json", action="store_true", help="report as JSON")
