@@ -100,7 +100,9 @@ def _searches(store: Store, size: int) -> dict[str, Any]:
         {"kind": Kind.LORA},
         {"license": "CC-BY-4.0"},
     ]
-    searched = [timed(lambda q=query, f=filters[i % 4]: store.search(q, **f)) for i, query in enumerate(queries)]
+    searched = [
+        timed(lambda q=query, f=filters[i % 4]: store.search(q, **f)) for i, query in enumerate(queries)
+    ]
     found = [timed(lambda q=query: store.find(Kind.LORA, q, ("sdxl",))) for query in queries]
     texts = _texts(store)
     like, scanned = [], []
