@@ -123,6 +123,9 @@ def match(
         # Trainers call the denoiser `unet` whatever it is.
         modules = {f"{name}.weight": shape for name, shape in transformers.targets(modules).items()}
         groups = {re.sub("^unet_", "transformer_", key): parts for key, parts in groups.items()}
+        if not any(name.startswith("text_encoder_3.") for name in modules):
+            # The T5 of Flux is its second encoder, and the third of those that trainers number.
+            groups = {re.sub("^text_encoder_3_", "text_encoder_2_", key): v for key, v in groups.items()}
     targets = _targets(modules)
     stated = Stated.read(metadata)
     pairs: list[Pair] = []

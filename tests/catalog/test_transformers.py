@@ -77,6 +77,12 @@ def test_kohya_names_of_sd3(sd3: dict[str, Shape]) -> None:
     assert (met.unmatched, met.misshaped) == ((), ())
 
 
+def test_the_third_encoder_of_trainers_is_the_second_of_flux(flux: dict[str, Shape]) -> None:
+    base = {**flux, "text_encoder_2.encoder.block.0.layer.0.SelfAttention.q.weight": (64, 64)}
+    met = match(factors("lora_te3_encoder_block_0_layer_0_SelfAttention_q", 64, 64), base)
+    assert (met.unmatched, met.misshaped) == ((), ())
+
+
 def test_what_has_no_place_is_told(flux: dict[str, Shape], sd3: dict[str, Shape]) -> None:
     assert match(factors("lora_unet_double_blocks_9_img_attn_qkv", 96, 32), flux).unmatched
     assert match(factors("lora_unet_double_blocks_0_img_attn_qkv", 96, 48), flux).misshaped
