@@ -12,9 +12,10 @@ from mosaic.catalog.tokenizer import Tokenizer, count
 from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.facts import ExpertFacts, FileFact, TokenCount
+from mosaic.compiler.weights.adapter_keys import canonical
 from mosaic.compiler.weights.embeddings import vectors
 from mosaic.compiler.weights.header import Header
-from mosaic.compiler.weights.names import Shapes
+from mosaic.compiler.weights.names import Shape, Shapes
 
 _POSITIONS: Final = "text_encoder.embeddings.position_embedding.weight"
 _MARKS: Final = 2
@@ -72,7 +73,7 @@ class Prompts:
         held = {part_of(file): file for file in base.files if file.name.endswith(".safetensors")}
         files = {f.name.rpartition("/")[2]: f for f in base.files if part_of(f) == "tokenizer"}
         source = files.get("tokenizer.json") or files.get("merges.txt") or held.get("checkpoint")
-        positions = self._tensors(base).get(_POSITIONS)
+        positions = self._positions(base, held)
         if source is None or not positions:
             return None
         try:
@@ -84,6 +85,15 @@ class Prompts:
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise MosaicError(errors.inputs.BrokenConfig(None, source.name, reason)) from None
+
+    def _positions(self, base: ExpertFacts, held: Mapping[str, FileFact]) -> Shape | None:
+        # A whole model has thousands of tensors; most often the encoder's own file is enough.
+        part = "text_encoder."
+        named = self._open(held["text_encoder"]).shapes if "text_encoder" in held else {}
+        for name, shape in named.items():
+            if canonical(part + name.removeprefix(part)) == _POSITIONS:
+                return shape
+        return self._tensors(base).get(_POSITIONS)
 
     def _stated(self, files: Mapping[str, FileFact]) -> int:
         if "tokenizer_config.json" not in files:

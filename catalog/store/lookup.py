@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mosaic.catalog.index import PACKAGE, locate
@@ -75,13 +76,37 @@ def places(
     return found
 
 
-def integrity(connection: duckdb.DuckDBPyConnection, reference: str) -> str:
-    """Whether an expert's files look as they did: "", "changed" or "missing"; of several copies, the best counts."""
+@dataclass(frozen=True)
+class Card:
+    """An expert as a plan asks for it, again and again: read once. `shape` is that of `memo`."""
+
+    number: int
+    shape: str
+    digest: str
+    facts: ExpertFacts
+    places: Mapping[tuple[int, int], Sequence[Place]]
+
+
+def card(connection: duckdb.DuckDBPyConnection, reference: str) -> Card | None:
+    """An expert by id or alias."""
     number = number_of(connection, reference)
     if number is None:
-        return ""
+        return None
+    row = connection.execute(
+        "SELECT shape, digest, facts FROM experts WHERE number = $1", [number]
+    ).fetchone()
+    if row is None:
+        return None
+    where = places(connection, [number])
+    files = _files(connection, [number], where).get(number, ())
+    facts = rows.facts_of(row[2], (file.fact for file in files))
+    return Card(number, row[0], row[1], facts, where)
+
+
+def integrity(card: Card) -> str:
+    """Whether an expert's files look as they did: "", "changed" or "missing"; of several copies, the best counts."""
     worst = ""
-    for copies in places(connection, [number]).values():
+    for copies in card.places.values():
         looks = [_look(place) for place in copies]
         best = min(looks, key=_BAD.index)
         worst = max(worst, best, key=_BAD.index)
@@ -109,7 +134,14 @@ def stored_files(
     connection: duckdb.DuckDBPyConnection, numbers: Sequence[int]
 ) -> dict[int, list[StoredFile]]:
     """The files of experts, each where it is at hand."""
-    where = places(connection, numbers)
+    return _files(connection, numbers, places(connection, numbers))
+
+
+def _files(
+    connection: duckdb.DuckDBPyConnection,
+    numbers: Sequence[int],
+    where: Mapping[tuple[int, int], Sequence[Place]],
+) -> dict[int, list[StoredFile]]:
     found: dict[int, list[StoredFile]] = {}
     for row in sorted(matching(connection, _FILES, numbers, "INTEGER"), key=lambda row: row[:2]):
         (

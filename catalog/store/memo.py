@@ -8,12 +8,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from mosaic.catalog.coverage import Open, ReadText, coverage, tensors
-from mosaic.catalog.record import content_digest
 from mosaic.catalog.store import lookup, shapes
 from mosaic.catalog.store.bulk import insert, matching
 from mosaic.catalog.store.rows import dumps
 from mosaic.compiler.diagnostic import MosaicError
-from mosaic.compiler.facts import Coverage, ExpertFacts, FileFact
+from mosaic.compiler.facts import Coverage, FileFact
 from mosaic.compiler.types import Kind
 from mosaic.compiler.weights.header import Header
 
@@ -42,6 +41,9 @@ _MISSING: Final = """
 
 Result = tuple[str, str, bool, str]
 """The shapes of a base and of an adapter, whether it is complete, and the coverage as JSON."""
+
+KEPT: Final = (Kind.LORA, Kind.EMBEDDING, Kind.VAE)
+"""What is held against a base."""
 
 _NEVER: Final = (True, "")
 _LONGEST: Final = 2000
@@ -101,15 +103,10 @@ def missing(connection: duckdb.DuckDBPyConnection, some: Sequence[str]) -> list[
     return found
 
 
-def read(connection: duckdb.DuckDBPyConnection, base: ExpertFacts, expert: ExpertFacts) -> Coverage | None:
-    """How two experts meet, where that is kept."""
-    if expert.kind not in (Kind.LORA, Kind.EMBEDDING, Kind.VAE):
-        return None
+def read(connection: duckdb.DuckDBPyConnection, base: str, shape: str) -> Coverage | None:
+    """How experts of two shapes meet, where that is kept."""
     row = connection.execute(
-        "SELECT result FROM coverages"
-        " WHERE base = (SELECT shape FROM experts WHERE id = $1 AND digest = $2)"
-        " AND shape = (SELECT shape FROM experts WHERE id = $3 AND digest = $4)",
-        [base.id, content_digest(base), expert.id, content_digest(expert)],
+        "SELECT result FROM coverages WHERE base = $1 AND shape = $2", [base, shape]
     ).fetchone()
     if row is None or not row[0]:
         return None

@@ -61,6 +61,7 @@ class Store:
     def __init__(self, access: Access) -> None:
         self._access = access
         self._signatures: memo.Signatures | None = None
+        self._cards: dict[str, lookup.Card | None] = {}
         self._pairs: tuple[relations.Pairs | None] | None = None  # None until they were asked for
 
     def __enter__(self) -> Store:
@@ -73,8 +74,7 @@ class Store:
 
     def close(self) -> None:
         """Let go of the file; a later question takes it again."""
-        self._signatures = None
-        self._pairs = None
+        self._forget()
         self._access.close()
 
     def fault(self, error: Exception) -> Diagnostic:
@@ -95,8 +95,8 @@ class Store:
     @_told
     def facts(self, reference: str) -> ExpertFacts | None:
         """An expert by id or alias."""
-        number = lookup.number_of(self._read(), reference)
-        return lookup.facts(self._read(), [number])[0] if number is not None else None
+        card = self._card(reference)
+        return card.facts if card is not None else None
 
     @_told
     def record(self, reference: str) -> Record | None:
@@ -135,7 +135,13 @@ class Store:
     @_told
     def coverage(self, base: ExpertFacts, expert: ExpertFacts) -> Coverage | None:
         """How an expert's tensors meet a base's, where that is kept."""
-        return memo.read(self._read(), base, expert)
+        ours, theirs = self._card(base.id), self._card(expert.id)
+        if ours is None or theirs is None or expert.kind not in memo.KEPT:
+            return None
+        # Facts from elsewhere may bear an id that is another expert here.
+        if ours.digest != content_digest(base) or theirs.digest != content_digest(expert):
+            return None
+        return memo.read(self._read(), ours.shape, theirs.shape)
 
     @_told
     def find(
@@ -165,7 +171,8 @@ class Store:
     @_told
     def changed(self, facts: ExpertFacts) -> str:
         """Whether an expert's files look as when they were catalogued: "", "changed" or "missing"."""
-        return lookup.integrity(self._read(), facts.id)
+        card = self._card(facts.id)
+        return lookup.integrity(card) if card is not None else ""
 
     @_told
     def list(
@@ -280,6 +287,12 @@ class Store:
             with self._write() as connection:
                 memo.put(connection, results)
 
+    def _card(self, reference: str) -> lookup.Card | None:
+        connection = self._read()
+        if reference not in self._cards:
+            self._cards[reference] = lookup.card(connection, reference)
+        return self._cards[reference]
+
     def _number(self, reference: str) -> int | None:
         return lookup.by_reference(self._read(), reference)
 
@@ -293,6 +306,10 @@ class Store:
         return self._access.read()
 
     def _write(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        self._forget()
+        return self._access.write()
+
+    def _forget(self) -> None:
         self._signatures = None
         self._pairs = None
-        return self._access.write()
+        self._cards = {}

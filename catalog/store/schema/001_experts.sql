@@ -136,3 +136,8 @@ CREATE TABLE sources (
 -- Search: words in their normal form, and how much weight each has in an expert's text.
 CREATE TABLE terms (number INTEGER PRIMARY KEY, term VARCHAR NOT NULL UNIQUE);
 CREATE TABLE postings (term INTEGER NOT NULL, expert INTEGER NOT NULL, weight FLOAT NOT NULL);
+
+-- A plan asks for its experts one by one: a scan of every file for each would be most of what checking takes.
+CREATE INDEX files_expert ON files (expert);
+CREATE INDEX files_sha256 ON files (sha256);
+CREATE INDEX locations_expert ON locations (expert);
