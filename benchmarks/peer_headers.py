@@ -26,7 +26,7 @@ def main() -> None:
     """Read every safetensors file below a folder."""
     folder, processes = Path(sys.argv[1]), int(sys.argv[2])
     paths = sorted(folder.rglob("*.safetensors"))
-    with ProcessPoolExecutor(processes, mp_context=get_context("forkserver")) as pool:
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         found = list(pool.map(read, paths, chunksize=16))
     print(len(found), sum(count for _, count in found))
 

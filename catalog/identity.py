@@ -107,7 +107,7 @@ def _over(header: Header, digests: Mapping[str, str]) -> str:
     return hashlib.sha256(f"[{text}]".encode()).hexdigest()
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _rows(layout: Layout) -> tuple[tuple[str, str], ...]:
     """Each tensor's name with the beginning of its row in JSON, up to the digest."""
     encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

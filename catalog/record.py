@@ -12,7 +12,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.facts import AdapterFacts, ExpertFacts, FileFact, Permissions
@@ -137,10 +138,11 @@ def content_digest(facts: ExpertFacts) -> str:
 def facts_to_json(facts: ExpertFacts, *, locations: bool = True) -> dict[str, Any]:
     """An expert's facts as plain JSON; what is not known is left out. Reads back with `facts_from_json`."""
     content: dict[str, Any] = {}
-    for item in dataclasses.fields(facts):
-        value = getattr(facts, item.name)
-        if item.name in ("id", "kind", "files") or value != _default(item):
-            content[item.name] = _plain(value)
+    kind: type[Any] = type(facts)
+    for name, default in _fields(kind):
+        value = getattr(facts, name)
+        if name in ("id", "kind", "files") or value != default:
+            content[name] = _plain(value)
     if not locations:
         content["files"] = [{**file, "location": ""} for file in content["files"]]
     return content
@@ -171,21 +173,30 @@ def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+@cache
+def _fields(kind: type[Any]) -> tuple[tuple[str, Any], ...]:
+    """The names of a dataclass's fields with their defaults."""
+    return tuple((item.name, _default(item)) for item in dataclasses.fields(kind))
+
+
 def _default(item: dataclasses.Field[Any]) -> Any:
     if item.default_factory is not dataclasses.MISSING:
         return item.default_factory()
     return None if item.default is dataclasses.MISSING else item.default
 
 
+_PLAIN: Final = (str, int, float, bool, type(None))
+
+
 def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            item.name: _plain(inner)
-            for item in dataclasses.fields(value)
-            if (inner := getattr(value, item.name)) != _default(item)
-        }
+    # Exact types first: most values are, and a catalog has millions.
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        known = _fields(type(value))
+        return {name: _plain(inner) for name, default in known if (inner := getattr(value, name)) != default}
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     return value.value if isinstance(value, StrEnum) else value

@@ -109,7 +109,7 @@ def counted(weights: Iterable[Weights]) -> tuple[int, str]:
     return sum(totals.values()), most
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _numbers(layout: Layout) -> Mapping[str, int]:
     return numbers(layout)
 

@@ -92,7 +92,7 @@ def signature_of(header: Header) -> tuple[str, Signature]:
     return _signature(header.layout, header.metadata.get(PEFT))
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _signature(layout: Layout, stated: str | None) -> tuple[str, Signature]:
     tensors = layout.tensors
     content = tuple((name, tensors[name].dtype, tensors[name].shape) for name in layout.names)

@@ -62,7 +62,7 @@ def identify(shapes: Shapes, metadata: Mapping[str, str] = _EMPTY) -> Identity:
     return Identity(None)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _of_layout(layout: Layout) -> Identity:
     return identify(layout.shapes)
 

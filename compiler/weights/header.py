@@ -182,7 +182,7 @@ def _read(text: str) -> tuple[object, Layout]:
     return metadata, _layout(content)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _remembered(rest: str) -> Layout:
     content = json.loads("{" + rest, object_pairs_hook=_unique)
     if _METADATA in content:

@@ -20,7 +20,7 @@ Read = Callable[[Path], "Record | Refusal"]
 Batch = list["Record | Refusal"]
 
 _MOST_JOBS: Final = 8
-_CHUNK: Final = 16
+_CHUNK: Final = 64
 """Experts a message between processes: small files are read faster than a message is sent."""
 _CHUNK_BYTES: Final = 1 << 28
 _FOLDER_BYTES: Final = 1 << 30
