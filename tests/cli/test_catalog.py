@@ -242,7 +242,10 @@ class TestAdd:
         assert (done.returncode, "error[M842]" in done.stderr) == (2, True)
 
     @pytest.mark.slow
-    def test_an_interrupt_keeps_what_was_committed(self, tmp_path: Path) -> None:
+    def test_an_interrupt_keeps_what_was_committed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
         for number in range(3000):
             write(tmp_path / "many" / f"n{number:04}.safetensors", {"neon": (1, 768)}, seed=number)
         catalog = tmp_path / "c.duckdb"
@@ -477,7 +480,7 @@ def test_the_page_can_be_followed(mosaic: Run, tmp_path: Path, monkeypatch: pyte
     page = (Path(__file__).parent.parent.parent / "docs" / "catalog.md").read_text(encoding="utf-8")
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "models").mkdir()
-    shutil.copy(MODELS / "neon.safetensors", tmp_path / "models")
+    shutil.copy(MODELS / "watercolor.safetensors", tmp_path / "models" / "neon.safetensors")
     (tmp_path / "first.mosaic").write_text(page.split("```mosaic\n")[1].split("```")[0])
     (tmp_path / "models" / "neon.expert.toml").write_text(page.split("```toml\n")[1].split("```")[0])
     blocks = re.split(r"^```.*\n", page, flags=re.MULTILINE)[1::2]

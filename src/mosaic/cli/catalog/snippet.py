@@ -56,11 +56,14 @@ def _problems(store: Store, text: str) -> tuple[str, ...]:
     from mosaic.compiler.source import SourceFile
     from mosaic.project import Project
 
+    project = Project(None if store.place == "memory" else Path(store.place))
     try:
-        place = None if store.place == "memory" else Path(store.place)
-        found = Project(place).check(SourceFile("<card>", text))
+        found = project.check(SourceFile("<card>", text))
     except MosaicError as error:
         found = error.diagnostics
+    finally:
+        if project.catalog is not None:
+            project.catalog.close()
     return tuple(
         f"{diagnostic.code}: {diagnostic.message()}"
         for diagnostic in found
