@@ -272,7 +272,11 @@ class TestAdd:
             while process.poll() is None and _experts(catalog) <= SHIPPED:
                 time.sleep(0.02)
             os.killpg(process.pid, signal.SIGINT)
-            _, said = process.communicate(timeout=60)
+            try:
+                _, said = process.communicate(timeout=60)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)  # else leaving the block waits for it, too
+                raise
         assert process.returncode == 130
         assert "the same command goes on from here" in said
         assert "Traceback" not in said

@@ -8,8 +8,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -50,9 +52,12 @@ def usual_jobs() -> int:
 
 def _in_processes(chunks: Sequence[Sequence[Path]], read: Read, workers: int) -> Iterator[Batch]:
     # A forked child would inherit the threads' locks of a progress bar.
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start)
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
     waiting: deque[tuple[Sequence[Path], Future[Batch]]] = deque()
     left = deque(chunks)
+    with _deaf():
+        chunk = left.popleft()
+        waiting.append((chunk, pool.submit(_read_chunk, read, chunk)))  # starts the processes
     try:
         while left or waiting:
             while left and len(waiting) < workers * _AHEAD:
@@ -68,9 +73,21 @@ def _in_processes(chunks: Sequence[Sequence[Path]], read: Read, workers: int) ->
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _start() -> None:
-    # An interrupt reaches every process of the command; this one goes without a word.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Processes that are started inside ignore interrupts.
+
+    An interrupt at the terminal reaches every process of a command. One that it ended in the middle of a message
+    would leave this one waiting for the rest, for ever; so they finish what they read, and end with this one.
+    """
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _read_chunk(read: Read, paths: Sequence[Path]) -> Batch:
