@@ -12,7 +12,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
 from typing import Any, Final
 
 from mosaic.compiler.diagnostic import Diagnostic
@@ -138,8 +137,7 @@ def content_digest(facts: ExpertFacts) -> str:
 def facts_to_json(facts: ExpertFacts, *, locations: bool = True) -> dict[str, Any]:
     """An expert's facts as plain JSON; what is not known is left out. Reads back with `facts_from_json`."""
     content: dict[str, Any] = {}
-    kind: type[Any] = type(facts)
-    for name, default in _fields(kind):
+    for name, default in _fields(type(facts)):
         value = getattr(facts, name)
         if name in ("id", "kind", "files") or value != default:
             content[name] = _plain(value)
@@ -173,9 +171,12 @@ def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-@cache
 def _fields(kind: type[Any]) -> tuple[tuple[str, Any], ...]:
     """The names of a dataclass's fields with their defaults."""
+    return _FIELDS.get(kind) or _listed(kind)
+
+
+def _listed(kind: type[Any]) -> tuple[tuple[str, Any], ...]:
     return tuple((item.name, _default(item)) for item in dataclasses.fields(kind))
 
 
@@ -200,3 +201,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     return value.value if isinstance(value, StrEnum) else value
+
+
+_FIELDS: Final = {kind: _listed(kind) for kind in (ExpertFacts, FileFact, AdapterFacts, Permissions)}

@@ -41,7 +41,8 @@ def test_each_look_can_be_used() -> None:
     for name in re.findall(r"^define (\w+)", text, re.MULTILINE):
         assert f"looks.{name}(" in PLAN
     compiled = Project().compile(SourceFile("<test>", PLAN))
-    assert compiled.diagnostics == ()
+    # Neon and watercolour interfere, and the look that takes both says so wherever it is used.
+    assert dict.fromkeys(found.code for found in compiled.diagnostics) == {"M430": None}
     (program,) = compiled.programs
     assert [expert.id for expert in program.experts] == [
         "zoo/base",
