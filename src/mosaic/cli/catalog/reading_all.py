@@ -55,14 +55,12 @@ def _in_processes(chunks: Sequence[Sequence[Path]], read: Read, workers: int) ->
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
     waiting: deque[tuple[Sequence[Path], Future[Batch]]] = deque()
     left = deque(chunks)
-    with _deaf():
-        chunk = left.popleft()
-        waiting.append((chunk, pool.submit(_read_chunk, read, chunk)))  # starts the processes
     try:
         while left or waiting:
-            while left and len(waiting) < workers * _AHEAD:
-                chunk = left.popleft()
-                waiting.append((chunk, pool.submit(_read_chunk, read, chunk)))
+            with _deaf():  # a process is started when there is work for it
+                while left and len(waiting) < workers * _AHEAD:
+                    chunk = left.popleft()
+                    waiting.append((chunk, pool.submit(_read_chunk, read, chunk)))
             yield waiting[0][1].result()
             waiting.popleft()
     except BrokenProcessPool:
@@ -75,7 +73,7 @@ def _in_processes(chunks: Sequence[Sequence[Path]], read: Read, workers: int) ->
 
 @contextmanager
 def _deaf() -> Iterator[None]:
-    """Processes that are started inside ignore interrupts.
+    """Processes that are started inside ignore interrupts, and so, for these milliseconds, does this one.
 
     An interrupt at the terminal reaches every process of a command. One that it ended in the middle of a message
     would leave this one waiting for the rest, for ever; so they finish what they read, and end with this one.
