@@ -45,6 +45,8 @@ def _told(method: Callable[Concatenate[_S, _P], _R]) -> Callable[Concatenate[_S,
     def speaking(self: _S, /, *given: _P.args, **named: _P.kwargs) -> _R:
         try:
             return method(self, *given, **named)
+        except duckdb.InterruptException:
+            raise KeyboardInterrupt from None
         except (duckdb.Error, Damaged) as error:
             raise MosaicError(self.fault(error)) from error
 
