@@ -189,13 +189,14 @@ def _matches(connection: duckdb.DuckDBPyConnection, text: str, filter_: Filter, 
     # A word that much of the catalog has decides little: it counts only for those that rarer words have found.
     rare = [number for number, word, _ in variants if counts.get(word, 0) <= total * _COMMON] or numbers
     condition, values = filter_.sql(6)
+    found_by_rare = f"AND expert IN (SELECT expert FROM postings WHERE term IN ({_listed(rare)}))"
     query = f"""
         WITH asked AS (
             SELECT unnest($1::INTEGER[]) AS term, unnest($2::INTEGER[]) AS word, unnest($3::FLOAT[]) AS likeness
         ), met AS (
             SELECT asked.word, expert, max(weight * likeness) AS weight
             FROM postings JOIN asked USING (term) WHERE term IN ({_listed(numbers)})
-            AND expert IN (SELECT expert FROM postings WHERE term IN ({_listed(rare)}))
+            {found_by_rare if len(rare) < len(numbers) else ""}
             GROUP BY ALL
         )
         SELECT number, id,
@@ -238,15 +239,17 @@ def _counts(
 
 def _variants(connection: duckdb.DuckDBPyConnection, asked: Sequence[str]) -> list[tuple[int, int, float]]:
     """The known words that each word stands for: (term, place of the word, likeness 0..1)."""
-    known = dict(matching(connection, "SELECT term, number FROM terms WHERE term IN", asked))
+    rows = _beginning(connection, asked)
+    known = {term: number for number, term in rows}
     found: dict[tuple[int, int], float] = {}
     for place, word in enumerate(asked):
         if word in known:
             found[known[word], place] = 1.0
         if len(word) < _SHORTEST:
             continue
-        for number, term in _longer(connection, word):
-            found.setdefault((number, place), _PREFIX * len(word) / len(term))
+        longer = sorted((len(term), term) for _, term in rows if term != word and term.startswith(word))
+        for length, term in longer[:_VARIANTS]:
+            found.setdefault((known[term], place), _PREFIX * len(word) / length)
         if word not in known:
             for number, alike in _alike(connection, word):
                 likeness = _NEAR * alike
@@ -254,12 +257,14 @@ def _variants(connection: duckdb.DuckDBPyConnection, asked: Sequence[str]) -> li
     return [(number, place, likeness) for (number, place), likeness in found.items()]
 
 
-def _longer(connection: duckdb.DuckDBPyConnection, word: str) -> list[tuple[int, str]]:
-    query = (
-        "SELECT number, term FROM terms WHERE starts_with(term, $1) AND term <> $1"
-        " ORDER BY length(term), term LIMIT $2"
-    )
-    return connection.execute(query, [word, _VARIANTS]).fetchall()
+def _beginning(connection: duckdb.DuckDBPyConnection, asked: Sequence[str]) -> list[tuple[int, str]]:
+    """The words of the catalog that are, or begin with, one of some words: one look over all of them."""
+    wanted = [f"term = ${place}" for place in range(1, len(asked) + 1)]
+    wanted += [
+        f"starts_with(term, ${place})" for place, word in enumerate(asked, 1) if len(word) >= _SHORTEST
+    ]
+    query = f"SELECT number, term FROM terms WHERE {' OR '.join(wanted)}"
+    return connection.execute(query, list(asked)).fetchall()
 
 
 def _alike(connection: duckdb.DuckDBPyConnection, word: str) -> list[tuple[int, float]]:
