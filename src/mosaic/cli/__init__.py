@@ -21,12 +21,17 @@ def interrupted() -> NoReturn:
 
 
 def _command(words: list[str]) -> None:
+    catalog = None
+    if words[:2] == ["check", "--catalog"] and len(words) > 3:
+        catalog, words = words[2], [words[0], *words[3:]]
     if words[:1] == ["check"] and words[1:] and not any(word.startswith("-") for word in words[1:]):
-        # Editors and hooks run this form on every save. It has nothing to parse, so it does without typer (and the
+        # Editors and hooks run these forms on every save. They have nothing to parse, so they do without typer (and the
         # validators that come with it), a third of the start-up.
+        from pathlib import Path
+
         from mosaic.cli.checking import Format, check_paths
 
-        check_paths(words[1:], Format.TEXT)
+        check_paths(words[1:], Format.TEXT, Path(catalog) if catalog is not None else None)
     from mosaic.cli.app import app
 
     app(prog_name="mosaic")

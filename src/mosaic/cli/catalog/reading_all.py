@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from pathlib import Path
-from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -73,19 +72,21 @@ def _in_processes(chunks: Sequence[Sequence[Path]], read: Read, workers: int) ->
 
 @contextmanager
 def _deaf() -> Iterator[None]:
-    """Processes that are started inside ignore interrupts, and so, for these milliseconds, does this one.
+    """Processes that are started inside never hear an interrupt; this one hears it when it leaves.
 
     An interrupt at the terminal reaches every process of a command. One that it ended in the middle of a message
     would leave this one waiting for the rest, for ever; so they finish what they read, and end with this one.
     """
-    if current_thread() is not main_thread():
+    if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What tracks shared memory lets interrupts through again when it is started: it is started before.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _read_chunk(read: Read, paths: Sequence[Path]) -> Batch:
