@@ -90,6 +90,8 @@ class LocalExperts:
 
         Raises MosaicError where a file has gone since it was resolved.
         """
+        if _nowhere(base, expert):
+            return Coverage(0, 0)
         if self._catalog is not None:
             known = self._catalog.get().coverage(base, expert)
             if known is not None:
@@ -122,7 +124,7 @@ class LocalExperts:
 
     def tokens(self, base: ExpertFacts, embeddings: Sequence[ExpertFacts], text: str) -> TokenCount | None:
         """The length of a prompt for this base's encoder, or None where its tokenizer is not at hand."""
-        return self._prompts.count(base, embeddings, text)
+        return None if _nowhere(base, *embeddings) else self._prompts.count(base, embeddings, text)
 
     def _find(self, kind: Kind, reference: str, span: Span) -> ExpertFacts | Diagnostic:
         if is_path(reference):
@@ -201,3 +203,8 @@ class LocalExperts:
             if text is not None:
                 return text
         return read_text(locate(file.location), file.name, None)
+
+
+def _nowhere(*experts: ExpertFacts) -> bool:
+    """Whether nobody knows which bytes are meant: no digest and no place. That is an error of its own (M703)."""
+    return any(not file.sha256 and not file.location for facts in experts for file in facts.files)

@@ -59,6 +59,8 @@ class Signatures:
 
     def header(self, sha256: str) -> Header | None:
         """A file's tensors, or None where the store does not know them."""
+        if not sha256:
+            return None  # many files may lack a digest
         query = "SELECT signature FROM files WHERE sha256 = $1 AND signature <> '' LIMIT 1"
         row = self._connection.execute(query, [sha256]).fetchone()
         if row is None:
@@ -119,8 +121,7 @@ def read(connection: duckdb.DuckDBPyConnection, base: str, shape: str) -> Covera
 
 def _opener(signatures: Signatures) -> Open:
     def open_(file: FileFact) -> Header:
-        # Many files may lack a digest: what is found under none is not the one that is meant.
-        header = signatures.header(file.sha256) if file.sha256 else None
+        header = signatures.header(file.sha256)
         if header is None:
             raise _Unknown
         return header
