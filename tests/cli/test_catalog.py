@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -267,6 +268,8 @@ class TestAdd:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            # Tests that run in the background of a shell inherit that interrupts are ignored.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
             env={**os.environ, "MOSAIC_CACHE": str(tmp_path / "cache")},
         ) as process:
             while process.poll() is None and _experts(catalog) <= SHIPPED:
