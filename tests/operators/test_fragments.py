@@ -21,11 +21,11 @@ plan every_look {
   let both = looks.two_styles(base, neon, lora("zoo/watercolor"))
   let robot = looks.character_in_style(base, checkpoint("zoo/robot"), neon, strength: 0.5)
 
-  let begun = looks.draft(looks.styled(base, neon), "a red cat, at night", seed: 3)
-  emit looks.finish(both, begun, "a red cat, at night") as "finished.png"
+  let begun = looks.draft(looks.styled(base, neon), "a red cat, at night, neon style, watercolor style", seed: 3)
+  emit looks.finish(both, begun, "a red cat, at night, neon style, watercolor style") as "finished.png"
 
-  let handed = looks.handed_over(base, robot, "a red robot, at night", at: 30%)
-  emit looks.repainted(both, handed, "a red robot, at night") as "repainted.png"
+  let handed = looks.handed_over(base, robot, "a red robot, at night, neon style, watercolor style", at: 30%)
+  emit looks.repainted(both, handed, "a red robot, at night, neon style, watercolor style") as "repainted.png"
 }
 """
 
