@@ -67,7 +67,8 @@ def _in_processes(chunks: Sequence[Sequence[Path]], read: Read, workers: int) ->
         for chunk in (*(chunk for chunk, _ in waiting), *left):
             yield [read(path) for path in chunk]
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        # Without waiting, the end of the program and the end of the pool would race for one pipe.
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 @contextmanager
