@@ -45,8 +45,10 @@ _TABLES: Final = (
     ),
     (
         "claims",
-        f"SELECT number AS expert, * EXCLUDE (expert, old, number) FROM claims {_EXPERT} WHERE evidence <> 'header'",
-        "1, position",
+        # Counted anew: which claims of tensors stood between them is told by signatures.
+        "SELECT number AS expert, row_number() OVER (PARTITION BY number ORDER BY position) - 1 AS position,"
+        f" key, value, evidence, source FROM claims {_EXPERT} WHERE evidence <> 'header'",
+        "1, 2",
     ),
     ("aliases", f"SELECT alias, number AS expert FROM aliases {_EXPERT}", "1"),
     ("tags", f"SELECT number AS expert, position, tag FROM tags {_EXPERT}", "1, 2"),
@@ -60,7 +62,12 @@ _TABLES: Final = (
     ("signatures", "SELECT * FROM signatures", "digest"),
     ("texts", "SELECT * FROM texts", "sha256"),
     ("edges", "SELECT * FROM edges", "relation, first, second"),
-    ("coverages", "SELECT * FROM coverages", "base, shape"),
+    # Those of experts that were removed are kept in case they come back, and are of no use elsewhere.
+    (
+        "coverages",
+        "SELECT * FROM coverages WHERE base IN (SELECT shape FROM experts) AND shape IN (SELECT shape FROM experts)",
+        "base, shape",
+    ),
     ("terms", "SELECT number, term FROM spoken", "number"),
     (
         "postings",
@@ -194,6 +201,8 @@ def export(source: Access, folder: Path) -> Export:
 
 def _write(connection: duckdb.DuckDBPyConnection, folder: Path) -> Manifest:
     connection.execute("SET threads = 1")
+    # What was in a table once, and is no more, shows in how its columns are written, unless nobody asks for that.
+    connection.execute("SET disabled_optimizers = 'statistics_propagation'")
     for table, query in (
         (
             "numbers",
@@ -217,6 +226,7 @@ def _write(connection: duckdb.DuckDBPyConnection, folder: Path) -> Manifest:
         files[path.name] = {"size": path.stat().st_size, "sha256": _sha256(path)}
     for table in ("numbers", "spoken"):
         connection.execute(f"DROP TABLE {table}")
+    connection.execute("RESET disabled_optimizers")
     total, count = sums.read(connection)
     row = connection.execute("SELECT count(*) FROM experts").fetchone()
     content = {

@@ -47,6 +47,26 @@ def test_the_same_content_gives_the_same_bytes(
     assert contents(tmp_path / "other") == contents(snapshot)
 
 
+def test_what_came_back_from_a_snapshot_gives_its_bytes_again(tmp_path: Path, make: Make) -> None:
+    # It has a claim that its tensors prove, which is not exported, before one that is.
+    memory_store([make()]).export(tmp_path / "snapshot")
+    store = memory_store([])
+    store.import_(tmp_path / "snapshot")
+    store.export(tmp_path / "again")
+    assert contents(tmp_path / "again") == contents(tmp_path / "snapshot")
+
+
+def test_what_was_removed_leaves_no_trace(
+    tmp_path: Path, zoo_records: list[Record], snapshot: Path, make: Make
+) -> None:
+    store = memory_store([*zoo_records, make()])
+    store.export(tmp_path / "before")
+    assert contents(tmp_path / "before")["coverages.parquet"] != contents(snapshot)["coverages.parquet"]
+    store.remove([make().facts.id])
+    store.export(tmp_path / "after")
+    assert contents(tmp_path / "after") == contents(snapshot)
+
+
 def test_exporting_again_replaces_a_snapshot(
     tmp_path: Path, zoo_records: list[Record], snapshot: Path
 ) -> None:
