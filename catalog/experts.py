@@ -14,7 +14,7 @@ from mosaic.catalog.digests import Digests
 from mosaic.catalog.edges import Pairs, read_edges
 from mosaic.catalog.found import read_text
 from mosaic.catalog.headers import Headers
-from mosaic.catalog.index import PACKAGE, locate, read_index
+from mosaic.catalog.index import PACKAGE, locate, read_bridges, read_index
 from mosaic.catalog.paths import beside, is_path, near_names, place, similar
 from mosaic.catalog.prompts import Prompts
 from mosaic.compiler import errors
@@ -54,6 +54,7 @@ class LocalExperts:
     ) -> None:
         self._shipped = read_index(index, root)
         self._edges = read_edges(index)
+        self._bridges = read_bridges(index, root)
         self._pairs = Pairs()
         self._catalog = catalog
         self._search = search or catalog
@@ -121,6 +122,10 @@ class LocalExperts:
         if known is None and self._catalog is not None:
             known = self._catalog.get().interference(first, second)
         return known or self._pairs.get(first, second)
+
+    def bridge(self, source: str, target: str) -> ExpertFacts | None:
+        """What carries latents of one space into another: as shipped."""
+        return self._bridges.get((source, target))
 
     def tokens(self, base: ExpertFacts, embeddings: Sequence[ExpertFacts], text: str) -> TokenCount | None:
         """The length of a prompt for this base's encoder, or None where its tokenizer is not at hand."""

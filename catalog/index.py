@@ -35,6 +35,23 @@ def read_index(index: Mapping[str, Any], root: Path) -> dict[str, ExpertFacts]:
     return {fact.id: fact for fact in facts}
 
 
+def read_bridges(index: Mapping[str, Any], root: Path) -> dict[tuple[str, str], ExpertFacts]:
+    """The bridges between latent spaces, by the space that they lead out of and the one they lead into."""
+    return {
+        (entry["source"], entry["target"]): ExpertFacts(
+            id=entry["id"],
+            kind=Kind.BRIDGE,
+            family=None,
+            space=entry["target"],
+            prediction=None,
+            files=tuple(_file(file, root) for file in entry["files"]),
+            license=entry.get("license"),
+            license_evidence="shipped" if entry.get("license") else "",
+        )
+        for entry in index.get("bridges", ())
+    }
+
+
 def locate(location: str) -> Path:
     """Where a file lies: inside the package, or at a path as the operating system takes it."""
     if location.startswith(PACKAGE):

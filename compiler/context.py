@@ -32,6 +32,9 @@ class Experts(Protocol):
     def coverage(self, base: ExpertFacts, expert: ExpertFacts) -> Coverage:
         """How the tensors of a LoRA, embedding, VAE or checkpoint meet those of the base."""
 
+    def bridge(self, source: str, target: str) -> ExpertFacts | None:
+        """What carries latents of one space into another, or None where nothing is registered."""
+
     def tokens(self, base: ExpertFacts, embeddings: Sequence[ExpertFacts], text: str) -> TokenCount | None:
         """The length of a prompt for this base's encoder, or None where its tokenizer is not at hand."""
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import permutations
 from typing import Any, Literal, cast
 
 from mosaic.compiler import program as p
 from mosaic.compiler.context import Context
 from mosaic.compiler.facts import ExpertFacts, FileFact
-from mosaic.compiler.ir.evaluate import constant, is_partial, operand
+from mosaic.compiler.ir.evaluate import INFIXES, constant, is_partial, operand
 from mosaic.compiler.ir.graph import Graph, Node, walk
 from mosaic.compiler.policy.owed import owed, plan_rating
+from mosaic.compiler.types import Kind
 
 
 def lower(graph: Graph, context: Context, source: p.Source) -> p.Program:
@@ -76,6 +78,12 @@ class _Lowering:
             self.experts[node.digest] = _expert(facts)
         return list(self.experts).index(node.digest)
 
+    def known(self, facts: ExpertFacts) -> int:
+        """An expert that the plan does not name: a bridge."""
+        key = facts.files[0].sha256
+        self.experts.setdefault(key, _expert(facts))
+        return list(self.experts).index(key)
+
     def image(self, node: Node) -> int:
         facts = node.facts
         assert isinstance(facts, FileFact)
@@ -89,25 +97,97 @@ def _load_model(to: _Lowering, node: Node) -> p.Operation:
 
 def _fuse(to: _Lowering, node: Node) -> p.Operation:
     operator = to.context.operators[str(node.attribute("operator"))]
-    operands = tuple(
-        p.Operand(expert=to.expert(operand(given)), strength=_strength(given), partial=is_partial(given))
-        for given in node.inputs[1:]
-    )
+    settings = json.loads(str(node.attribute("settings")))
+    weighed = bool(operator.weighs) and bool(settings.get(operator.weighs))
     return p.Fuse(
         model=to.value(node.inputs[0]),
         operator=operator.name,
         operator_version=operator.version,
-        settings=json.loads(str(node.attribute("settings"))),
-        operands=operands,
+        settings=settings,
+        operands=tuple(_operand(to, given, weighed) for given in node.inputs[1:]),
+        bridges=_bridges(to, node),
+    )
+
+
+def _operand(to: _Lowering, given: Node, weighed: bool) -> p.Operand:
+    below = operand(given)
+    is_expert = below.op == "expert"
+    return p.Operand(
+        expert=to.expert(below) if is_expert else None,
+        model=None if is_expert else to.value(below),
+        strength=_strength(given),
+        partial=is_partial(given),
+        window=_window(given),
+        region=_region(to, given),
+        words=(below.expert.trigger or "") if weighed and is_expert else "",
+    )
+
+
+def _bridges(to: _Lowering, node: Node) -> tuple[p.BridgeUse, ...]:
+    """The bridges between the latent spaces of a schedule, where there are several."""
+    if not node.attribute("ends_in"):
+        return ()
+    models = [given for given in node.inputs if given.type.kind in (Kind.CHECKPOINT, Kind.MODEL)]
+    spaces = [space for space in dict.fromkeys(given.type.space for given in models) if space is not None]
+    found = ((s, t, to.context.experts.bridge(s, t)) for s, t in permutations(spaces, 2))
+    return tuple(
+        p.BridgeUse(source=source, target=target, expert=to.known(facts))
+        for source, target, facts in found
+        if facts is not None
     )
 
 
 def _strength(given: Node) -> float:
     strength = 1.0
-    while given.op == "strength":
-        strength *= _float(given.inputs[1])
+    while given.op in INFIXES:
+        strength *= _float(given.inputs[1]) if given.op == "strength" else 1.0
         given = given.inputs[0]
     return strength
+
+
+def _window(given: Node) -> tuple[float, float] | None:
+    """The part of the run in which all windows of an operand are open; None where it has none."""
+    bounds = [(_float(n.inputs[1]), _float(n.inputs[2])) for n in _infixes(given, "window")]
+    return (max(low for low, _ in bounds), min(high for _, high in bounds)) if bounds else None
+
+
+def _region(to: _Lowering, given: Node) -> p.Rectangle | p.Mask | None:
+    regions = [node.inputs[1] for node in _infixes(given, "region")]
+    if not regions:
+        return None
+    region = regions[0]
+    feather = 0.0 if region.inputs[-1].op == "default" else _float(region.inputs[-1])
+    if region.op == "mask":
+        return p.Mask(file=to.image(region), feather=feather)
+    x, y, width, height = map(_float, region.inputs[:4])
+    return p.Rectangle(x=x, y=y, width=width, height=height, feather=feather)
+
+
+def _infixes(given: Node, op: str) -> Iterator[Node]:
+    while given.op in INFIXES:
+        if given.op == op:
+            yield given
+        given = given.inputs[0]
+
+
+def _combine_prompts(to: _Lowering, node: Node) -> p.Operation:
+    return p.CombinePrompts(
+        parts=tuple(
+            p.PromptPart(
+                conditioning=to.value(operand(given)),
+                weight=_strength(given),
+                window=_window(given),
+                region=_region(to, given),
+            )
+            for given in node.inputs
+        )
+    )
+
+
+def _align(to: _Lowering, node: Node) -> p.Operation:
+    latent, source, model = node.inputs
+    bridge = to.known(node.expert) if node.attribute("bridge") else None
+    return p.Align(latent=to.value(latent), source=to.value(source), model=to.value(model), bridge=bridge)
 
 
 def _encode_text(to: _Lowering, node: Node) -> p.Operation:
@@ -180,6 +260,8 @@ _BUILD = {
     "load_model": _load_model,
     "fuse": _fuse,
     "encode_text": _encode_text,
+    "combine_prompts": _combine_prompts,
+    "align_latent": _align,
     "denoise": _denoise,
     "denoise_rest": _denoise_rest,
     "denoise_again": _denoise_again,
@@ -188,7 +270,7 @@ _BUILD = {
     "load_image": _load_image,
     "write": _write,
 }
-VALUES = ("model", "latent", "positive", "negative", "image", "value")
+VALUES = ("model", "latent", "source", "positive", "negative", "image", "value")
 """The fields of an operation that number other values."""
 
 
@@ -211,7 +293,10 @@ def _with_frees(operations: list[p.Operation]) -> tuple[p.Instruction, ...]:
 def used(operation: p.Operation) -> tuple[int, ...]:
     """The values that an operation reads."""
     given: dict[str, Any] = dict(operation)
-    return tuple(given[name] for name in VALUES if name in given)
+    found = [given[name] for name in VALUES if name in given]
+    found += [each.model for each in given.get("operands", ()) if each.model is not None]
+    found += [part.conditioning for part in given.get("parts", ())]
+    return tuple(found)
 
 
 def _expert(facts: ExpertFacts) -> p.Expert:

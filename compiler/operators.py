@@ -17,7 +17,7 @@ from mosaic.compiler.types import Kind
 
 
 class Acts(StrEnum):
-    """What an operator works on."""
+    """What an operator works on, and so what its kernel is handed: see `Operator`."""
 
     WEIGHTS = "weights"  # once per tensor, before denoising
     PREDICTIONS = "predictions"  # at every step
@@ -45,13 +45,23 @@ class Setting:
 class Operator:
     """An operator as the compiler sees it. `kernel` is only ever called by the runtime.
 
-    A kernel that acts on weights has the signature
+    What a kernel is handed depends on what the operator acts on; `settings` are the values of a plan, by name.
 
-        kernel(base, deltas, strengths, **settings) -> Tensor
+    *weights*: `kernel(base, deltas, strengths, keys, **settings) -> Tensor`, once per tensor that any operand touches.
+    `base` is the float32 base tensor, `deltas` the dense float32 deltas of the operands that touch it (same shape),
+    `strengths` one float each, `keys` one text each that names tensor and operand by content: whatever is drawn at
+    random is drawn from the key, so that it depends neither on the order of operands nor on that of tensors. It returns
+    the new float32 tensor and must not write to its arguments.
 
-    and is called once per tensor that any operand touches: `base` is the float32 base tensor, `deltas` the dense
-    float32 deltas of the operands that touch it (same shape), `strengths` one float each. It returns the new
-    float32 tensor and must not write to its arguments.
+    *predictions*: `kernel(weights, **settings) -> Tensor`, once a step. `weights` (n, h, w) float32 are the strengths
+    of the operands times their regions (zero outside their windows); the result (n + 1, h, w) are shares that add up to
+    one at every place, the base's first: the prediction is the sum of all predictions by their shares, and what has no
+    share anywhere is not evaluated.
+
+    *schedule*: `kernel(total, windows, shares, **settings) -> Sequence[int]`, once a run. `windows` are the steps
+    (first, last exclusive) in which each operand may act, of `total` steps; `shares` how much of the run each should
+    have (all equal unless the operator weighs them, see `weighs`). The result names for each step the operand that
+    denoises, or -1 for the base alone.
     """
 
     name: str
@@ -64,12 +74,25 @@ class Operator:
     doc: str
     owner: str
     kernel: Callable[..., Any] = field(compare=False, repr=False)
-    algorithms: tuple[str, ...] = (
-        "lora",
-    )  # of the adapters that it can take, as `AdapterFacts.algorithm` names them
+    # Encodings of the adapters that it can take, as `AdapterFacts.algorithm` names them.
+    algorithms: tuple[str, ...] = ("lora",)
+    # Which of "region" and "window" an operand may have.
+    honours: frozenset[str] = frozenset({"window"})
+    # Predictions only: a strength scales an expert's delta besides weighing its prediction.
+    scales: bool = True
+    # Predictions only: one unconditional row for all operands, by the mean of their deltas.
+    shares_unconditional: bool = False
+    # The setting (a text) that holds a layer selector: only the tensors that it selects are changed.
+    selector: str = ""
+    # The setting (a flag) that asks for `shares` by what each expert's trigger changes of the encoded prompt.
+    weighs: str = ""
 
 
 _KINDS = {int: Kind.INT, float: Kind.NUMBER, bool: Kind.FLAG, str: Kind.TEXT}
+
+
+RANK = Setting("rank", Kind.INT, 0)
+"""Every operator on weights has it: cut each changed matrix to this rank; 0 keeps the change whole."""
 
 
 def operator(
@@ -80,12 +103,18 @@ def operator(
     evaluations: str = "1",
     version: int = 1,
     algorithms: Iterable[str] = ("lora",),
+    honours: Iterable[str] = ("window",),
+    scales: bool = True,
+    shares_unconditional: bool = False,
+    selector: str = "",
+    weighs: str = "",
 ) -> Callable[[Callable[..., Any]], Operator]:
     """Declare a function to be a fusion operator.
 
     `evaluations` says how many denoiser calls a step costs (`1`, `experts`, `models`). `version` must be raised
     whenever the result of the kernel changes: it is part of every program's digest. `algorithms` are the encodings of
-    adapters (`lora`, `dora`, `loha`, `lokr`…) whose deltas the runtime can hand to the kernel.
+    adapters (`lora`, `dora`, `loha`, `lokr`…) whose deltas the runtime can hand to the kernel. The rest is described at
+    `Operator`.
 
     Raises TypeError where a setting's annotation is none of int, float, bool, str.
     """
@@ -100,11 +129,17 @@ def operator(
             laws=frozenset(laws),
             evaluations=evaluations,
             version=version,
-            settings=_settings(kernel),
+            # The runtime cuts to a rank itself, from the factors where it has them: no kernel is handed it.
+            settings=(*_settings(kernel), *((RANK,) if acts is Acts.WEIGHTS else ())),
             doc=inspect.getdoc(kernel) or "",
             owner=kernel.__module__,
             kernel=kernel,
             algorithms=tuple(algorithms),
+            honours=frozenset(honours),
+            scales=scales,
+            shares_unconditional=shares_unconditional,
+            selector=selector,
+            weighs=weighs,
         )
 
     return declare

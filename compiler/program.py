@@ -36,7 +36,7 @@ class Expert(_Frozen):
     """An expert by content."""
 
     id: str
-    kind: Literal["checkpoint", "lora", "embedding", "control", "vae"]
+    kind: Literal["checkpoint", "lora", "embedding", "control", "vae", "bridge"]
     family: str | None
     latent_space: str | None
     prediction: str | None
@@ -46,19 +46,63 @@ class Expert(_Frozen):
     files: tuple[File, ...]
 
 
-class Operand(_Frozen):
-    """An expert in a fusion, with its strength. `expert` indexes `Program.experts`."""
+class Rectangle(_Frozen):
+    """A rectangle in fractions of the canvas. `feather` is the width of its soft edge, a fraction of the shorter side."""
 
-    expert: int
-    strength: float
-    partial: bool = False  # load what fits; only written where it is so
+    shape: Literal["rect"] = "rect"
+    x: float
+    y: float
+    width: float
+    height: float
+    feather: float = 0.0
+
+
+class Mask(_Frozen):
+    """A grey picture, white where it counts. `file` indexes `Program.images`; `feather` as of a rectangle."""
+
+    shape: Literal["mask"] = "mask"
+    file: int
+    feather: float = 0.0
+
+
+Region = Annotated[Rectangle | Mask, Field(discriminator="shape")]
+
+
+class _Sparse(_Frozen):
+    """Written without what is not said, so that a digest does not change when a field is added."""
 
     @model_serializer(mode="wrap")
     def _only_what_is_said(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = whole(self)
-        if not self.partial:
-            written.pop("partial", None)
+        for name, field in type(self).model_fields.items():
+            if name != "op" and not field.is_required() and getattr(self, name) == field.default:
+                written.pop(name, None)
         return written
+
+
+class Operand(_Sparse):
+    """An expert or a fused model in a fusion. `expert` indexes `Program.experts`, `model` is another value; it has one
+    of the two.
+
+    `window` is a part of the whole denoising run, from one fraction to another; None is all of it. `region` None is the
+    whole canvas. `words` are those of the prompt that call the expert, where the operator weighs experts by them.
+    """
+
+    strength: float
+    expert: int | None = None
+    model: int | None = None
+    partial: bool = False  # load what fits
+    window: tuple[float, float] | None = None
+    region: Region | None = None
+    words: str = ""
+
+
+class BridgeUse(_Frozen):
+    """Which expert carries latents from one space into another."""
+
+    source: str
+    target: str
+    expert: int
 
 
 class LoadModel(_Frozen):
@@ -68,9 +112,10 @@ class LoadModel(_Frozen):
     expert: int
 
 
-class Fuse(_Frozen):
-    """(model) -> model. An overlay of the tensors that the operands change; embeddings add tokens; a VAE replaces
-    the model's own (both at strength 1).
+class Fuse(_Sparse):
+    """(model, operands' models) -> model. What the operands change, by the operator; embeddings add tokens; a VAE
+    replaces the model's own (both at strength 1). `bridges` are those that a schedule over several latent spaces goes
+    through.
     """
 
     op: Literal["fuse"] = "fuse"
@@ -79,6 +124,7 @@ class Fuse(_Frozen):
     operator_version: int
     settings: dict[str, Any]
     operands: tuple[Operand, ...]
+    bridges: tuple[BridgeUse, ...] = ()
 
 
 class EncodeText(_Frozen):
@@ -87,6 +133,24 @@ class EncodeText(_Frozen):
     op: Literal["encode_text"] = "encode_text"
     model: int
     text: str
+
+
+class PromptPart(_Sparse):
+    """One of several prompts. `conditioning` is a value; `weight`, `window` and `region` say where and when it counts."""
+
+    conditioning: int
+    weight: float = 1.0
+    window: tuple[float, float] | None = None
+    region: Region | None = None
+
+
+class CombinePrompts(_Frozen):
+    """(conditionings) -> conditioning. Several prompts in one picture: each counts in its region and window, what has
+    no region counts wherever the others leave room.
+    """
+
+    op: Literal["combine_prompts"] = "combine_prompts"
+    parts: tuple[PromptPart, ...]
 
 
 class Denoise(_Frozen):
@@ -136,6 +200,21 @@ class Refine(_Frozen):
     scheduler: str
 
 
+class Align(_Sparse):
+    """(latent, model, model) -> latent. Carry a latent of `source` into the latent space of `model`.
+
+    By a bridge (`bridge` indexes `Program.experts`), or, without one, decoded by the source's VAE and encoded by the
+    target's. A latent that stands part-way is carried as its predicted clean latent and re-noised to where it stood, by
+    noise from its own generator.
+    """
+
+    latent: int
+    source: int
+    model: int
+    op: Literal["align"] = "align"
+    bridge: int | None = None
+
+
 class Decode(_Frozen):
     """(latent, model) -> image, by the model's VAE."""
 
@@ -169,7 +248,18 @@ class Emit(_Frozen):
 
 
 Operation = Annotated[
-    LoadModel | Fuse | EncodeText | Denoise | Resume | Refine | Decode | EncodeImage | LoadImage | Emit,
+    LoadModel
+    | Fuse
+    | EncodeText
+    | CombinePrompts
+    | Denoise
+    | Resume
+    | Refine
+    | Align
+    | Decode
+    | EncodeImage
+    | LoadImage
+    | Emit,
     Field(discriminator="op"),
 ]
 

@@ -31,6 +31,8 @@ class Kind(StrEnum):
     SIZE = "size"
     DURATION = "duration"
     MEMORY = "memory"
+    PROMPTS = "prompts"  # several prompts for one picture; written as a list
+    BRIDGE = "bridge"  # carries latents from one space into another
     CONDITIONING = "conditioning"  # an encoded prompt; exists in graphs only, no plan can name it
     NOTHING = "nothing"  # the result of an emit
 

@@ -40,7 +40,11 @@ class Fusion:
         Raises MosaicError (M451-M454, M461, M463) where an expert or the operator does not fit.
         """
         deltas: list[Deltas] = []
-        operands = [(self.experts[operand.expert], operand) for operand in wanted.operands]
+        operands = [
+            (self.experts[operand.expert], operand)
+            for operand in wanted.operands
+            if operand.expert is not None
+        ]
         # Parts come before deltas: an embedding gives the embedding matrix its new shape.
         for expert, operand in operands:
             if expert.kind in ("embedding", "vae"):
@@ -61,7 +65,7 @@ class Fusion:
             model.tensor,
             tuple(deltas),
             operator.kernel,
-            wanted.settings,
+            {name: value for name, value in wanted.settings.items() if name != "rank"},
             device.dtype,
             device.torch,
             done,

@@ -70,7 +70,8 @@ def expert_rows(program: Program) -> list[dict[str, Any]]:
             strengths.setdefault(operation.expert, [])
         elif isinstance(operation, Fuse):
             for operand in operation.operands:
-                strengths.setdefault(operand.expert, []).append(operand.strength)
+                if operand.expert is not None:
+                    strengths.setdefault(operand.expert, []).append(operand.strength)
     return [
         {
             "id": expert.id,

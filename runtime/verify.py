@@ -106,7 +106,7 @@ def _indices(program: Program, position: int, operation: Operation) -> Iterator[
         case LoadModel(expert=expert):
             wanted = [expert]
         case Fuse(operands=operands):
-            wanted = [operand.expert for operand in operands]
+            wanted = [operand.expert for operand in operands if operand.expert is not None]
         case LoadImage(file=file):
             wanted, available, what = [file], len(program.images), "picture"
     for index in wanted:

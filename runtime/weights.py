@@ -64,10 +64,12 @@ Kernel = Callable[..., torch.Tensor]
 @dataclass(frozen=True)
 class Deltas:
     """What one operand adds to a base: for each tensor that it touches, a function that computes the dense
-    float32 delta on a device. Computed one at a time, so that a fusion never holds all of them."""
+    float32 delta on a device. Computed one at a time, so that a fusion never holds all of them. `key` names the operand
+    by content."""
 
     strength: float
     compute: Mapping[str, Callable[[torch.device], torch.Tensor]]
+    key: str = ""
 
 
 def overlay(
@@ -91,7 +93,9 @@ def overlay(
             present = [operand for operand in operands if name in operand.compute]
             deltas = [operand.compute[name](device) for operand in present]
             original = base(name).to(device=device, dtype=torch.float32)
-            result = kernel(original, deltas, [operand.strength for operand in present], **settings)
+            strengths = [operand.strength for operand in present]
+            keys = [f"{name}:{operand.key}" for operand in present]
+            result = kernel(original, deltas, strengths, keys, **settings)
             changed[name] = result.to(dtype)
             done(count + 1)
     return changed

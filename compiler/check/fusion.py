@@ -60,7 +60,11 @@ def build_fuse(call: tree.Call, verb: Verb, scope: Scope, world: World, build: B
     if choices is None or not sound or len(known) < len(nodes):
         return None
     spans: tuple[Span | None, ...] = tuple(argument.value.span for argument in operands)
-    attributes = {"operator": ",".join(choices) or "auto", "settings": json.dumps(choices, sort_keys=True)}
+    attributes = {
+        "operator": ",".join(choices) or "auto",
+        "settings": json.dumps(choices, sort_keys=True),
+        "ends_in": "",
+    }
     return make("fuse", known, attributes, origin=Origin(call.span, (*spans, via.span if via else None)))
 
 

@@ -95,6 +95,8 @@ def _latent_of(position: int) -> Infer:
 def _fused(inputs: tuple[Type, ...], attributes: Mapping[str, Attribute]) -> Type:
     base = inputs[0]
     spaces = [given.space for given in inputs if given.kind is Kind.VAE]
+    if attributes["ends_in"]:
+        spaces.append(str(attributes["ends_in"]))
     return Type(Kind.MODEL, base.family, spaces[-1] if spaces else base.space, base.prediction)
 
 
@@ -112,6 +114,9 @@ _MAYBE_NUMBER = (Kind.NUMBER, Kind.NOTHING)
 _MAYBE_INT = (Kind.INT, Kind.NOTHING)
 _MAYBE_FRACTION = (Kind.FRACTION, Kind.NOTHING)
 _CONDITIONING = (Kind.CONDITIONING,)
+_PROMPT = (Kind.TEXT, Kind.PROMPTS)
+_MAYBE_PROMPT = (*_PROMPT, Kind.NOTHING)
+_TAKING_PART = (*EXPERTS, Kind.MODEL, Kind.TEXT, Kind.CONDITIONING)
 
 _TABLE = (
     # Values
@@ -124,23 +129,38 @@ _TABLE = (
     Op("expert", (), _typed, ("content", *_INDEXED)),
     Op("find", (), _typed, ("words", *_INDEXED)),
     Op("load_image", (), _fixed(Kind.IMAGE), ("content",)),
-    Op("rect", tuple((n, (Kind.FRACTION,)) for n in ("x", "y", "width", "height")), _fixed(Kind.MASK)),
-    # Operands of a fusion
-    Op("strength", (("expert", (*EXPERTS, Kind.MODEL)), ("strength", (Kind.NUMBER,))), _first),
-    Op("region", (("expert", (*EXPERTS, Kind.MODEL)), ("region", (Kind.MASK,))), _first),
+    Op(
+        "rect",
+        (*((n, (Kind.FRACTION,)) for n in ("x", "y", "width", "height")), ("feather", _MAYBE_FRACTION)),
+        _fixed(Kind.MASK),
+    ),
+    Op("mask", (("feather", _MAYBE_FRACTION),), _fixed(Kind.MASK), ("content",)),
+    # Operands of a fusion, and prompts beside each other
+    Op("strength", (("operand", _TAKING_PART), ("strength", (Kind.NUMBER,))), _first),
+    Op("region", (("operand", _TAKING_PART), ("region", (Kind.MASK,))), _first),
     Op(
         "window",
-        (("expert", (*EXPERTS, Kind.MODEL)), ("start", (Kind.FRACTION,)), ("end", (Kind.FRACTION,))),
+        (("operand", _TAKING_PART), ("start", (Kind.FRACTION,)), ("end", (Kind.FRACTION,))),
         _first,
     ),
     Op("partial", (("expert", (Kind.LORA,)),), _first),
-    Op("fuse", (("base", ANY_MODEL),), _fused, ("operator", "settings"), variadic=(*EXPERTS, Kind.MODEL)),
+    # `ends_in` is the latent space that a run ends in, where a schedule leaves the base's; empty before the operator
+    # is chosen and where it is the base's own.
+    Op(
+        "fuse",
+        (("base", ANY_MODEL),),
+        _fused,
+        ("operator", "settings", "ends_in"),
+        variadic=(*EXPERTS, Kind.MODEL),
+    ),
+    # Several prompts for one picture. Its inputs are texts under strengths, regions and windows.
+    Op("prompts", (), _fixed(Kind.PROMPTS), variadic=_TEXT),
     # Verbs
     Op(
         "sample",
         (
             ("model", ANY_MODEL),
-            ("prompt", _TEXT),
+            ("prompt", _PROMPT),
             ("negative", _MAYBE_TEXT),
             ("steps", _MAYBE_INT),
             ("guidance", _MAYBE_NUMBER),
@@ -156,7 +176,7 @@ _TABLE = (
         (
             ("model", ANY_MODEL),
             ("latent", (Kind.LATENT,)),
-            ("prompt", _MAYBE_TEXT),
+            ("prompt", _MAYBE_PROMPT),
             ("negative", _MAYBE_TEXT),
             ("guidance", _MAYBE_NUMBER),
             ("steps", _MAYBE_INT),
@@ -170,7 +190,7 @@ _TABLE = (
             ("model", ANY_MODEL),
             ("source", (Kind.IMAGE, Kind.LATENT)),
             ("strength", _MAYBE_FRACTION),
-            ("prompt", _MAYBE_TEXT),
+            ("prompt", _MAYBE_PROMPT),
             ("negative", _MAYBE_TEXT),
             ("steps", _MAYBE_INT),
             ("guidance", _MAYBE_NUMBER),
@@ -179,6 +199,7 @@ _TABLE = (
         ),
         _latent_of(0),
     ),
+    Op("align", (("latent", (Kind.LATENT,)), ("to", ANY_MODEL)), _latent_of(1)),
     Op("decode", (("latent", (Kind.LATENT,)),), _fixed(Kind.IMAGE)),
     Op("encode", (("image", (Kind.IMAGE,)), ("model", ANY_MODEL)), _latent_of(1)),
     Op("emit", (("value", (Kind.IMAGE, Kind.LATENT, Kind.MODEL)), ("path", _TEXT)), _fixed(Kind.NOTHING)),
@@ -190,6 +211,7 @@ _TABLE = (
         core=True,
     ),
     Op("encode_text", (("model", ANY_MODEL), ("text", _TEXT)), _fixed(Kind.CONDITIONING), core=True),
+    Op("combine_prompts", (), _fixed(Kind.CONDITIONING), variadic=_CONDITIONING, core=True),
     Op(
         "denoise",
         (
@@ -234,6 +256,15 @@ _TABLE = (
             ("scheduler", _TEXT),
         ),
         _latent_of(0),
+        core=True,
+    ),
+    # `bridge` is the digest of an expert's content, or empty where the way goes through the picture; its facts travel
+    # with the node.
+    Op(
+        "align_latent",
+        (("latent", (Kind.LATENT,)), ("source", ANY_MODEL), ("model", ANY_MODEL)),
+        _latent_of(2),
+        ("bridge",),
         core=True,
     ),
     Op("decode_latent", (("latent", (Kind.LATENT,)), ("model", ANY_MODEL)), _fixed(Kind.IMAGE), core=True),

@@ -10,7 +10,7 @@ from mosaic.compiler.facts import ExpertFacts
 from mosaic.compiler.ir.evaluate import operand
 from mosaic.compiler.ir.graph import Graph, Node, map_graph
 from mosaic.compiler.ir.ops import make, with_inputs
-from mosaic.compiler.operators import Operator
+from mosaic.compiler.operators import Acts, Operator
 from mosaic.compiler.source import Span
 from mosaic.compiler.types import Kind
 
@@ -37,10 +37,22 @@ def choose_operators(graph: Graph, context: Context) -> Graph:
         operator = context.operators[choose(node, context).operator]
         given = json.loads(str(node.attribute("settings"))).get(operator.name, {})
         settings = {setting.name: given.get(setting.name, setting.default) for setting in operator.settings}
-        attributes = {"operator": operator.name, "settings": json.dumps(settings, sort_keys=True)}
+        attributes = {
+            "operator": operator.name,
+            "settings": json.dumps(settings, sort_keys=True),
+            "ends_in": _ends_in(operator, inputs),
+        }
         return make("fuse", inputs, attributes, like=node)
 
     return map_graph(graph, rewrite)
+
+
+def _ends_in(operator: Operator, inputs: tuple[Node, ...]) -> str:
+    """The latent space in which a schedule over whole models leaves a run, where it is not the base's."""
+    if operator.acts is not Acts.SCHEDULE:
+        return ""
+    spaces = [given.type.space for given in inputs[1:] if given.type.kind in (Kind.CHECKPOINT, Kind.MODEL)]
+    return spaces[-1] or "" if spaces and spaces[-1] != inputs[0].type.space else ""
 
 
 def choose(node: Node, context: Context) -> Choice:

@@ -20,7 +20,9 @@ _AT_ONCE: Final = 1 << 22
     accepts=(Kind.LORA, Kind.CHECKPOINT),
     laws=(Law.SYMMETRIC, Law.LINEAR, Law.IDENTITY_AT_ZERO),
 )
-def sum_(base: Tensor, deltas: Sequence[Tensor], strengths: Sequence[float]) -> Tensor:
+def sum_(
+    base: Tensor, deltas: Sequence[Tensor], strengths: Sequence[float], keys: Sequence[str]
+) -> Tensor:
     """The exact weighted sum of all changes: `base + Σ strength · delta`.
 
     The delta of a LoRA is `alpha / rank · up @ down` (Hu et al. 2021, arXiv:2106.09685); that of a

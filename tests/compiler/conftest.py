@@ -104,6 +104,9 @@ class SyntheticExperts:
     def interference(self, first: ExpertFacts, second: ExpertFacts) -> Interference | None:
         return None
 
+    def bridge(self, source: str, target: str) -> ExpertFacts | None:
+        return self.known.get(f"t/{source}-to-{target}")
+
     def tokens(self, base: ExpertFacts, embeddings: Sequence[ExpertFacts], text: str) -> TokenCount | None:
         limit = 7
         words = text.split()
@@ -137,13 +140,15 @@ class MemoryFiles:
     accepts=(Kind.LORA, Kind.CHECKPOINT),
     laws=(Law.SYMMETRIC, Law.LINEAR, Law.IDENTITY_AT_ZERO),
 )
-def sum_(base: float, deltas: Sequence[float], strengths: Sequence[float], *, scale: float = 1.0) -> float:
+def sum_(
+    base: float, deltas: Sequence[float], strengths: Sequence[float], keys: Sequence[str], *, scale: float = 1.0
+) -> float:
     """A sum over numbers, with a setting: the compiler never calls it."""
     return base + scale * sum(d * s for d, s in zip(deltas, strengths, strict=True))
 
 
 @operator(acts=Acts.WEIGHTS, accepts=(Kind.LORA,), evaluations="experts")
-def dear(base: float, deltas: Sequence[float], strengths: Sequence[float]) -> float:
+def dear(base: float, deltas: Sequence[float], strengths: Sequence[float], keys: Sequence[str]) -> float:
     """Takes LoRAs only, and costs more."""
     return base
 

@@ -209,7 +209,7 @@ def in_original_layout(tiny: Tiny) -> dict[str, Any]:
 
 
 @operator(acts=Acts.WEIGHTS, accepts=(Kind.LORA, Kind.CHECKPOINT))
-def sum_(base: Any, deltas: Any, strengths: Any) -> Any:
+def sum_(base: Any, deltas: Any, strengths: Any, keys: Any) -> Any:
     """The weighted sum."""
     total = base.clone()
     for delta, strength in zip(deltas, strengths, strict=True):

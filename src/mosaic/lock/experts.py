@@ -50,6 +50,9 @@ class Recorder:
         self.coverages[content_digest(expert), content_digest(base)] = found
         return found
 
+    def bridge(self, source: str, target: str) -> ExpertFacts | None:
+        return self.inner.bridge(source, target)
+
     def tokens(self, base: ExpertFacts, embeddings: Sequence[ExpertFacts], text: str) -> TokenCount | None:
         return self.inner.tokens(base, embeddings, text)
 
@@ -119,6 +122,10 @@ class LockedExperts:
         except MosaicError:
             lock = self._lock.source.name
             raise MosaicError(errors.integrity.UnprovenCoverage(None, lock, expert.id, base.id)) from None
+
+    def bridge(self, source: str, target: str) -> ExpertFacts | None:
+        """As shipped or catalogued on this machine."""
+        return self._local.bridge(source, target)
 
     def tokens(self, base: ExpertFacts, embeddings: Sequence[ExpertFacts], text: str) -> TokenCount | None:
         """The length of a prompt, where the tokenizer is at hand."""
