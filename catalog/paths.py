@@ -36,6 +36,18 @@ def folder_of(name: str, project: Path) -> Path:
     return path.parent
 
 
+def whole(path: Path) -> Path:
+    """A path from the root without `..`, so that one file has one place however it was named.
+
+    What precedes the last `..` is followed through links, as the system would; links behind it keep their names.
+    """
+    parts = path.absolute().parts
+    if ".." not in parts:
+        return path.absolute()
+    behind = len(parts) - parts[::-1].index("..")
+    return Path(*parts[:behind]).resolve().joinpath(*parts[behind:])
+
+
 def similar(path: Path) -> tuple[str, ...]:
     """Names in the same folder that are spelt much like a missing one."""
     try:

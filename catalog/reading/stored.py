@@ -12,6 +12,7 @@ from mosaic.catalog.digests import Digests
 from mosaic.catalog.found import Part, read_text
 from mosaic.catalog.headers import Headers
 from mosaic.catalog.identity import Identity
+from mosaic.catalog.paths import whole
 from mosaic.catalog.record import FileState, Signature, StoredFile
 from mosaic.compiler.facts import FileFact
 from mosaic.compiler.source import Span
@@ -70,7 +71,7 @@ class Files:
             role=part.role,
             sha256=identity.sha256,
             size=stat.st_size,
-            location=str(part.path.absolute()),
+            location=str(whole(part.path)),
             name=part.name,
             tensors_sha256=identity.tensors_sha256,
             blake3=identity.blake3,

@@ -219,6 +219,17 @@ class TestAdd:
         assert "error[M841]: nothing in `empty`" in done.stderr
         assert "error[M801]" in done.stderr
 
+    def test_one_file_has_one_place_however_it_is_named(self, mosaic: Run, tmp_path: Path) -> None:
+        path = write(tmp_path / "a" / "neon.safetensors", SD1)
+        (tmp_path / "b").mkdir()
+        (tmp_path / "link").symlink_to(tmp_path / "a")
+        mosaic("add", "b/../a")
+        shown = document(mosaic("show", "local/neon", "--json"))
+        assert shown["facts"]["files"][0]["location"] == str(path)
+        for name in ("a", str(tmp_path / "a"), "b/../b/../a/neon.safetensors", "link/../a"):
+            again = document(mosaic("add", name, "--json"))
+            assert (again["updated"], again["unchanged"]) == ([], 1), name
+
     def test_many_files_in_several_processes(self, mosaic: Run, tmp_path: Path) -> None:
         for number in range(70):
             write(tmp_path / "many" / f"n{number:02}.safetensors", SD1, seed=number)
@@ -341,6 +352,28 @@ class TestLooking:
         for words in (["list"], ["show", "zoo/neon"], ["search", "neon"], ["stats"], ["verify"]):
             done = mosaic(*words, "--catalog", "gone.duckdb")
             assert (done.returncode, "error[M830]" in done.stderr) == (2, True), words
+
+
+@pytest.mark.parametrize(
+    "words", [["--catalog", "c.duckdb", "a.mosaic"], ["a.mosaic", "--catalog", "c.duckdb"]]
+)
+def test_checking_against_a_catalog_loads_the_engine_and_little_else(
+    mosaic: Run, tmp_path: Path, words: list[str]
+) -> None:
+    mosaic("add", str(MODELS / "neon.safetensors"), "--catalog", "c.duckdb")
+    plan = 'mosaic 1\n\nplan a {\n  emit sample(checkpoint("zoo/base"), prompt: "a cat", seed: 1) as "a.png"\n}\n'
+    (tmp_path / "a.mosaic").write_text(plan.replace("zoo/base", "local/none"))
+    script = (
+        "import sys\nfrom mosaic.cli import main\n"
+        "try:\n    main()\n"
+        "except SystemExit as end:\n"
+        "    print(end.code, [m for m in ('duckdb', 'typer', 'pydantic') if m in sys.modules])\n"
+    )
+    command = [sys.executable, "-c", script, "check", *words]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert "error[M210]" in done.stdout
+    assert "(catalog c.duckdb @ " in done.stdout
+    assert done.stdout.splitlines()[-1] == "1 []", done.stdout + done.stderr
 
 
 class TestShow:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from mosaic.catalog.paths import whole
 from mosaic.catalog.record import FileState
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ def _stated(path: Path) -> bool:
 
 def _files(path: Path) -> Iterator[str]:
     if not path.is_dir():
-        yield str(path.absolute())
+        yield str(whole(path))
         return
-    for folder, names, files in os.walk(path.absolute()):
+    for folder, names, files in os.walk(whole(path)):
         names[:] = sorted(name for name in names if not name.startswith("."))
         yield from (os.path.join(folder, name) for name in sorted(files) if not name.startswith("."))
