@@ -16,7 +16,8 @@ from mosaic.stdlib import find_operators
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("grammar", "compiler", "catalog", "stdlib", "runtime")
-HEAVY = ("torch", "diffusers", "transformers", "peft", "duckdb", "numpy", "PIL", "safetensors", "jinja2")
+DATABASE = ("duckdb", "_duckdb")
+HEAVY = ("torch", "diffusers", "transformers", "peft", *DATABASE, "numpy", "PIL", "safetensors", "jinja2")
 
 
 def test_layers() -> None:

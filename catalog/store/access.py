@@ -14,9 +14,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-import duckdb
-
 from mosaic.catalog.store import migrations
+from mosaic.catalog.store.engine import duckdb
 from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError
 

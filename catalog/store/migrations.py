@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from mosaic.catalog.store.engine import duckdb
 from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import MosaicError
-
-if TYPE_CHECKING:
-    import duckdb
 
 Migrations = tuple[tuple[int, str], ...]
 
@@ -53,8 +51,6 @@ def check(connection: duckdb.DuckDBPyConnection, place: str, known: int = KNOWN)
 
 
 def _asked(connection: duckdb.DuckDBPyConnection) -> int | None:
-    import duckdb
-
     try:
         row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
     except duckdb.CatalogException:

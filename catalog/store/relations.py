@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from mosaic.catalog.edges import RELATION, from_json, to_json
-from mosaic.catalog.store import rows, sums, writing
+from mosaic.catalog.store import rows, sums
 from mosaic.compiler.facts import Interference
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ def put_interference(
     connection: duckdb.DuckDBPyConnection, first: str, second: str, value: Interference
 ) -> None:
     """Keep it, in an open transaction; it is the same in both directions."""
+    from mosaic.catalog.store import writing  # questions need none of it
+
     one, two = sorted((first, second))
     content = to_json(value)
     edge = (rows.dumps(content), sums.content("edge", RELATION, one, two, content))

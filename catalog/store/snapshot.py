@@ -16,9 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import duckdb
-
 from mosaic.catalog.store import access, migrations, sums
+from mosaic.catalog.store.engine import duckdb
 from mosaic.catalog.store.values import Export
 from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError

@@ -9,11 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
-import duckdb
-
 from mosaic.catalog.record import FileState, Record, content_digest
 from mosaic.catalog.store import lookup, memo, search, sums, whole
 from mosaic.catalog.store.access import Access
+from mosaic.catalog.store.engine import duckdb
 from mosaic.catalog.store.rows import Damaged
 from mosaic.catalog.store.shapes import shape_of
 from mosaic.catalog.store.values import Export, Hit, Put, Row, Stats

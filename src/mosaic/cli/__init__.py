@@ -22,8 +22,9 @@ def interrupted() -> NoReturn:
 
 def _command(words: list[str]) -> None:
     catalog = None
-    if words[:2] == ["check", "--catalog"] and len(words) > 3:
-        catalog, words = words[2], [words[0], *words[3:]]
+    at = words.index("--catalog") if "--catalog" in words[:-1] else None
+    if words[:1] == ["check"] and at is not None and not words[at + 1].startswith("-"):
+        catalog, words = words[at + 1], [*words[:at], *words[at + 2 :]]
     if words[:1] == ["check"] and words[1:] and not any(word.startswith("-") for word in words[1:]):
         # Editors and hooks run these forms on every save. They have nothing to parse, so they do without typer (and the
         # validators that come with it), a third of the start-up.
