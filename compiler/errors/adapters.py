@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mosaic.compiler.diagnostic import Diagnostic, Label, Severity
+from mosaic.compiler.diagnostic import Diagnostic, Fix, Label, Severity
+from mosaic.compiler.errors.compatibility import instead, rather
 from mosaic.compiler.errors.types import called
 from mosaic.compiler.source import Span
 
@@ -40,6 +41,8 @@ class AlgorithmNotTaken(Diagnostic):
     takes: tuple[str, ...] = ()
     able: tuple[str, ...] = ()
     calls: tuple[Span, ...] = ()
+    fitting: tuple[str, ...] = ()
+    reference: Span | None = None
 
     def labels(self) -> tuple[Label, ...]:
         return called(self.calls)
@@ -47,8 +50,12 @@ class AlgorithmNotTaken(Diagnostic):
     def help(self) -> tuple[str, ...]:
         own = f"`{self.operator}` takes adapters encoded as {' or '.join(self.takes)}"
         if not self.able:
-            return (f"{own}; no operator of this version takes {self.algorithm}",)
-        return (f"{own}; {', '.join(f'`{name}`' for name in self.able)} takes {self.algorithm}",)
+            return (f"{own}; no operator of this version takes {self.algorithm}", *rather(self.fitting))
+        able = ", ".join(f"`{name}`" for name in self.able)
+        return (f"{own}; {able} takes {self.algorithm}", *rather(self.fitting))
+
+    def fixes(self) -> tuple[Fix, ...]:
+        return instead(self.fitting, self.reference)
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,8 @@ class RankBeyondLimits(Diagnostic):
     expert: str
     modules: tuple[str, ...]
     calls: tuple[Span, ...] = ()
+    fitting: tuple[str, ...] = ()
+    reference: Span | None = None
 
     @property
     def count(self) -> str:
@@ -80,7 +89,14 @@ class RankBeyondLimits(Diagnostic):
         return called(self.calls)
 
     def help(self) -> tuple[str, ...]:
-        return (shown(self.modules), "use an adapter that was extracted at a smaller rank")
+        return (
+            shown(self.modules),
+            "use an adapter that was extracted at a smaller rank",
+            *rather(self.fitting),
+        )
+
+    def fixes(self) -> tuple[Fix, ...]:
+        return instead(self.fitting, self.reference)
 
 
 @dataclass(frozen=True)
@@ -174,6 +190,8 @@ class TextEncoderMissing(Diagnostic):
     encoders: tuple[str, ...]
     base: Span | None = None
     calls: tuple[Span, ...] = ()
+    fitting: tuple[str, ...] = ()
+    reference: Span | None = None
 
     @property
     def parts(self) -> str:
@@ -185,7 +203,11 @@ class TextEncoderMissing(Diagnostic):
         return (*base, *called(self.calls))
 
     def help(self) -> tuple[str, ...]:
-        return (f"use a base with {self.parts}, or allow the rest alone: `{self.kind}(…, partial: true)`",)
+        allow = f"use a base with {self.parts}, or allow the rest alone: `{self.kind}(…, partial: true)`"
+        return (allow, *rather(self.fitting))
+
+    def fixes(self) -> tuple[Fix, ...]:
+        return instead(self.fitting, self.reference)
 
 
 @dataclass(frozen=True)
@@ -210,6 +232,8 @@ class VariantMismatch(Diagnostic):
     wanted: str
     base: Span | None = None
     calls: tuple[Span, ...] = ()
+    fitting: tuple[str, ...] = ()
+    reference: Span | None = None
 
     def message(self) -> str:
         wanted = "a plain one" if self.wanted == "plain" else f"one for {self.wanted}"
@@ -221,7 +245,10 @@ class VariantMismatch(Diagnostic):
         return (*base, *called(self.calls))
 
     def help(self) -> tuple[str, ...]:
-        return ("use an expert of the base's own variant",)
+        return rather(self.fitting) or ("use an expert of the base's own variant",)
+
+    def fixes(self) -> tuple[Fix, ...]:
+        return instead(self.fitting, self.reference)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,14 @@ def instead(fitting: tuple[str, ...], reference: Span | None) -> tuple[Fix, ...]
     return tuple(Fix(f"use `{name}`", (Edit(reference, f'"{name}"'),), safe=False) for name in fitting)
 
 
+def added(insert: str | None, words: str, edit: Edit | None) -> tuple[Fix, ...]:
+    """Add to a prompt what calls an expert. Not safe: the picture is another one."""
+    if edit is None:
+        return ()
+    what = f"{{{insert}}}" if insert else words
+    return (Fix(f"add `{what}` to the prompt", (edit,), safe=False),)
+
+
 @dataclass(frozen=True)
 class FamilyMismatch(Diagnostic):
     """An expert is made for another architecture than the base it is fused into.
@@ -169,6 +177,9 @@ class TokenWithoutMeaning(Diagnostic):
         model = (Label(self.model, "this model does not have it"),) if self.model else ()
         return (*model, *called(self.calls))
 
+    def help(self) -> tuple[str, ...]:
+        return (f"fuse `{self.expert}` into the model, or take it out of the prompt",)
+
 
 @dataclass(frozen=True)
 class TokenUnused(Diagnostic):
@@ -186,13 +197,18 @@ class TokenUnused(Diagnostic):
     expert: str
     token: str
     insert: str | None = None
+    edit: Edit | None = None
     calls: tuple[Span, ...] = ()
 
     def labels(self) -> tuple[Label, ...]:
         return called(self.calls)
 
     def help(self) -> tuple[str, ...]:
-        return (f"insert it: `{{{self.insert}}}`",) if self.insert else ()
+        what = f"{{{self.insert}}}" if self.insert else self.token
+        return (f"write it into the prompt: `{what}`",)
+
+    def fixes(self) -> tuple[Fix, ...]:
+        return added(self.insert, self.token, self.edit)
 
 
 @dataclass(frozen=True)
@@ -215,6 +231,11 @@ class TokenClash(Diagnostic):
 
     def labels(self) -> tuple[Label, ...]:
         return (Label(self.other, "the first"),) if self.other else ()
+
+    def help(self) -> tuple[str, ...]:
+        return (
+            "a prompt cannot tell them apart: leave one out, or rename the token of one (its tensor or file)",
+        )
 
 
 @dataclass(frozen=True)
@@ -262,6 +283,9 @@ class FusedTwice(Diagnostic):
 
     def labels(self) -> tuple[Label, ...]:
         return (Label(self.first, "here first"),) if self.first else ()
+
+    def help(self) -> tuple[str, ...]:
+        return ("write it once, at the strength that is meant",)
 
 
 def _more(names: tuple[str, ...], shown: int) -> str:

@@ -10,6 +10,13 @@ from mosaic.compiler.errors.types import called
 from mosaic.compiler.source import Span
 
 
+def _replaced(span: Span | None, calls: tuple[Span, ...], instead: tuple[str, ...]) -> tuple[Fix, ...]:
+    """Use another expert where one is named in quotes. Not safe: the picture is another one."""
+    if span is None or not span.text.startswith('"') or calls:
+        return ()
+    return tuple(Fix(f"use `{name}`", (Edit(span, f'"{name}"'),), safe=False) for name in instead[:1])
+
+
 @dataclass(frozen=True)
 class Judged(Diagnostic):
     """What a policy and an expert say of each other; `span` is the expert, `asked` the policy's line."""
@@ -45,12 +52,7 @@ class Judged(Diagnostic):
         return (f"allowed here and much alike: {names}",) if names else ()
 
     def fixes(self) -> tuple[Fix, ...]:
-        span = self.span
-        if span is None or not span.text.startswith('"') or self.calls:
-            return ()
-        return tuple(
-            Fix(f"use `{name}`", (Edit(span, f'"{name}"'),), safe=False) for name in self.instead[:1]
-        )
+        return _replaced(self.span, self.calls, self.instead)
 
 
 @dataclass(frozen=True)
@@ -468,6 +470,9 @@ class NegativeRevenue(Diagnostic):
     title: ClassVar[str] = "a revenue cannot be negative"
     label: ClassVar[str] = "US dollars a year, 0 or more"
 
+    def help(self) -> tuple[str, ...]:
+        return ("say what is earned in a year, or leave it out where that is not known",)
+
 
 @dataclass(frozen=True)
 class RatedAbove(Diagnostic):
@@ -500,7 +505,12 @@ class RatedAbove(Diagnostic):
 
     def help(self) -> tuple[str, ...]:
         names = ", ".join(f"`{name}`" for name in self.instead)
-        return (f"allowed here and much alike: {names}",) if names else ()
+        if not names:
+            return ("use another expert, or allow what it is rated: `policy { rating: " + self.given + " }`",)
+        return (f"allowed here and much alike: {names}",)
+
+    def fixes(self) -> tuple[Fix, ...]:
+        return _replaced(self.span, self.calls, self.instead)
 
 
 @dataclass(frozen=True)

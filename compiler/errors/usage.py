@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mosaic.compiler.diagnostic import Diagnostic, Edit, Fix, Label, Severity
-from mosaic.compiler.errors.compatibility import instead, rather
+from mosaic.compiler.errors.compatibility import added, instead, rather
 from mosaic.compiler.errors.types import called
 from mosaic.compiler.source import Span
 
@@ -43,10 +43,7 @@ class TriggerMissing(Diagnostic):
         return (f"write its words into the prompt: “{self.trigger}”",)
 
     def fixes(self) -> tuple[Fix, ...]:
-        if self.edit is None:
-            return ()
-        what = f"{{{self.insert}}}" if self.insert else self.trigger
-        return (Fix(f"add `{what}` to the prompt", (self.edit,), safe=False),)
+        return added(self.insert, self.trigger, self.edit)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.ir.graph import Graph
 from mosaic.compiler.operators import Operator
 from mosaic.compiler.passes.choose_operators import decodes
-from mosaic.compiler.rules.fused import Fused, fused
+from mosaic.compiler.rules.fused import Fused, fused, suggest
 
 
 def algorithms(graph: Graph, context: Context) -> Iterator[Diagnostic]:
@@ -21,8 +21,17 @@ def algorithms(graph: Graph, context: Context) -> Iterator[Diagnostic]:
         algorithm, spot = each.expert.adapter.algorithm, each.spot
         able = tuple(name for name, other in context.operators.items() if decodes(other, each.node))
         own = _operator(each, context)
+        instead = suggest(context, each)
         yield errors.adapters.AlgorithmNotTaken(
-            spot.span, each.expert.id, algorithm, own.name, own.algorithms, able, spot.trail
+            spot.span,
+            each.expert.id,
+            algorithm,
+            own.name,
+            own.algorithms,
+            able,
+            spot.trail,
+            instead.fitting,
+            instead.reference,
         )
 
 

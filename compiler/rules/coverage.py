@@ -22,7 +22,7 @@ def coverage(graph: Graph, context: Context) -> Iterator[Diagnostic]:
         if _said_otherwise(each, context):
             continue
         found = context.experts.coverage(each.base, each.expert)
-        yield from beyond(each, found)
+        yield from beyond(each, found, context)
         if not found.complete:
             yield _judged(each, found, context)
 

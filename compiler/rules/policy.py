@@ -13,8 +13,8 @@ from mosaic.compiler.ir.graph import Graph, Node
 from mosaic.compiler.policy.judge import WANTED, Finding, Verdict, chosen, judge, wanted
 from mosaic.compiler.policy.parts import Part, models, parts
 from mosaic.compiler.policy.policy import Policy
-from mosaic.compiler.policy.refusal import refusal
 from mosaic.compiler.policy.terms import Answer, Terms
+from mosaic.compiler.rules.allowed import allowed
 from mosaic.compiler.rules.place import place
 from mosaic.compiler.types import Kind
 
@@ -45,7 +45,7 @@ def _message(finding: Finding, part: Part, rule: Policy, context: Context) -> Di
     messages, facts, spot = errors.policy, part.facts, place(part.node)
     asked = rule.at(finding.key, "action", "use")
     denied = finding.verdict is Verdict.DENIED
-    instead = _instead(part, rule, context) if denied else ()
+    instead = allowed(part, rule, context) if denied else ()
     known = (
         spot.span,
         facts.kind.value,
@@ -83,23 +83,6 @@ def _denial(rule: str) -> type[messages.Judged]:
         "creator": messages.CreatorForbids,
         "credit": messages.CreditOwed,
     }[rule]
-
-
-def _instead(part: Part, rule: Policy, context: Context) -> tuple[str, ...]:
-    """Experts of the catalog that fit as well and that the policy lets in."""
-    facts, spot = part.facts, place(part.node)
-    if spot.span is None:
-        return ()
-    base = part.base.expert if part.base is not None else facts
-    allowed = []
-    try:
-        for id_ in context.experts.fitting(facts.kind, base, facts):
-            other = context.experts.resolve(facts.kind, id_, spot.span)
-            if isinstance(other, ExpertFacts) and id_ != facts.id and not refusal(other, rule, context):
-                allowed.append(id_)
-    except MosaicError:  # a catalog that cannot be opened has its own message elsewhere
-        return ()
-    return tuple(allowed)
 
 
 def _laundered(part: Part, rule: Policy, context: Context) -> Iterator[Diagnostic]:

@@ -14,6 +14,7 @@ from mosaic.compiler.ir.origins import SAMPLED, conditionings
 from mosaic.compiler.policy.parts import parts
 from mosaic.compiler.policy.policy import Policy
 from mosaic.compiler.policy.refusal import too_strict
+from mosaic.compiler.rules.allowed import allowed
 from mosaic.compiler.rules.place import place
 
 _PROMPTS = {"sample": 1, "resume": 2, "refine": 3}
@@ -29,7 +30,9 @@ def rating(graph: Graph, context: Context) -> Iterator[Diagnostic]:
         facts, spot = part.facts, place(part.node)
         known = (spot.span, facts.kind.value, facts.id)
         if too_strict(facts.rating, rule):
-            yield errors.policy.RatedAbove(*known, str(facts.rating), rule.rating, asked, spot.trail)
+            yield errors.policy.RatedAbove(
+                *known, str(facts.rating), rule.rating, asked, spot.trail, allowed(part, rule, context)
+            )
         elif facts.rating is None and rule.rating == RATINGS[0]:
             yield errors.policy.Unrated(*known, rule.rating, asked, spot.trail)
     for node in walk(graph.emits):

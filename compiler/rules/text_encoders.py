@@ -10,7 +10,7 @@ from mosaic.compiler import errors
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.ir.graph import Graph
-from mosaic.compiler.rules.fused import Fused, fused
+from mosaic.compiler.rules.fused import Fused, fused, suggest
 from mosaic.compiler.types import Family
 
 _HAS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
@@ -30,9 +30,16 @@ def text_encoders(graph: Graph, context: Context) -> Iterator[Diagnostic]:
     for each in fused(graph):
         parts = lacking(each)
         if parts and not each.partial:
-            spot = each.spot
+            spot, instead = each.spot, suggest(context, each)
             yield errors.adapters.TextEncoderMissing(
-                spot.span, each.expert.kind.value, each.expert.id, parts, each.base_span, spot.trail
+                spot.span,
+                each.expert.kind.value,
+                each.expert.id,
+                parts,
+                each.base_span,
+                spot.trail,
+                instead.fitting,
+                instead.reference,
             )
 
 

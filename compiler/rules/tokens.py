@@ -11,6 +11,7 @@ from mosaic.compiler.ir.evaluate import constant, operand
 from mosaic.compiler.ir.graph import Graph, Node, walk
 from mosaic.compiler.ir.origins import SAMPLED, base_node, conditionings, operands
 from mosaic.compiler.rules.place import place
+from mosaic.compiler.rules.triggers import insertion
 from mosaic.compiler.types import Kind
 
 
@@ -32,15 +33,12 @@ def tokens(graph: Graph, context: Context) -> Iterator[Diagnostic]:
                 yield errors.compatibility.TokenWithoutMeaning(
                     spot.span, name, place(node, 0).span, spot.trail
                 )
-        yield from _unused(node, fused, f"{constant(found.prompt)} {constant(found.negative)}")
+        yield from _unused(node, graph, fused, f"{constant(found.prompt)} {constant(found.negative)}")
 
 
-def _unused(node: Node, fused: list[Node], text: str) -> Iterator[Diagnostic]:
+def _unused(node: Node, graph: Graph, fused: list[Node], text: str) -> Iterator[Diagnostic]:
     for below in fused:
         token = below.expert.trigger
         if below.type.kind is Kind.EMBEDDING and token is not None and token not in text:
-            spot = place(node, _PROMPT.get(node.op))
-            yield errors.compatibility.TokenUnused(spot.span, below.name, token, calls=spot.trail)
-
-
-_PROMPT = {"sample": 1, "resume": 2, "refine": 3}
+            spot, insert, edit = insertion(below, node, token, graph)
+            yield errors.compatibility.TokenUnused(spot.span, below.name, token, insert, edit, spot.trail)

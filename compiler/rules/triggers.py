@@ -13,7 +13,7 @@ from mosaic.compiler.ir.evaluate import constant, operand
 from mosaic.compiler.ir.graph import Graph, Node
 from mosaic.compiler.ir.origins import SAMPLED, conditionings, operands
 from mosaic.compiler.rules.fused import fused, is_literal, strength
-from mosaic.compiler.rules.place import place
+from mosaic.compiler.rules.place import Place, place
 from mosaic.compiler.types import Kind
 
 _PROMPT = {"sample": 1, "resume": 2, "refine": 3}
@@ -70,30 +70,39 @@ def _plain(text: str) -> str:
 
 
 def _missing(use: _Use, graph: Graph) -> Diagnostic:
-    position = _PROMPT[use.reader.op]
-    inherited = use.reader.inputs[position].op == "default"
-    spot = place(use.reader, None if inherited else position)
-    word, insert = words(use.node.expert)[0], _name(use, graph)
-    edit = None
+    word = words(use.node.expert)[0]
+    spot, insert, edit = insertion(use.node, use.reader, word, graph)
+    return errors.usage.TriggerMissing(spot.span, use.node.name, word, insert, edit, spot.trail)
+
+
+def insertion(node: Node, reader: Node, word: str, graph: Graph) -> tuple[Place, str | None, Edit | None]:
+    """How the prompt that a model reads may call an expert: where it stands, the name to insert, and the edit.
+
+    The edit is None where the prompt is not written as a text at that place.
+    """
+    position = _PROMPT[reader.op]
+    inherited = reader.inputs[position].op == "default"
+    spot = place(reader, None if inherited else position)
+    insert, edit = _name(node, reader, graph), None
     if spot.span is not None and not spot.trail and not inherited and is_literal(spot.span):
         end = spot.span.source.span(spot.span.end - 1, spot.span.end - 1)
         text = f"{{{insert}}}" if insert else word.translate(_ESCAPED)
         edit = Edit(end, text if spot.span.text == '""' else f", {text}")
-    return errors.usage.TriggerMissing(spot.span, use.node.name, word, insert, edit, spot.trail)
+    return spot, insert, edit
 
 
 _ESCAPED = str.maketrans({"{": "{{", "}": "}}", '"': '\\"', "\\": "\\\\"})
 
 
-def _name(use: _Use, graph: Graph) -> str | None:
-    """The name that the LoRA is bound to before the prompt, if it is."""
-    reader = use.reader.origin
+def _name(node: Node, reader: Node, graph: Graph) -> str | None:
+    """The name that an expert is bound to before the prompt, if it is."""
+    read = reader.origin
     # The name that the fusion itself uses goes before another one for the same expert.
-    for name, node in sorted(graph.bindings, key=lambda binding: operand(binding[1]) is not use.node):
-        bound = operand(node)
-        if bound.digest != use.node.digest or bound.origin is None or bound.origin.calls or reader is None:
+    for name, given in sorted(graph.bindings, key=lambda binding: operand(binding[1]) is not node):
+        bound = operand(given)
+        if bound.digest != node.digest or bound.origin is None or bound.origin.calls or read is None:
             continue
-        here, there = bound.origin.span, reader.span
+        here, there = bound.origin.span, read.span
         # A value bound in another file, or further down, has no name there.
         if here.source == there.source and here.start < there.start and bound.expert.trigger:
             return name

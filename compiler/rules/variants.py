@@ -9,7 +9,7 @@ from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.ir.graph import Graph
 from mosaic.compiler.ir.origins import SAMPLED, base_node
-from mosaic.compiler.rules.fused import Fused, fused
+from mosaic.compiler.rules.fused import Fused, fused, suggest
 from mosaic.compiler.rules.place import place
 from mosaic.compiler.types import Kind
 
@@ -18,7 +18,7 @@ def variants(graph: Graph, context: Context) -> Iterator[Diagnostic]:
     """Experts of one variant go into bases of that variant; the engine samples plain models only."""
     for each in fused(graph):
         if differs(each):
-            spot, expert = each.spot, each.expert
+            spot, expert, instead = each.spot, each.expert, suggest(context, each)
             yield errors.adapters.VariantMismatch(
                 spot.span,
                 expert.kind.value,
@@ -27,6 +27,8 @@ def variants(graph: Graph, context: Context) -> Iterator[Diagnostic]:
                 each.base.variant or "plain",
                 each.base_span,
                 spot.trail,
+                instead.fitting,
+                instead.reference,
             )
     told: dict[str, None] = {}
     for node in graph.nodes():
