@@ -376,6 +376,18 @@ def test_checking_against_a_catalog_loads_the_engine_and_little_else(
     assert done.stdout.splitlines()[-1] == "1 []", done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("command", ["check", "plan", "run", "lock"])
+def test_a_catalog_that_cannot_be_read_is_unreadable_input(mosaic: Run, tmp_path: Path, command: str) -> None:
+    plan = 'mosaic 1\n\nplan a {\n  let x = find(lora, "neon")\n  let m = fuse(checkpoint("zoo/base"), x)\n\n'
+    plan += '  emit sample(m, prompt: "a cat, {x}", seed: 1) as "a.png"\n}\n'
+    (tmp_path / "a.mosaic").write_text(plan)
+    (tmp_path / "broken.duckdb").write_bytes(b"no catalog" * 1000)
+    for name, code in (("gone.duckdb", "M830"), ("broken.duckdb", "M831")):
+        done = run(tmp_path, command, "a.mosaic", "--catalog", name)
+        assert done.returncode == 2, (command, name, done.stdout, done.stderr)
+        assert f"error[{code}]" in done.stdout + done.stderr
+
+
 class TestShow:
     def test_a_card(self, mosaic: Run, library: Path) -> None:
         mosaic("add", "models")

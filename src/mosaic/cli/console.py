@@ -79,8 +79,12 @@ def show(
 
 
 def finish(diagnostics: Iterable[Diagnostic], *, unreadable: bool = False) -> NoReturn:
-    """End the command with the exit code that the diagnostics ask for."""
-    if unreadable:
+    """End the command with the exit code that the diagnostics ask for.
+
+    A catalog that cannot be used (M830 to M837) is an unreadable input, whoever finds it out.
+    """
+    diagnostics = tuple(diagnostics)
+    if unreadable or any("M830" <= d.code <= "M837" for d in diagnostics):
         raise SystemExit(int(Status.UNREADABLE))
     errors = any(d.severity is Severity.ERROR for d in diagnostics)
     raise SystemExit(int(Status.ERRORS if errors else Status.CLEAN))
