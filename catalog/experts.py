@@ -14,7 +14,7 @@ from mosaic.catalog.digests import Digests
 from mosaic.catalog.edges import Pairs, read_edges
 from mosaic.catalog.found import read_text
 from mosaic.catalog.headers import Headers
-from mosaic.catalog.index import PACKAGE, locate, read_bridges, read_index
+from mosaic.catalog.index import PACKAGE, better_bridge, locate, read_bridges, read_index
 from mosaic.catalog.paths import beside, is_path, near_names, place, similar
 from mosaic.catalog.prompts import Prompts
 from mosaic.compiler import errors
@@ -55,6 +55,7 @@ class LocalExperts:
         self._shipped = read_index(index, root)
         self._edges = read_edges(index)
         self._bridges = read_bridges(index, root)
+        self._by_id = self._shipped | {facts.id: facts for facts in self._bridges.values()}
         self._pairs = Pairs()
         self._catalog = catalog
         self._search = search or catalog
@@ -81,10 +82,10 @@ class LocalExperts:
 
     def names(self, kind: Kind) -> Sequence[str]:
         """The ids of experts of a kind, the shipped ones first."""
-        shipped = tuple(id for id, facts in self._shipped.items() if facts.kind is kind)
+        shipped = tuple(id for id, facts in self._by_id.items() if facts.kind is kind)
         if self._catalog is None:
             return shipped
-        return (*shipped, *(id for id in self._catalog.get().names(kind) if id not in self._shipped))
+        return (*shipped, *(id for id in self._catalog.get().names(kind) if id not in self._by_id))
 
     def coverage(self, base: ExpertFacts, expert: ExpertFacts) -> Coverage:
         """How the tensors of a LoRA, embedding, VAE or checkpoint meet those of the base.
@@ -108,7 +109,7 @@ class LocalExperts:
         found = self._search.get().find(kind, words, families, ratings)
         # What is shipped is known better by its index than by a catalog that an older version filled.
         return [
-            replace(candidate, expert=self._shipped.get(candidate.expert.id, candidate.expert))
+            replace(candidate, expert=self._by_id.get(candidate.expert.id, candidate.expert))
             for candidate in found
         ]
 
@@ -124,8 +125,16 @@ class LocalExperts:
         return known or self._pairs.get(first, second)
 
     def bridge(self, source: str, target: str) -> ExpertFacts | None:
-        """What carries latents of one space into another: as shipped."""
-        return self._bridges.get((source, target))
+        """What carries latents of one space into another, the best of what is catalogued and shipped."""
+        best = self._bridges.get((source, target))
+        if self._catalog is None:
+            return best
+        library = self._catalog.get()
+        own: ExpertFacts | None = None
+        for facts in library.bridges(source, target):
+            if facts.id not in self._by_id:
+                own = better_bridge(own, replace(facts, integrity=library.changed(facts)))
+        return better_bridge(own, best)
 
     def tokens(self, base: ExpertFacts, embeddings: Sequence[ExpertFacts], text: str) -> TokenCount | None:
         """The length of a prompt for this base's encoder, or None where its tokenizer is not at hand."""
@@ -138,9 +147,9 @@ class LocalExperts:
             return errors.inputs.RemoteExpert(span, str(kind), reference)
         if reference.lower().startswith("sha256:"):
             return self._by_digest(kind, reference, span)
-        if reference in self._shipped:
-            return self._shipped[reference]
-        shipped = tuple(id for id, facts in self._shipped.items() if facts.kind is kind)
+        if reference in self._by_id:
+            return self._by_id[reference]
+        shipped = tuple(id for id, facts in self._by_id.items() if facts.kind is kind)
         near = near_names(reference, shipped)
         if self._catalog is not None:
             library = self._catalog.get()
@@ -158,11 +167,11 @@ class LocalExperts:
         start = found[1].lower()
         holders = [
             facts
-            for facts in self._shipped.values()
+            for facts in self._by_id.values()
             if facts.kind is kind and any(file.sha256.startswith(start) for file in facts.files)
         ]
         if self._catalog is not None:
-            known = [facts for facts in self._catalog.get().by_digest(start) if facts.id not in self._shipped]
+            known = [facts for facts in self._catalog.get().by_digest(start) if facts.id not in self._by_id]
             holders += [facts for facts in known if facts.kind is kind]
         if len(holders) != 1:
             return errors.inputs.UnknownDigest(

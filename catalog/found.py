@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import MosaicError
+from mosaic.compiler.facts import BridgeFacts
 from mosaic.compiler.source import Span
 from mosaic.compiler.types import Kind
 
@@ -48,6 +49,7 @@ class Found:
     variant: str | None = None  # a denoiser that reads more than its latents
     channels: tuple[int, int] | None = None  # what such a denoiser reads, and what its latents have
     latents: int | None = None  # channels of a VAE's latents
+    bridge: BridgeFacts | None = None  # of a bridge, where it leads
     zero_snr: bool | None = None  # trained to end in pure noise
 
 

@@ -14,13 +14,14 @@ left alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
 from mosaic.compiler.diagnostic import InternalError
-from mosaic.compiler.facts import ExpertFacts, FileFact
+from mosaic.compiler.facts import RATINGS, BridgeFacts, ExpertFacts, FileFact
 from mosaic.compiler.types import Kind, Prediction
 
 PACKAGE: Final = "package:"
@@ -36,20 +37,58 @@ def read_index(index: Mapping[str, Any], root: Path) -> dict[str, ExpertFacts]:
 
 
 def read_bridges(index: Mapping[str, Any], root: Path) -> dict[tuple[str, str], ExpertFacts]:
-    """The bridges between latent spaces, by the space that they lead out of and the one they lead into."""
-    return {
-        (entry["source"], entry["target"]): ExpertFacts(
-            id=entry["id"],
-            kind=Kind.BRIDGE,
-            family=None,
-            space=entry["target"],
-            prediction=None,
-            files=tuple(_file(file, root) for file in entry["files"]),
-            license=entry.get("license"),
-            license_evidence="shipped" if entry.get("license") else "",
-        )
-        for entry in index.get("bridges", ())
-    }
+    """The bridges between latent spaces, by the space that they lead out of and the one they lead into. Of several
+    between the same spaces, the one that explains most. Raises InternalError for a malformed index.
+    """
+    try:
+        found = [_bridge(entry, root) for entry in index.get("bridges", ())]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InternalError(f"the index of shipped experts is malformed: {error!r}") from error
+    best: dict[tuple[str, str], ExpertFacts] = {}
+    for facts in found:
+        if facts.bridge is not None:
+            ends = facts.bridge.source, facts.bridge.target
+            best[ends] = better_bridge(best.get(ends), facts) or facts
+    return best
+
+
+def better_bridge(first: ExpertFacts | None, second: ExpertFacts | None) -> ExpertFacts | None:
+    """Of two bridges between the same spaces the one of the higher R²; of equal ones the first."""
+    if first is None or second is None:
+        return first or second
+    return second if _r2(second) > _r2(first) else first
+
+
+def _r2(facts: ExpertFacts) -> float:
+    measured = facts.bridge.r2 if facts.bridge is not None else None
+    return measured if measured is not None else -math.inf
+
+
+def _bridge(entry: Mapping[str, Any], root: Path) -> ExpertFacts:
+    return ExpertFacts(
+        id=entry["id"],
+        kind=Kind.BRIDGE,
+        family=None,
+        space=entry["target"],
+        prediction=None,
+        files=tuple(_file(file, root) for file in entry["files"]),
+        title=entry.get("title") or f"{entry['source']} to {entry['target']}",
+        license=entry.get("license"),
+        license_evidence="shipped" if entry.get("license") else "",
+        rating=SHOWS_NOTHING,
+        bridge=BridgeFacts(
+            entry["source"],
+            entry["target"],
+            entry.get("form", "linear"),
+            entry.get("r2"),
+            entry.get("round_trip_r2"),
+            entry.get("psnr"),
+        ),
+    )
+
+
+SHOWS_NOTHING: Final = RATINGS[0]
+"""How a bridge is rated: it maps latents, and brings nothing into a picture that was not in it."""
 
 
 def locate(location: str) -> Path:

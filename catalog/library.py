@@ -51,6 +51,9 @@ class Library(Protocol):
     ) -> Sequence[Candidate]:
         """As `mosaic.compiler.context.Experts.find`."""
 
+    def bridges(self, source: str, target: str) -> Sequence[ExpertFacts]:
+        """The bridges from one latent space into another, sorted by id."""
+
     def fitting(self, kind: Kind, base: ExpertFacts, like: ExpertFacts) -> Sequence[str]:
         """As `mosaic.compiler.context.Experts.fitting`."""
 

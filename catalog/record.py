@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from mosaic.compiler.diagnostic import Diagnostic
-from mosaic.compiler.facts import AdapterFacts, ExpertFacts, FileFact, Permissions
+from mosaic.compiler.facts import AdapterFacts, BridgeFacts, ExpertFacts, FileFact, Permissions
 from mosaic.compiler.types import Kind
 
 
@@ -158,6 +158,8 @@ def facts_from_json(content: Mapping[str, Any]) -> ExpertFacts:
             given[name] = tuple(given[name])
     if given.get("adapter") is not None:
         given["adapter"] = AdapterFacts(**{k: _tuple(v) for k, v in given["adapter"].items()})
+    if given.get("bridge") is not None:
+        given["bridge"] = BridgeFacts(**given["bridge"])
     if given.get("permissions") is not None:
         given["permissions"] = Permissions(**{k: _tuple(v) for k, v in given["permissions"].items()})
     return ExpertFacts(**given)
@@ -203,4 +205,6 @@ def _plain(value: Any) -> Any:
     return value.value if isinstance(value, StrEnum) else value
 
 
-_FIELDS: Final = {kind: _listed(kind) for kind in (ExpertFacts, FileFact, AdapterFacts, Permissions)}
+_FIELDS: Final = {
+    kind: _listed(kind) for kind in (ExpertFacts, FileFact, AdapterFacts, BridgeFacts, Permissions)
+}

@@ -12,7 +12,7 @@ from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.source import Span
 from mosaic.compiler.types import Kind
-from mosaic.compiler.weights import autoencoders, denoisers, embeddings, families
+from mosaic.compiler.weights import autoencoders, bridges, denoisers, embeddings, families
 from mosaic.compiler.weights.adapters import variant_of
 from mosaic.compiler.weights.header import Header
 from mosaic.compiler.weights.names import Shapes
@@ -45,15 +45,18 @@ _ROLES: Final[Mapping[Kind, str]] = {
     Kind.EMBEDDING: "embedding",
     Kind.CONTROL: "control",
     Kind.VAE: "vae",
+    Kind.BRIDGE: "bridge",
 }
 
 
 def single_file(path: Path, header: Header, shown: str, span: Span | None, space: Space) -> Found:
     """What a safetensors file holds. `space` names the latent space of a VAE inside it, given a family.
 
-    Raises MosaicError: M806 for tensors of no known kind.
+    Raises MosaicError: M806 for tensors of no known kind, M870 for a bridge that is none.
     """
     shapes = header.shapes
+    if bridges.is_bridge(header.metadata):
+        return _bridge(path, header, shown, span)
     identity = families.identify_header(header)
     kind = identity.kind
     if kind is None:
@@ -75,6 +78,22 @@ def single_file(path: Path, header: Header, shown: str, span: Span | None, space
     if identity.adapter is not None:
         found = replace(found, variant=variant_of(identity.adapter))
     return replace(found, title=told.get("modelspec.title", ""), license=told.get("modelspec.license"))
+
+
+def _bridge(path: Path, header: Header, shown: str, span: Span | None) -> Found:
+    """A bridge between latent spaces. Raises MosaicError (M870)."""
+    facts = bridges.bridge_facts(header.metadata)
+    reason = facts if isinstance(facts, str) else bridges.fault(header.shapes, facts.form)
+    if isinstance(facts, str) or reason:
+        raise MosaicError(errors.bridges.BrokenBridge(span, shown, reason))
+    return Found(
+        Kind.BRIDGE,
+        _parts(Kind.BRIDGE, "", path),
+        space=facts.target,
+        title=header.metadata.get("modelspec.title", ""),
+        license=header.metadata.get("modelspec.license"),
+        bridge=facts,
+    )
 
 
 def _checkpoint(found: Found, shapes: Shapes, shown: str, span: Span | None, space: Space) -> Found:

@@ -109,9 +109,9 @@ def _judge(
     choices = {}
     for graph in checked.graphs:
         held = replace(context, pins=context.pins.of(graph.name)) if context.pins else context
-        graph = run_passes(graph, held, RESOLVE[:-1])
+        graph = run_passes(graph, held, RESOLVE[:-2])
         graph_choices = tuple(choose(node, held) for node in graph.nodes() if node.op == "fuse")
-        graph = run_passes(graph, held, RESOLVE[-1:])
+        graph = run_passes(graph, held, RESOLVE[-2:])
         run_rules(graph, held, sink)
         if plan in (None, graph.name):
             resolved.append(graph)

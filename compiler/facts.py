@@ -73,6 +73,23 @@ class Permissions:
 
 
 @dataclass(frozen=True)
+class BridgeFacts:
+    """Where a bridge between latent spaces leads, how it maps and how well.
+
+    `r2` is the share of the target latents' variance that it explains on pictures that it was not fitted on,
+    `round_trip` the same of the source latents after the way there and back by the reverse bridge, `psnr` the peak
+    signal-to-noise ratio in dB of pictures decoded from carried latents against those decoded from encoded ones.
+    """
+
+    source: str  # the latent space that it leads out of
+    target: str  # the latent space that it leads into
+    form: str = "linear"  # one convolution, or "conv": a small convolutional network
+    r2: float | None = None
+    round_trip: float | None = None
+    psnr: float | None = None
+
+
+@dataclass(frozen=True)
 class ExpertFacts:
     """What is known of an expert without reading its weights."""
 
@@ -110,6 +127,7 @@ class ExpertFacts:
     license_evidence: str = ""  # header, metadata, card, declared or shipped
     parameters: int = 0  # numbers in its tensors
     dtype: str = ""  # of most of them, as safetensors spells it: F32, F16, BF16, F8_E4M3
+    bridge: BridgeFacts | None = None  # of a bridge: its `space` is the one that it leads into
     integrity: str = ""  # "": as catalogued; "changed", "missing" or "unhashed": not to be relied on
 
 

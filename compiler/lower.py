@@ -9,10 +9,12 @@ from itertools import permutations
 from typing import Any, Literal, cast
 
 from mosaic.compiler import program as p
+from mosaic.compiler.check.world import expert_node
 from mosaic.compiler.context import Context
 from mosaic.compiler.facts import ExpertFacts, FileFact
 from mosaic.compiler.ir.evaluate import INFIXES, constant, is_partial, operand
 from mosaic.compiler.ir.graph import Graph, Node, walk
+from mosaic.compiler.passes.choose_bridges import registered
 from mosaic.compiler.policy.owed import owed, plan_rating
 from mosaic.compiler.types import Kind
 
@@ -80,7 +82,7 @@ class _Lowering:
 
     def known(self, facts: ExpertFacts) -> int:
         """An expert that the plan does not name: a bridge."""
-        key = facts.files[0].sha256
+        key = expert_node(facts, None).digest
         self.experts.setdefault(key, _expert(facts))
         return list(self.experts).index(key)
 
@@ -129,7 +131,7 @@ def _bridges(to: _Lowering, node: Node) -> tuple[p.BridgeUse, ...]:
         return ()
     models = [given for given in node.inputs if given.type.kind in (Kind.CHECKPOINT, Kind.MODEL)]
     spaces = [space for space in dict.fromkeys(given.type.space for given in models) if space is not None]
-    found = ((s, t, to.context.experts.bridge(s, t)) for s, t in permutations(spaces, 2))
+    found = ((s, t, registered(s, t, to.context)) for s, t in permutations(spaces, 2))
     return tuple(
         p.BridgeUse(source=source, target=target, expert=to.known(facts))
         for source, target, facts in found
@@ -185,9 +187,13 @@ def _combine_prompts(to: _Lowering, node: Node) -> p.Operation:
 
 
 def _align(to: _Lowering, node: Node) -> p.Operation:
-    latent, source, model = node.inputs
-    bridge = to.known(node.expert) if node.attribute("bridge") else None
-    return p.Align(latent=to.value(latent), source=to.value(source), model=to.value(model), bridge=bridge)
+    latent, source, model, bridge = node.inputs
+    return p.Align(
+        latent=to.value(latent),
+        source=to.value(source),
+        model=to.value(model),
+        bridge=to.expert(bridge) if bridge.op == "expert" else None,
+    )
 
 
 def _encode_text(to: _Lowering, node: Node) -> p.Operation:

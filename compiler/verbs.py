@@ -209,11 +209,18 @@ _TABLE = (
         (
             Parameter("latent", (Kind.LATENT,), "The latent to carry over.", required=True, positional=True),
             Parameter("to", (Kind.MODEL,), "A model of the wanted space.", required=True),
+            Parameter(
+                "by",
+                (Kind.TEXT,),
+                "A bridge: catalog id, `sha256:…` or `./path`; the best registered one unless given.",
+            ),
         ),
         Kind.LATENT,
-        "Carry a latent into another latent space by a registered bridge.",
+        "Carry a latent into the latent space of another model.\n"
+        "By a bridge, or, where none is registered, through the picture: decoded and encoded again, which a warning\n"
+        "says. A latent that stands part-way stays so: what is carried is the picture that it is becoming, and noise\n"
+        "brings it back to the level at which the run stands. `mosaic bridge fit` makes bridges.",
         "align(draft, to: photo)",
-        available=False,
     ),
     Verb(
         "decode",

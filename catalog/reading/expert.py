@@ -12,6 +12,7 @@ from mosaic.catalog.digests import Digests
 from mosaic.catalog.folders import Folder
 from mosaic.catalog.found import Found, read_text
 from mosaic.catalog.headers import Headers
+from mosaic.catalog.index import SHOWS_NOTHING
 from mosaic.catalog.reading import embedded
 from mosaic.catalog.reading.disagreement import disagreements
 from mosaic.catalog.reading.given import Declared, Naming, Refusal, title_of
@@ -211,11 +212,12 @@ class _Reading:
             clip_skip=value(claims, "clip_skip"),
             strengths=value(claims, "strengths"),
             excludes=value(claims, "excludes", ()),
-            rating=value(claims, "rating"),
+            rating=value(claims, "rating") or (SHOWS_NOTHING if found.bridge is not None else None),
             last=value(claims, "last", False),
             trained_on=value(claims, "trained_on", ""),
             lineage=value(claims, "lineage", ""),
             license_evidence=str(license.evidence) if license is not None else "",
             parameters=value(claims, "parameters", 0),
             dtype=value(claims, "dtype", ""),
+            bridge=found.bridge,
         )

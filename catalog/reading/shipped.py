@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from mosaic.catalog.found import Part, read_text
 from mosaic.catalog.headers import Headers
-from mosaic.catalog.index import locate, read_index
+from mosaic.catalog.index import locate, read_bridges, read_index
 from mosaic.catalog.reading.shown import adapter_shown, counted
 from mosaic.catalog.reading.stored import Weights, signature_of
 from mosaic.catalog.record import Claim, Edge, Evidence, Record, Score, StoredFile, content_digest
@@ -27,10 +27,13 @@ def shipped(index: Mapping[str, Any], root: Path) -> list[Record]:
     """
     headers = Headers()
     facts = read_index(index, root)
+    facts |= {bridge.id: bridge for bridge in read_bridges(index, root).values()}
     digests = {id: content_digest(fact) for id, fact in facts.items()}
     try:
         edges = [_edge(entry, digests) for entry in index.get("edges", ())]
-        return [_record(entry, facts[entry["id"]], headers, edges, digests) for entry in index["experts"]]
+        entries = [*index["experts"], *index.get("bridges", ())]
+        known = [(entry, facts[entry["id"]]) for entry in entries if entry["id"] in facts]
+        return [_record(entry, fact, headers, edges, digests) for entry, fact in known]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InternalError(f"the index of shipped experts is malformed: {error!r}") from error
 
@@ -70,7 +73,6 @@ def _record(
         license_evidence=str(Evidence.SHIPPED) if facts.license else "",
         parameters=parameters,
         dtype=dtype,
-        rating=entry.get("rating"),
     )
     digest = digests[facts.id]
     return Record(

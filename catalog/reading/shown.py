@@ -12,7 +12,7 @@ from mosaic.catalog.found import Found
 from mosaic.catalog.reading.scalars import peek
 from mosaic.catalog.reading.stored import PEFT, Weights
 from mosaic.catalog.record import Claim, Evidence
-from mosaic.compiler.facts import AdapterFacts
+from mosaic.compiler.facts import AdapterFacts, BridgeFacts
 from mosaic.compiler.types import Kind, Prediction
 from mosaic.compiler.weights import embeddings, families
 from mosaic.compiler.weights.adapters import Adapter, adapter_facts
@@ -70,6 +70,7 @@ def shown_claims(
         "parameters": parameters,
         "dtype": dtype,
         "native_size": list(found.native_size) if found.native_size and _configured(found) else None,
+        "bridge": plain(found.bridge) if found.bridge is not None else None,
         "adapter": plain(adapter) if adapter is not None else None,
         **(_embedding(weights, found, stem) if found.kind is Kind.EMBEDDING else {}),
     }
@@ -114,8 +115,8 @@ def _numbers(layout: Layout) -> Mapping[str, int]:
     return numbers(layout)
 
 
-def plain(facts: AdapterFacts) -> dict[str, Any]:
-    """An adapter's facts as JSON, what is not known left out."""
+def plain(facts: AdapterFacts | BridgeFacts) -> dict[str, Any]:
+    """An adapter's or a bridge's facts as JSON, what is not known left out."""
     content = {item.name: getattr(facts, item.name) for item in dataclasses.fields(facts)}
     return {key: list(v) if isinstance(v, tuple) else v for key, v in content.items() if v not in (None, ())}
 

@@ -12,6 +12,7 @@ from mosaic.catalog.record import FileState, StoredFile
 from mosaic.catalog.store import rows
 from mosaic.catalog.store.bulk import matching
 from mosaic.compiler.facts import ExpertFacts, FileFact
+from mosaic.compiler.types import Kind
 
 if TYPE_CHECKING:
     import duckdb
@@ -62,6 +63,14 @@ def facts(connection: duckdb.DuckDBPyConnection, numbers: Sequence[int]) -> list
         for number in numbers
         if number in texts
     ]
+
+
+def bridges(connection: duckdb.DuckDBPyConnection, source: str, target: str) -> list[ExpertFacts]:
+    """The bridges from one latent space into another, sorted by id. The space of a bridge is the one it leads into."""
+    query = "SELECT number FROM experts WHERE kind = $1 AND space = $2 ORDER BY id"
+    numbers = [int(n) for (n,) in connection.execute(query, [Kind.BRIDGE.value, target]).fetchall()]
+    found = facts(connection, numbers)
+    return [each for each in found if each.bridge is not None and each.bridge.source == source]
 
 
 def places(

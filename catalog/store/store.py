@@ -153,6 +153,11 @@ class Store:
         return search.find(self._read(), words, filter_)
 
     @_told
+    def bridges(self, source: str, target: str) -> Sequence[ExpertFacts]:
+        """The bridges from one latent space into another, sorted by id."""
+        return lookup.bridges(self._read(), source, target)
+
+    @_told
     def fitting(self, kind: Kind, base: ExpertFacts, like: ExpertFacts) -> Sequence[str]:
         """Ids of experts of a kind that fit a base and are most like another one; at most three."""
         return search.fitting(self._read(), kind, base, content_digest(base), like)

@@ -86,6 +86,11 @@ def _verb(call: tree.Call, verb: Verb, scope: Scope, world: World, build: Build)
         if found is None or "partial" not in given:
             return found
         return partial(found, inputs[1], call, given["partial"], world)
+    if verb.name == "align" and "by" in given:
+        found = _from_outside(verb, inputs[2], spans[2] or call.span, call, world)
+        if found is None:
+            return None
+        inputs = (*inputs[:2], found)
     return make(verb.name, inputs, origin=Origin(call.span, tuple(spans)))
 
 
@@ -101,7 +106,7 @@ def _from_outside(verb: Verb, reference: Node, span: Span, call: tree.Call, worl
         return None
     if verb.name == "load_image":
         return world.image(text, span)
-    return world.expert(verb.result, text, span)
+    return world.expert(Kind.BRIDGE if verb.name == "align" else verb.result, text, span)
 
 
 def _bind(call: tree.Call, verb: Verb, world: World) -> dict[str, tree.Argument] | None:

@@ -48,7 +48,7 @@ class World:
         return Node(node.op, (), node.attributes, node.type, reference, node.origin, facts)
 
 
-def expert_node(facts: ExpertFacts, origin: Origin) -> Node:
+def expert_node(facts: ExpertFacts, origin: Origin | None) -> Node:
     """An expert as a node: its digest is its content, its name only a label."""
     # Parts are told apart by role and name, so that two files swapped are another expert.
     manifest = sorted(f"{file.role} {file.name} {file.sha256}" for file in facts.files)

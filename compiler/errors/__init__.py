@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mosaic.compiler.errors import adapters as adapters
+    from mosaic.compiler.errors import bridges as bridges
     from mosaic.compiler.errors import catalog as catalog
     from mosaic.compiler.errors import catalog_face as catalog_face
     from mosaic.compiler.errors import compatibility as compatibility

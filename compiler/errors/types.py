@@ -45,8 +45,7 @@ class SpaceMismatch(Diagnostic):
         let a = sample(sketch, prompt: "a red cat", until: 50%)     # sketch works in zoo-a
         let b = resume(photo, a)                                    # M302: photo works in zoo-b
 
-    The numbers of one space mean nothing in another. Decode the latent and refine the picture, or carry the
-    latent over by a bridge.
+    The numbers of one space mean nothing in another. Carry the latent over: `align(a, to: photo)`.
     """
 
     code: ClassVar[str] = "M302"
@@ -57,15 +56,26 @@ class SpaceMismatch(Diagnostic):
     wanted: str
     model: Span | None = None
     calls: tuple[Span, ...] = ()
+    bridge: str = (
+        ""  # what carries latents from the one space to the other; empty where nothing is registered
+    )
+    r2: float | None = None
 
     def labels(self) -> tuple[Label, ...]:
         model = (Label(self.model, f"works in space {self.wanted}"),) if self.model else ()
         return (*model, *called(self.calls))
 
     def help(self) -> tuple[str, ...]:
-        return (
-            "go through the picture: finish the latent with its own model, then `refine` the decoded picture",
-        )
+        if not self.bridge:
+            return ("carry it over first (no bridge is registered: it goes through a picture)",)
+        measured = f", R² {self.r2:.2f}" if self.r2 is not None else ""
+        return (f"carry it over first (bridge {self.bridge}{measured})",)
+
+    def fixes(self) -> tuple[Fix, ...]:
+        if self.span is None or self.model is None or self.calls:
+            return ()
+        carried = f"align({self.span.text}, to: {self.model.text})"
+        return (Fix(f"write `{carried}`", (Edit(self.span, carried),), safe=False),)
 
 
 @dataclass(frozen=True)

@@ -199,7 +199,12 @@ _TABLE = (
         ),
         _latent_of(0),
     ),
-    Op("align", (("latent", (Kind.LATENT,)), ("to", ANY_MODEL)), _latent_of(1)),
+    # `by` is a bridge, once it is known: the one that the plan names, or the one that is registered.
+    Op(
+        "align",
+        (("latent", (Kind.LATENT,)), ("to", ANY_MODEL), ("by", (Kind.BRIDGE, Kind.NOTHING))),
+        _latent_of(1),
+    ),
     Op("decode", (("latent", (Kind.LATENT,)),), _fixed(Kind.IMAGE)),
     Op("encode", (("image", (Kind.IMAGE,)), ("model", ANY_MODEL)), _latent_of(1)),
     Op("emit", (("value", (Kind.IMAGE, Kind.LATENT, Kind.MODEL)), ("path", _TEXT)), _fixed(Kind.NOTHING)),
@@ -258,13 +263,16 @@ _TABLE = (
         _latent_of(0),
         core=True,
     ),
-    # `bridge` is the digest of an expert's content, or empty where the way goes through the picture; its facts travel
-    # with the node.
+    # Without a bridge the way goes through the picture: decoded by the source's VAE, encoded by the model's.
     Op(
         "align_latent",
-        (("latent", (Kind.LATENT,)), ("source", ANY_MODEL), ("model", ANY_MODEL)),
+        (
+            ("latent", (Kind.LATENT,)),
+            ("source", ANY_MODEL),
+            ("model", ANY_MODEL),
+            ("bridge", (Kind.BRIDGE, Kind.NOTHING)),
+        ),
         _latent_of(2),
-        ("bridge",),
         core=True,
     ),
     Op("decode_latent", (("latent", (Kind.LATENT,)), ("model", ANY_MODEL)), _fixed(Kind.IMAGE), core=True),

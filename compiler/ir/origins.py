@@ -41,8 +41,10 @@ def maker(latent: Node) -> Node:
     """The model whose VAE decodes a latent: the one that made it."""
     if latent.op in SAMPLED:
         return latent.inputs[0]
-    if latent.op in ("encode", "encode_image"):
+    if latent.op in ("encode", "encode_image", "align"):
         return latent.inputs[1]
+    if latent.op == "align_latent":
+        return latent.inputs[2]
     raise InternalError(f"`{latent.op}` makes no latent")
 
 
@@ -57,7 +59,7 @@ class Conditionings:
 
 def conditionings(value: Node) -> Conditionings | None:
     """What a latent (or a picture decoded from it) was sampled by; None for what came from a file."""
-    while value.op in ("decode", "decode_latent"):
+    while value.op in ("decode", "decode_latent", "align", "align_latent"):
         value = value.inputs[0]
     match value.op:
         case "denoise":

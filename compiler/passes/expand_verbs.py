@@ -126,6 +126,15 @@ def _refine(node: Node, inputs: tuple[Node, ...]) -> Node:
     return make("denoise_again", core, origin=node.origin)
 
 
+def _align(node: Node, inputs: tuple[Node, ...]) -> Node:
+    latent, model, bridge = inputs
+    given, wanted = node.inputs[0].type.space, node.type.space
+    if given is not None and given == wanted:
+        return latent  # said by a rule: there is nothing to carry
+    core = (latent, maker(latent), _model(model), bridge)
+    return make("align_latent", core, origin=node.origin)
+
+
 def _decode(node: Node, inputs: tuple[Node, ...]) -> Node:
     return make("decode_latent", (inputs[0], maker(inputs[0])), origin=node.origin)
 
@@ -148,6 +157,7 @@ _EXPAND: dict[str, Callable[[Node, tuple[Node, ...]], Node]] = {
     "sample": _sample,
     "resume": _resume,
     "refine": _refine,
+    "align": _align,
     "decode": _decode,
     "encode": _encode_picture,
     "emit": _emit,

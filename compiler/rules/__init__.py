@@ -13,6 +13,7 @@ from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic, Severity, Sink
 from mosaic.compiler.ir.graph import Graph
 from mosaic.compiler.rules.algorithms import algorithms
+from mosaic.compiler.rules.alignment import alignment
 from mosaic.compiler.rules.clip_skips import clip_skips
 from mosaic.compiler.rules.coverage import coverage
 from mosaic.compiler.rules.engine_families import engine_families
@@ -51,6 +52,7 @@ RULES: tuple[Rule, ...] = (
     variants,
     predictions,
     latent_spaces,
+    alignment,
     whole_bases,
     algorithms,
     text_encoders,

@@ -12,7 +12,7 @@ from mosaic.compiler.ir.origins import base_node
 from mosaic.compiler.rules.place import place
 from mosaic.compiler.types import Kind
 
-_RUNS = ("sample", "resume", "refine", "encode", "emit")
+_RUNS = ("sample", "resume", "refine", "align", "encode", "emit")
 
 
 def engine_families(graph: Graph, context: Context) -> Iterator[Diagnostic]:

@@ -50,10 +50,12 @@ def half_done(graph: Graph, context: Context) -> Iterator[Diagnostic]:
                 runs[id(node)] = _resumed(node, runs)
             case "refine":
                 yield from _refine(node, runs)
+            case "align":
+                runs[id(node)] = runs.get(id(node.inputs[0]))
 
 
 def _resume(node: Node, runs: _Runs) -> Iterator[Diagnostic]:
-    latent = node.inputs[1]
+    latent = _made(node.inputs[1])
     spot = place(node, 1)
     if latent.op == "encode":
         reason, advice = "there is no denoising run to resume", "use `refine` for a picture"
@@ -71,6 +73,13 @@ def _resume(node: Node, runs: _Runs) -> Iterator[Diagnostic]:
         spot = place(node, _UNTIL["resume"])
         state = "nothing to do until here"
         yield errors.types.NothingToResume(spot.span, run.spelled, state, "", spot.trail)
+
+
+def _made(latent: Node) -> Node:
+    """How a latent came to be, wherever it was carried to since."""
+    while latent.op == "align":
+        latent = latent.inputs[0]
+    return latent
 
 
 def _refine(node: Node, runs: _Runs) -> Iterator[Diagnostic]:

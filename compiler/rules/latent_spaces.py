@@ -8,6 +8,7 @@ from mosaic.compiler import errors
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.ir.graph import Graph
+from mosaic.compiler.passes.choose_bridges import registered
 from mosaic.compiler.rules.place import place
 from mosaic.compiler.types import Kind
 
@@ -22,6 +23,13 @@ def latent_spaces(graph: Graph, context: Context) -> Iterator[Diagnostic]:
             continue
         spot = place(node, 1)
         model = place(node, 0).span
+        bridge = registered(given, wanted, context, spot.span)
         yield errors.types.SpaceMismatch(
-            spot.span, given, wanted, model if model != spot.span else None, spot.trail
+            spot.span,
+            given,
+            wanted,
+            model if model != spot.span else None,
+            spot.trail,
+            bridge.id if bridge else "",
+            bridge.bridge.r2 if bridge and bridge.bridge else None,
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mosaic.compiler.program import (
+    Align,
     Decode,
     Denoise,
     Emit,
@@ -131,6 +132,9 @@ def _what(operation: Operation, program: Program) -> str:
             return (
                 f"%{operation.latent} to {operation.strength:.0%}, {_run(operation)}, by %{operation.model}"
             )
+        case Align(bridge=bridge):
+            way = f"by {program.experts[bridge].id}" if bridge is not None else "through a picture"
+            return f"%{operation.latent} of %{operation.source} into the space of %{operation.model}, {way}"
         case Decode():
             return f"%{operation.latent} by %{operation.model}"
         case EncodeImage():

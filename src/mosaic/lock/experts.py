@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 from mosaic.catalog.library import Library
 from mosaic.catalog.paths import is_path, place
@@ -13,7 +14,7 @@ from mosaic.compiler import errors
 from mosaic.compiler.context import Experts
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError
 from mosaic.compiler.facts import Candidate, Coverage, ExpertFacts, FileFact, Interference, TokenCount
-from mosaic.compiler.source import Span
+from mosaic.compiler.source import SourceFile, Span
 from mosaic.compiler.types import Kind
 from mosaic.lock.document import Lock, LockedExpert
 from mosaic.lock.places import DIGEST, path_key
@@ -26,6 +27,10 @@ class Asked:
     reference: str
     span: Span
     facts: ExpertFacts
+
+
+_UNWRITTEN: Final = SourceFile("", "").span(0, 0)
+"""Where a bridge stands that no plan names: it was found between two models."""
 
 
 @dataclass
@@ -51,7 +56,10 @@ class Recorder:
         return found
 
     def bridge(self, source: str, target: str) -> ExpertFacts | None:
-        return self.inner.bridge(source, target)
+        facts = self.inner.bridge(source, target)
+        if facts is not None:
+            self.asked.append(Asked(facts.id, _UNWRITTEN, facts))
+        return facts
 
     def tokens(self, base: ExpertFacts, embeddings: Sequence[ExpertFacts], text: str) -> TokenCount | None:
         return self.inner.tokens(base, embeddings, text)
@@ -124,7 +132,11 @@ class LockedExperts:
             raise MosaicError(errors.integrity.UnprovenCoverage(None, lock, expert.id, base.id)) from None
 
     def bridge(self, source: str, target: str) -> ExpertFacts | None:
-        """As shipped or catalogued on this machine."""
+        """The locked bridge from one space into another, or else what is at hand without a catalog."""
+        for expert in self._lock.experts:
+            facts = expert.facts.bridge
+            if facts is not None and (facts.source, facts.target) == (source, target):
+                return self.facts(expert)
         return self._local.bridge(source, target)
 
     def tokens(self, base: ExpertFacts, embeddings: Sequence[ExpertFacts], text: str) -> TokenCount | None:

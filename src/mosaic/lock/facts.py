@@ -8,11 +8,12 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from mosaic.catalog.record import facts_from_json
-from mosaic.compiler.facts import RATINGS, AdapterFacts, ExpertFacts, Permissions
-from mosaic.compiler.types import EXPERTS
+from mosaic.compiler.facts import RATINGS, AdapterFacts, BridgeFacts, ExpertFacts, Permissions
+from mosaic.compiler.types import EXPERTS, Kind
 from mosaic.lock.entry import Entry
 
 PACKAGE: Final = "package:"
+_KINDS: Final = (*EXPERTS, Kind.BRIDGE)
 
 _BESIDE: Final = ("digest", "sources", "covers", "file")
 _FILE: Final = (
@@ -24,8 +25,8 @@ def read_facts(entry: Entry, files: Sequence[Entry], shown: str) -> ExpertFacts:
     """The facts of an expert. Raises MosaicError (M712, M713)."""
     own = {key: value for key, value in entry.value.items() if key not in _BESIDE}
     _typed(entry, own, ExpertFacts, ("files", "integrity"))
-    if own.get("kind") not in EXPERTS:
-        entry.fail("`kind` is one of " + ", ".join(EXPERTS), "kind")
+    if own.get("kind") not in _KINDS:
+        entry.fail("`kind` is one of " + ", ".join(_KINDS), "kind")
     if own.get("rating") not in (None, *RATINGS):
         entry.fail("`rating` is one of " + ", ".join(RATINGS), "rating")
     own["files"] = [_file(file, shown) for file in files]
@@ -102,11 +103,16 @@ def _plain(value: object) -> bool:
     return isinstance(value, str | int | float)
 
 
-_NESTED: Final[Mapping[str, type[Any]]] = {"AdapterFacts": AdapterFacts, "Permissions": Permissions}
+_NESTED: Final[Mapping[str, type[Any]]] = {
+    "AdapterFacts": AdapterFacts,
+    "BridgeFacts": BridgeFacts,
+    "Permissions": Permissions,
+}
 _CHECKS: Final[Mapping[str, Callable[[object], bool]]] = {
     "str": _text,
     "Kind": _text,
     "int": _number,
+    "float": lambda value: type(value) in (int, float),
     "bool": lambda value: isinstance(value, bool),
     "tuple[str, ...]": _texts,
     "tuple[int, int]": _pair,
@@ -118,6 +124,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "str": "text",
     "Kind": "text",
     "int": "number",
+    "float": "number",
     "bool": "truth value",
     "tuple[str, ...]": "list of texts",
     "tuple[int, int]": "pair of numbers",

@@ -18,6 +18,7 @@ from mosaic.compiler.program import Program
 from mosaic.compiler.source import SourceFile
 from mosaic.compiler.syntax import tree
 from mosaic.compiler.syntax.parse import parse
+from mosaic.compiler.types import Kind
 from mosaic.lock.document import (
     Lock,
     LockedCoverage,
@@ -199,6 +200,8 @@ def _blocks(source: SourceFile) -> dict[str, tuple[int, int]]:
 
 def _concerns(entry: Asked, source: SourceFile, blocks: Mapping[str, tuple[int, int]], plan: str) -> bool:
     """Whether a reference stands in a plan, or in none (a parameter, a fragment, a library)."""
+    if entry.facts.kind is Kind.BRIDGE and not entry.span.source.name:
+        return False  # nobody wrote it: it is of the plans whose programs use it
     if entry.span.source.name != source.name:
         return True
     inside = [name for name, (start, end) in blocks.items() if start <= entry.span.start < end]

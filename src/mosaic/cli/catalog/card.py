@@ -12,7 +12,7 @@ from mosaic.compiler.types import Kind
 if TYPE_CHECKING:
     from mosaic.catalog.record import Record
     from mosaic.cli.catalog.relations import Base, Related
-    from mosaic.compiler.facts import AdapterFacts, ExpertFacts, FileFact
+    from mosaic.compiler.facts import AdapterFacts, BridgeFacts, ExpertFacts, FileFact
 
 _LABEL: Final = 12
 _FILES: Final = 16
@@ -81,8 +81,11 @@ def _strong(text: str, color: bool) -> str:
 def _what(record: Record) -> Lines:
     facts = record.facts
     yield from labelled("kind", _kind(facts))
-    yield from labelled("family", _family(facts))
-    yield from labelled("space", facts.space or "")
+    if facts.bridge is not None:
+        yield from _bridge(facts.bridge)
+    else:
+        yield from labelled("family", _family(facts))
+        yield from labelled("space", facts.space or "")
     yield from labelled("prediction", (facts.prediction or "").replace("_", " "))
     if facts.native_size:
         yield from labelled("size", f"{facts.native_size[0]}x{facts.native_size[1]} pixels")
@@ -117,6 +120,7 @@ def _kind(facts: ExpertFacts) -> str:
         Kind.EMBEDDING: "embedding, a learned word",
         Kind.CONTROL: "ControlNet",
         Kind.VAE: "VAE, an image codec",
+        Kind.BRIDGE: "bridge between latent spaces (used in plans by align)",
     }
     variant = f"; {facts.variant} variant" if facts.variant else ""
     return f"{names.get(facts.kind, str(facts.kind))}{variant}"
@@ -127,6 +131,17 @@ def _family(facts: ExpertFacts) -> str:
         return "unknown: its tensors do not tell, and nobody states it"
     lineage = f"; of the {plain(facts.lineage, 40)} line" if facts.lineage else ""
     return f"{facts.family} ({_FAMILIES.get(facts.family, facts.family)}){lineage}"
+
+
+def _bridge(bridge: BridgeFacts) -> Lines:
+    form = "a convolution" if bridge.form == "linear" else "a small convolutional network"
+    yield from labelled("leads", f"from {plain(bridge.source, 80)} to {plain(bridge.target, 80)}, by {form}")
+    parts = [f"R² {bridge.r2:.3f} on pictures that it was not fitted on"] if bridge.r2 is not None else []
+    if bridge.round_trip is not None:
+        parts.append(f"{bridge.round_trip:.3f} there and back")
+    if bridge.psnr is not None:
+        parts.append(f"pictures within {bridge.psnr:.1f} dB")
+    yield from labelled("explains", "; ".join(parts) or "not measured")
 
 
 def _adapter(adapter: AdapterFacts) -> Lines:

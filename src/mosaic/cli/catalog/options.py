@@ -19,6 +19,7 @@ class KindName(StrEnum):
     EMBEDDING = "embedding"
     CONTROL = "control"
     VAE = "vae"
+    BRIDGE = "bridge"
 
 
 JSON = typer.Option("--json", help="Print it as JSON.")
