@@ -8,10 +8,11 @@ passes may apply. Passes ask laws; no pass knows an operator by name.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from mosaic.compiler.types import Kind
 
@@ -28,8 +29,46 @@ class Law(StrEnum):
     """Facts in exact arithmetic that license a rewrite."""
 
     SYMMETRIC = "symmetric"  # the order of operands does not matter
-    LINEAR = "linear"  # the result is linear in each strength
+    LINEAR = "linear"  # the result is base + Σ strength · delta: linear in strengths and in deltas
     IDENTITY_AT_ZERO = "identity-at-zero"  # an operand of strength zero may be dropped
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Between which numbers a setting lies, both included unless `low_open`; None where there is no end.
+
+    Stands in a signature as `density: Annotated[float, Bounds(0, 1, low_open=True)]`.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    low_open: bool = False
+
+    def broken(self, value: float) -> Breach | None:
+        """What a number breaks, or None.
+
+        >>> Bounds(0, 1, low_open=True).broken(1.5)
+        Breach(rule='is at most 1', nearest='1')
+        >>> Bounds(0, 1, low_open=True).broken(0.5) is None
+        True
+        """
+        if not math.isfinite(value):
+            return Breach("is a finite number")
+        if self.low is not None and (value < self.low or (self.low_open and value == self.low)):
+            if self.low_open:
+                return Breach(f"is more than {self.low:.17g}")
+            return Breach(f"is at least {self.low:.17g}", f"{self.low:.17g}")
+        if self.high is not None and value > self.high:
+            return Breach(f"is at most {self.high:.17g}", f"{self.high:.17g}")
+        return None
+
+
+@dataclass(frozen=True)
+class Breach:
+    """A rule that a number breaks, and the nearest number that keeps it, as a plan writes it, where there is one."""
+
+    rule: str
+    nearest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +78,7 @@ class Setting:
     name: str
     kind: Kind
     default: Any
+    bounds: Bounds = Bounds()
 
 
 @dataclass(frozen=True)
@@ -91,7 +131,7 @@ class Operator:
 _KINDS = {int: Kind.INT, float: Kind.NUMBER, bool: Kind.FLAG, str: Kind.TEXT}
 
 
-RANK = Setting("rank", Kind.INT, 0)
+RANK = Setting("rank", Kind.INT, 0, Bounds(0))
 """Every operator on weights has it: cut each changed matrix to this rank; 0 keeps the change whole."""
 
 
@@ -116,7 +156,7 @@ def operator(
     adapters (`lora`, `dora`, `loha`, `lokr`…) whose deltas the runtime can hand to the kernel. The rest is described at
     `Operator`.
 
-    Raises TypeError where a setting's annotation is none of int, float, bool, str.
+    Raises TypeError where a setting's annotation is none of int, float, bool, str, alone or with `Bounds`.
     """
 
     def declare(kernel: Callable[..., Any]) -> Operator:
@@ -147,18 +187,19 @@ def operator(
 
 def _settings(kernel: Callable[..., Any]) -> tuple[Setting, ...]:
     keywords = [p for p in inspect.signature(kernel).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    if not keywords:
-        return ()
+    return tuple(_setting(kernel, keyword) for keyword in keywords)
+
+
+def _setting(kernel: Callable[..., Any], parameter: inspect.Parameter) -> Setting:
     # Kernels annotate tensors under TYPE_CHECKING; only the settings' own annotations are evaluated.
-    hints = {p.name: _annotation(kernel, p) for p in keywords}
-    return tuple(Setting(p.name, _KINDS[hints[p.name]], p.default) for p in keywords)
-
-
-def _annotation(kernel: Callable[..., Any], parameter: inspect.Parameter) -> type:
     probe = type("probe", (), {"__annotations__": {parameter.name: parameter.annotation}})
-    found = get_type_hints(probe, vars(inspect.getmodule(kernel)))[parameter.name]
-    if found not in _KINDS:
+    found = get_type_hints(probe, vars(inspect.getmodule(kernel)), include_extras=True)[parameter.name]
+    kind, bounds = found, Bounds()
+    if get_origin(found) is Annotated:
+        kind, *notes = get_args(found)
+        bounds = next((note for note in notes if isinstance(note, Bounds)), bounds)
+    if kind not in _KINDS:
         raise TypeError(
             f"setting `{parameter.name}` of operator `{kernel.__name__}` must be int, float, bool or str"
         )
-    return found  # type: ignore[no-any-return]
+    return Setting(parameter.name, _KINDS[kind], parameter.default, bounds)

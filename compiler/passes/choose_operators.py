@@ -89,7 +89,8 @@ def decodes(operator: Operator, node: Node) -> bool:
     return adapter is None or adapter.algorithm in operator.algorithms
 
 
-def _preference(operator: Operator) -> tuple[bool, bool, int, str]:
-    # Our own before others', cheap before dear, more laws before fewer; the name settles ties.
+def _preference(operator: Operator) -> tuple[bool, bool, bool, int, str]:
+    # Our own before others', all of an expert before a selection, cheap before dear, more laws before fewer; the name
+    # settles ties.
     foreign = not operator.owner.startswith("mosaic.")
-    return foreign, operator.evaluations != "1", -len(operator.laws), operator.name
+    return foreign, bool(operator.selector), operator.evaluations != "1", -len(operator.laws), operator.name

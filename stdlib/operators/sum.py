@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from mosaic.compiler.operators import Acts, Law, operator
 from mosaic.compiler.types import Kind
+from mosaic.stdlib import arithmetic
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-_AT_ONCE: Final = 1 << 22
-"""Elements that are sorted at once: what bounds the memory of many operands."""
-
 
 @operator(
     acts=Acts.WEIGHTS,
-    accepts=(Kind.LORA, Kind.CHECKPOINT),
+    accepts=(Kind.LORA, Kind.CHECKPOINT, Kind.MODEL),
     laws=(Law.SYMMETRIC, Law.LINEAR, Law.IDENTITY_AT_ZERO),
 )
 def sum_(
@@ -34,24 +32,5 @@ def sum_(
     one rounding at the end. Floating-point addition depends on the order of its terms, so each element's
     terms are added in ascending order: exchanging operands gives the same bytes.
     """
-    import torch
-
-    working = torch.float32 if base.device.type == "mps" else torch.float64
-    total = torch.empty_like(base, memory_format=torch.contiguous_format)
-    flat, changes, result = base.reshape(-1), [delta.reshape(-1) for delta in deltas], total.view(-1)
-    for start in range(0, flat.numel(), _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
-        terms = [
-            strength * delta[part].to(working) for delta, strength in zip(changes, strengths, strict=True)
-        ]
-        if len(terms) > 2:  # the sum of two does not depend on their order
-            terms = list(torch.stack(terms).sort(dim=0).values)
-        result[part] = flat[part].to(working) + _added(terms)
-    return total
-
-
-def _added(terms: Sequence[Tensor]) -> Tensor | float:
-    added: Tensor | float = 0.0
-    for term in terms:
-        added = term + added
-    return added
+    deltas, strengths, _ = arithmetic.present(deltas, strengths, keys)
+    return arithmetic.weighted_sum(base, deltas, strengths)
