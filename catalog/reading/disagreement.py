@@ -43,6 +43,12 @@ def _proven(claims: Sequence[Claim], key: str) -> str | None:
     return next((str(c.value) for c in claims if c.key == key and c.evidence is Evidence.HEADER), None)
 
 
+def _told(claims: Sequence[Claim], key: str) -> Iterator[Claim]:
+    """What a person states, then what metadata says."""
+    yield from (claim for claim in claims if claim.key == key and claim.evidence is Evidence.DECLARED)
+    yield from _said(claims, key)
+
+
 def _said(claims: Sequence[Claim], key: str) -> Iterator[Claim]:
     embedded = (claim for claim in claims if claim.key == key and claim.evidence is Evidence.METADATA)
     return (claim for claim in embedded if claim.source.startswith(_EMBEDDED))
@@ -50,18 +56,21 @@ def _said(claims: Sequence[Claim], key: str) -> Iterator[Claim]:
 
 def _family(shown: str, claims: Sequence[Claim]) -> Diagnostic | None:
     family = _proven(claims, "family")
-    wrong = next((claim for claim in _said(claims, "family") if family and claim.value != family), None)
-    if family is None or wrong is None:
-        return None
-    return errors.reading.MetadataDisagrees(None, shown, "family", wrong.value, family, wrong.source)
+    wrong = next((claim for claim in _told(claims, "family") if family and claim.value != family), None)
+    return _disagrees(shown, wrong, family) if family is not None and wrong is not None else None
 
 
 def _prediction(shown: str, claims: Sequence[Claim]) -> Diagnostic | None:
     proven = _proven(claims, "prediction")
-    wrong = next((claim for claim in _said(claims, "prediction") if proven and claim.value != proven), None)
-    if proven is None or wrong is None:
-        return None
-    return errors.reading.MetadataDisagrees(None, shown, "prediction", wrong.value, proven, wrong.source)
+    wrong = next((claim for claim in _told(claims, "prediction") if proven and claim.value != proven), None)
+    return _disagrees(shown, wrong, proven) if proven is not None and wrong is not None else None
+
+
+def _disagrees(shown: str, wrong: Claim, proven: str) -> Diagnostic:
+    stated = wrong.evidence is Evidence.DECLARED
+    return errors.reading.MetadataDisagrees(
+        None, shown, wrong.key, str(wrong.value), proven, wrong.source, stated
+    )
 
 
 def _adapter(shown: str, claims: Sequence[Claim], adapter: AdapterShown) -> Iterator[Diagnostic]:

@@ -10,7 +10,7 @@ from mosaic.compiler.diagnostic import Diagnostic, Edit, Fix, Severity
 
 @dataclass(frozen=True)
 class MetadataDisagrees(Diagnostic):
-    """A file's embedded metadata says one thing of it and its tensors show another.
+    """A file's embedded metadata, or a person, says one thing of it and its tensors show another.
 
     For example, a LoRA whose metadata holds
 
@@ -30,9 +30,18 @@ class MetadataDisagrees(Diagnostic):
     what: str  # "family", "rank", "alpha", "prediction", "algorithm"
     said: str
     shown: str
-    source: str  # the metadata's key
+    source: str  # the metadata's key, or the place where a person states it
+    stated: bool = False  # by a person
+
+    def message(self) -> str:
+        if self.stated:
+            what = f"{self.what} {self.said} is stated ({self.source})"
+            return f"`{self.path}`: {what}, its tensors show {self.shown}"
+        return f"`{self.path}`: its metadata says {self.what} {self.said}, its tensors show {self.shown}"
 
     def help(self) -> tuple[str, ...]:
+        if self.stated:
+            return ("the catalog keeps what the tensors show: is it the file that was meant?",)
         return (f"the catalog keeps what the tensors show; `{self.source}` stays as a claim",)
 
 

@@ -31,6 +31,21 @@ def beside(tmp_path: Path, write_tensors: Write) -> Callable[[str], Record | Ref
 Beside = Callable[[str], Record | Refusal]
 
 
+def test_a_statement_against_the_tensors_is_not_passed_over(tmp_path: Path, write_tensors: Write) -> None:
+    module = MODULE.replace("attn1", "attn2")
+    path = write_tensors(
+        tmp_path / "neon.safetensors",
+        {f"{module}.lora_down.weight": (8, 768), f"{module}.lora_up.weight": (640, 8)},
+    )
+    (tmp_path / "neon.expert.toml").write_text('family = "sdxl"\n', encoding="utf-8")
+    record = read_one(path)
+    assert isinstance(record, Record)
+    assert record.facts.family == "sd1"
+    assert [warning.message() for warning in record.warnings] == [
+        f"`{path}`: family sdxl is stated (neon.expert.toml), its tensors show sd1"
+    ]
+
+
 def test_every_statement(beside: Beside) -> None:
     record = beside(
         """
