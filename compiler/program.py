@@ -47,7 +47,8 @@ class Expert(_Frozen):
 
 
 class Rectangle(_Frozen):
-    """A rectangle in fractions of the canvas. `feather` is the width of its soft edge, a fraction of the shorter side."""
+    """A rectangle in fractions of the canvas. `feather` is the width of its soft edge, a fraction of the shorter
+    side."""
 
     shape: Literal["rect"] = "rect"
     x: float
@@ -136,7 +137,8 @@ class EncodeText(_Frozen):
 
 
 class PromptPart(_Sparse):
-    """One of several prompts. `conditioning` is a value; `weight`, `window` and `region` say where and when it counts."""
+    """One of several prompts. `conditioning` is a value; `weight`, `window` and `region` say where and when it
+    counts."""
 
     conditioning: int
     weight: float = 1.0

@@ -15,7 +15,7 @@ from mosaic.compiler.errors.runtime import TensorsDoNotFit, UnmatchedTensors, Un
 from mosaic.compiler.program import Expert
 from mosaic.compiler.weights.adapter_keys import Pair, algorithm, match
 from mosaic.runtime.files import Reader
-from mosaic.runtime.weights import Deltas
+from mosaic.runtime.weights import Deltas, Factors
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,10 @@ def lora(
     compute: dict[str, Callable[[torch.device], torch.Tensor]] = {
         pair.module: bound(_delta, pair, tensors, shapes[pair.module]) for pair in found.pairs
     }
+    factors = {pair.module: bound(_factors, pair, tensors) for pair in found.pairs}
     used = sum(2 + (pair.alpha is not None) + (pair.mid is not None) for pair in found.pairs)
-    return Deltas(strength, compute), KeyCount(expert.id, used if lenient else len(tensors), len(tensors))
+    deltas = Deltas(strength, compute, content_key(expert), factors)
+    return deltas, KeyCount(expert.id, used if lenient else len(tensors), len(tensors))
 
 
 def _require_lora(expert: Expert, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
@@ -84,21 +86,26 @@ def _stated(metadata: Mapping[str, str]) -> dict[str, Any]:
     return {key.rpartition(".")[2]: value for key, value in config.items() if value}
 
 
+def content_key(expert: Expert) -> str:
+    """An expert by its bytes, whatever its name."""
+    return ",".join(sorted(file.sha256 for file in expert.files))
+
+
 def _delta(
     pair: Pair, tensors: Mapping[str, torch.Tensor], shape: tuple[int, ...], device: torch.device
 ) -> torch.Tensor:
     """`alpha / rank · up · down` in the shape of the tensor it changes, float32."""
+    return _factors(pair, tensors, device).dense().reshape(shape)
+
+
+def _factors(pair: Pair, tensors: Mapping[str, torch.Tensor], device: torch.device) -> Factors:
+    """The factors of a module, float32."""
 
     def factor(name: str) -> torch.Tensor:
         return tensors[name].to(device=device, dtype=torch.float32)
 
-    down, up = factor(pair.down), factor(pair.up).flatten(1)
-    if pair.mid is None:
-        product = up @ down.flatten(1)
-    else:
-        # A Tucker core carries the kernel's extent; its neighbours are 1×1 (LoCon).
-        product = torch.einsum("or,rskl,si->oikl", up, factor(pair.mid), down.flatten(1))
     alpha = pair.rank if pair.stated_alpha is None else pair.stated_alpha
     if pair.alpha is not None:
         alpha = float(tensors[pair.alpha])
-    return (product * (alpha / pair.rank)).reshape(shape)
+    mid = None if pair.mid is None else factor(pair.mid)
+    return Factors(factor(pair.down), factor(pair.up), mid, alpha / pair.rank)

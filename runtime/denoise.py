@@ -1,7 +1,6 @@
-"""The denoising loop, on diffusers' schedulers.
+"""The denoising loop, on diffusers' schedulers; what a step predicts is told by `predict`.
 
-Conditional and unconditional rows go through the denoiser in one batch, unconditional first
-(classifier-free guidance, Ho & Salimans 2022, arXiv:2207.12598). All noise comes from a CPU generator
+All noise comes from a CPU generator
 seeded per sample, so that a seed means the same noise on every device. The state of a run travels in its
 latent: a run cut after any step and resumed takes exactly the steps of the uncut run.
 """
@@ -10,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -31,8 +30,12 @@ from mosaic.compiler.errors.runtime import (
 )
 from mosaic.compiler.program import Denoise, Refine, Resume
 from mosaic.compiler.steps import steps_taken, steps_until
-from mosaic.runtime.values import Conditioning, Latent, Model, Run
-from mosaic.runtime.weights import wearing
+from mosaic.runtime.align import carry
+from mosaic.runtime.bridges import Bridge
+from mosaic.runtime.predict import Meter, Predictor
+from mosaic.runtime.predictions import KINDS, level_of, to_clean
+from mosaic.runtime.regions import LoadMask
+from mosaic.runtime.values import Base, Conditioning, Latent, Model, Run, Tree, Turn, first_leaf, leaves
 
 SCHEDULERS: Mapping[str, tuple[Any, Mapping[str, Any]]] = MappingProxyType(
     {
@@ -57,14 +60,6 @@ _ANCESTRAL = ("euler_a",)
 _PREDICTIONS = ("epsilon", "v_prediction")
 _UNUSABLE = (TypeError, ValueError, KeyError, IndexError, AttributeError, RuntimeError, ArithmeticError)
 _SEEDS = range(-(1 << 63), 1 << 64)
-
-
-@dataclass
-class Meter:
-    """Counts denoiser forward passes and reports steps."""
-
-    evaluations: int = 0
-    advance: Callable[[int], None] = lambda done: None
 
 
 def build_scheduler(name: str, steps: int, config: Mapping[str, Any], model: str) -> Any:
@@ -94,39 +89,47 @@ def build_scheduler(name: str, steps: int, config: Mapping[str, Any], model: str
     return scheduler
 
 
-def sample(
-    model: Model, positive: Conditioning, negative: Conditioning, wanted: Denoise, meter: Meter
-) -> Latent:
-    """Denoise from noise, wholly or until a fraction of the steps."""
+@dataclass(frozen=True)
+class Denoising:
+    """What one denoising run is told beside its settings: the model, the prompts, who counts, where masks come from."""
+
+    model: Tree
+    positive: Conditioning
+    negative: Conditioning
+    meter: Meter
+    load: LoadMask
+
+
+def sample(work: Denoising, wanted: Denoise, seeds: Sequence[int] | None = None) -> Latent:
+    """Denoise from noise, wholly or until a fraction of the steps. Several `seeds` give as many rows, each from noise
+    of its own; the seed that is wanted is then not used."""
     _require_settings(wanted.steps, wanted.guidance, wanted.seed)
     _require("until", wanted.until, 0 < wanted.until <= 1, "above 0 and at most 1")
-    factor = model.vae.factor
-    if min(wanted.width, wanted.height) <= 0 or wanted.width % factor or wanted.height % factor:
-        raise MosaicError(
-            UnsupportedSize(span=None, width=wanted.width, height=wanted.height, multiple=factor)
-        )
-    scheduler = build_scheduler(wanted.scheduler, wanted.steps, model.base.scheduler, model.base.id)
-    _begin(scheduler, 0)
-    generator = torch.Generator("cpu").manual_seed(wanted.seed)
-    shape = (1, model.vae.channels, wanted.height // factor, wanted.width // factor)
-    noise = torch.randn(shape, generator=generator, dtype=torch.float32)
-    start = (noise * scheduler.init_noise_sigma).to(model.base.device.torch)
-    run = Run(wanted.scheduler, scheduler, scheduler.timesteps, 0, generator.get_state())
+    model = work.model
+    for leaf in leaves(model):
+        factor = leaf.vae.factor
+        if min(wanted.width, wanted.height) <= 0 or wanted.width % factor or wanted.height % factor:
+            raise MosaicError(
+                UnsupportedSize(span=None, width=wanted.width, height=wanted.height, multiple=factor)
+            )
+    first = _leaf_at(work, 0, wanted.steps)
+    host = _host(model, first)
+    scheduler = build_scheduler(wanted.scheduler, wanted.steps, host.scheduler, host.id)
+    begin(scheduler, 0)
+    factor = first.vae.factor
+    shape = (1, first.vae.channels, wanted.height // factor, wanted.width // factor)
+    generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds or [wanted.seed]]
+    noise = torch.cat([torch.randn(shape, generator=g, dtype=torch.float32) for g in generators])
+    start = (noise * scheduler.init_noise_sigma).to(host.device.torch)
+    run = Run(wanted.scheduler, scheduler, scheduler.timesteps, 0, generators[0].get_state())
     end = steps_until(wanted.until, run.total)
     if end == 0:
         reason = f"{wanted.until:g} of {run.total} steps"
         raise MosaicError(NothingToDenoise(span=None, operation="sample", reason=reason))
-    return advance(model, positive, negative, Latent(start, run), end, wanted.guidance, meter)
+    return advance(work, Latent(start, run), end, wanted.guidance)
 
 
-def resume(
-    model: Model,
-    latent: Latent,
-    positive: Conditioning,
-    negative: Conditioning,
-    wanted: Resume,
-    meter: Meter,
-) -> Latent:
+def resume(work: Denoising, latent: Latent, wanted: Resume) -> Latent:
     """Go on where a latent stands, perhaps with another model. The noise schedule stays the latent's own."""
     _require_settings(1, wanted.guidance, 0)
     _require("until", wanted.until, 0 < wanted.until <= 1, "above 0 and at most 1")
@@ -142,17 +145,10 @@ def resume(
     if end <= run.position:
         reason = f"the latent stands at step {run.position} of {run.total}"
         raise MosaicError(NothingToDenoise(span=None, operation="resume", reason=reason))
-    return advance(model, positive, negative, latent, end, wanted.guidance, meter)
+    return advance(work, latent, end, wanted.guidance)
 
 
-def refine(
-    model: Model,
-    latent: Latent,
-    positive: Conditioning,
-    negative: Conditioning,
-    wanted: Refine,
-    meter: Meter,
-) -> Latent:
+def refine(work: Denoising, latent: Latent, wanted: Refine) -> Latent:
     """Re-noise a clean latent to the noise level of the matching step and denoise it (SDEdit, Meng et al.
     2022, arXiv:2108.01073). Of `steps`, the last `floor(strength × steps)` are taken.
     """
@@ -165,59 +161,104 @@ def refine(
     if taken == 0:
         reason = f"{wanted.strength:g} of {wanted.steps} steps"
         raise MosaicError(NothingToDenoise(span=None, operation="refine", reason=reason))
-    scheduler = build_scheduler(wanted.scheduler, wanted.steps, model.base.scheduler, model.base.id)
+    host = first_leaf(work.model).base
+    scheduler = build_scheduler(wanted.scheduler, wanted.steps, host.scheduler, host.id)
     first = len(scheduler.timesteps) - taken
-    _begin(scheduler, first)
+    begin(scheduler, first)
     generator = torch.Generator("cpu").manual_seed(wanted.seed)
     clean = latent.sample
     noise = torch.randn(clean.shape, generator=generator, dtype=torch.float32).to(clean.device)
     noisy = scheduler.add_noise(clean, noise, scheduler.timesteps[first : first + 1])
     run = Run(wanted.scheduler, scheduler, scheduler.timesteps, first, generator.get_state())
-    return advance(model, positive, negative, Latent(noisy, run), run.total, wanted.guidance, meter)
+    return advance(work, Latent(noisy, run), run.total, wanted.guidance)
 
 
-def advance(
-    model: Model,
-    positive: Conditioning,
-    negative: Conditioning,
-    latent: Latent,
-    end: int,
-    guidance: float,
-    meter: Meter,
-) -> Latent:
+def advance(work: Denoising, latent: Latent, end: int, guidance: float) -> Latent:
     """Take a latent's run from where it stands to step `end` (exclusive).
 
-    The latent itself stays as it was.
+    The latent itself stays as it was. Where the next step's models live in another latent space, it is carried over.
     """
+    assert latent.run is not None
+    begun = latent.run.position
+    with torch.no_grad():
+        while latent.run is not None and latent.run.position < end:
+            source = _leaf_at(work, latent.run.position, latent.run.total)
+            latent = _stretch(work, source, latent, end, guidance, begun)
+            assert latent.run is not None
+            if latent.run.position < end:
+                target = _leaf_at(work, latent.run.position, latent.run.total)
+                latent = carry(latent, source, target, _bridge(work.model, source, target))
+    return latent
+
+
+def _stretch(work: Denoising, first: Model, latent: Latent, end: int, guidance: float, begun: int) -> Latent:
+    """Denoise until `end`, or until the next step's models live in another latent space."""
     run = latent.run
     assert run is not None
-    require_channels(latent, model)
-    scheduler = _continued(run, model)
+    require_channels(latent, first)
+    host = _host(work.model, first)
+    scheduler = _continued(run, host)
     generator = torch.Generator("cpu")
     generator.set_state(run.generator)
-    device = model.base.device
-    guided = guidance != 1
-    conditioning = torch.cat([negative.hidden, positive.hidden]) if guided else positive.hidden
-    family = model.base.family
+    current = latent.sample.to(host.device.torch)
+    size = current.shape[2:]
+    predictor = _predictor(work, host, guidance, run.total, size, KINDS[scheduler.config.prediction_type])
     extra = {"generator": generator} if run.name in _ANCESTRAL else {}
-    current = latent.sample.to(device.torch)
-    with torch.no_grad(), wearing(model.base.unet, model.overlay) as denoiser:
-        for index in range(run.position, end):
-            timestep = run.timesteps[index]
-            scaled = scheduler.scale_model_input(current, timestep)
-            rows = torch.cat([scaled, scaled]) if guided else scaled
-            predicted = family.predict(denoiser, rows, timestep, conditioning)
-            meter.evaluations += 1
-            if guided:
-                without, within = predicted.chunk(2)
-                predicted = without + guidance * (within - without)
-            current = scheduler.step(predicted, timestep, current, return_dict=False, **extra)[0]
-            meter.advance(index + 1 - run.position)
-        finite = bool(torch.isfinite(current).all())
-    if not finite:
+    clean, index = latent.clean, run.position
+    while index < end:
+        terms = predictor.terms(index)
+        if terms[0].leaf.space != first.space:
+            break
+        timestep = run.timesteps[index]
+        scaled = scheduler.scale_model_input(current, timestep)
+        level = level_of(scheduler, index)
+        predicted = predictor.predict(terms, index, scaled, timestep, level)
+        clean = to_clean(predicted, scaled, level, predictor.kind)
+        current = scheduler.step(predicted, timestep, current, return_dict=False, **extra)[0]
+        index += 1
+        work.meter.advance(index - begun)
+    if not bool(torch.isfinite(current).all()):
         raise MosaicError(NotFinite(span=None, operation="denoising"))
-    after = Run(run.name, scheduler, run.timesteps, end, generator.get_state())
-    return Latent(current, after)
+    return Latent(current, Run(run.name, scheduler, run.timesteps, index, generator.get_state()), clean)
+
+
+def _predictor(
+    work: Denoising, host: Base, guidance: float, total: int, size: Sequence[int], kind: str
+) -> Predictor:
+    return Predictor(
+        tree=work.model,
+        host=host,
+        positive=work.positive,
+        negative=work.negative,
+        guidance=guidance,
+        total=total,
+        height=size[0],
+        width=size[1],
+        load=work.load,
+        meter=work.meter,
+        kind=kind,
+    )
+
+
+def _leaf_at(work: Denoising, step: int, total: int) -> Model:
+    """The first of the leaves that denoise at a step: it tells the latent space."""
+    host = first_leaf(work.model).base
+    return _predictor(work, host, 1, total, (1, 1), "epsilon").terms(step)[0].leaf
+
+
+def _host(tree: Tree, leaf: Model) -> Base:
+    """The base whose noise schedule a run follows: what all was fused into, in its own latent space."""
+    first = first_leaf(tree)
+    return first.base if first.space == leaf.space else leaf.base
+
+
+def _bridge(tree: Tree, source: Model, target: Model) -> Bridge | None:
+    """What leads from one model's latent space into another's, if the tree has it."""
+    if isinstance(tree, Model):
+        return None
+    own = tree.bridges.get((source.space, target.space)) if isinstance(tree, Turn) else None
+    below = (_bridge(child, source, target) for child in (tree.rest, *tree.children))
+    return own or next((found for found in below if found is not None), None)
 
 
 def require_channels(latent: Latent, model: Model) -> None:
@@ -227,20 +268,21 @@ def require_channels(latent: Latent, model: Model) -> None:
         raise MosaicError(LatentDoesNotFit(span=None, given=given, wanted=model.vae.channels))
 
 
-def _continued(run: Run, model: Model) -> Any:
-    """A copy of a run's scheduler that reads this model's prediction kind.
+def _continued(run: Run, host: Base) -> Any:
+    """A copy of a run's scheduler that reads a base's prediction kind.
 
     Multistep solvers keep the predicted clean latents of earlier steps, not raw predictions, so a history
     made by an epsilon model serves a v model.
     """
     scheduler = copy.deepcopy(run.scheduler)
-    kind = model.base.scheduler.get("prediction_type", "epsilon")
+    kind = host.scheduler.get("prediction_type", "epsilon")
     if scheduler.config.prediction_type != kind:
         scheduler.register_to_config(prediction_type=kind)
     return scheduler
 
 
-def _begin(scheduler: Any, index: int) -> None:
+def begin(scheduler: Any, index: int) -> None:
+    """Tell a scheduler the step at which it starts, where it counts them."""
     # DDIM finds its place by the timestep alone.
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(index)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TypeVar, cast
@@ -13,9 +14,17 @@ from typing import TypeVar, cast
 import torch
 
 from mosaic.compiler.diagnostic import MosaicError
-from mosaic.compiler.errors.runtime import FamilyCannotRun, NotFinite, OutOfMemory, UnsupportedSize
+from mosaic.compiler.errors.runtime import (
+    FamilyCannotRun,
+    NotFinite,
+    NotOneModel,
+    OutOfMemory,
+    UnsupportedSize,
+)
 from mosaic.compiler.operators import Operator
 from mosaic.compiler.program import (
+    Align,
+    CombinePrompts,
     Decode,
     Denoise,
     Emit,
@@ -34,17 +43,33 @@ from mosaic.compiler.program import (
 from mosaic.compiler.steps import steps_until
 from mosaic.runtime import denoise, pictures
 from mosaic.runtime.adapters import KeyCount
-from mosaic.runtime.denoise import Meter
+from mosaic.runtime.align import carry
+from mosaic.runtime.bridges import read_bridge
 from mosaic.runtime.devices import DeviceName, DtypeName, choose, deterministic, versions
 from mosaic.runtime.families import ModuleCache, families
 from mosaic.runtime.files import Reader
-from mosaic.runtime.fuse import Fusion
+from mosaic.runtime.fuse import Fusion, Truncation
 from mosaic.runtime.outputs import Emitted, recipe, write_image, write_latent, write_model
+from mosaic.runtime.predict import Meter
 from mosaic.runtime.progress import Progress, Silent
-from mosaic.runtime.values import Base, Conditioning, Image, Latent, Model, Value
-from mosaic.runtime.verify import verify
+from mosaic.runtime.values import (
+    Base,
+    Conditioning,
+    Image,
+    Latent,
+    Mix,
+    Model,
+    Prompt,
+    Tree,
+    Turn,
+    Value,
+    first_leaf,
+    last_leaf,
+    leaves,
+)
+from mosaic.runtime.verify import takes, verify
 
-_V = TypeVar("_V", Model, Conditioning, Latent, Image)
+_V = TypeVar("_V", Conditioning, Latent, Image)
 
 
 @dataclass(frozen=True)
@@ -59,12 +84,18 @@ class Timing:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run wrote and what it took. `evaluations` are forward passes of the denoiser."""
+    """What a run wrote and what it took.
+
+    `evaluations` are forward passes of denoisers, `rows` the latents in them; `truncations` say what fusions that
+    were cut to a rank lost.
+    """
 
     program: str
     emitted: tuple[Emitted, ...]
     seconds: float
     evaluations: int
+    rows: int
+    truncations: tuple[Truncation, ...]
     timings: tuple[Timing, ...]
     keys: tuple[KeyCount, ...]
     device: str
@@ -138,7 +169,14 @@ class _Walk:
         self.values: dict[int, Value] = {}
         self.emitted: list[Emitted] = []
         self.meter = Meter(advance=engine._progress.advance)
-        self.fusion = Fusion(program.experts, engine._operators, engine._reader)
+        self.fusion = Fusion(
+            program.experts,
+            engine._operators,
+            engine._reader,
+            engine.base,
+            partial(read_bridge, engine._reader),
+        )
+        self.only_written = only_written(program)
 
     def run(self) -> RunResult:
         started = time.perf_counter()
@@ -148,7 +186,7 @@ class _Walk:
             label = self._label(instruction.operation)
             self.engine._progress.stage(label, self._parts(instruction.operation))
             try:
-                value = self._execute(instruction.operation)
+                value = self._execute(instruction.operation, instruction.result)
             except (MemoryError, RuntimeError) as error:
                 if not _is_out_of_memory(error):
                     raise
@@ -168,6 +206,8 @@ class _Walk:
             emitted=tuple(self.emitted),
             seconds=time.perf_counter() - started,
             evaluations=self.meter.evaluations,
+            rows=self.meter.rows,
+            truncations=tuple(dict.fromkeys(self.fusion.truncations)),
             timings=tuple(timings),
             keys=tuple(dict.fromkeys(self.fusion.keys)),
             device=device.name,
@@ -175,25 +215,24 @@ class _Walk:
             versions={"mosaic": version(), **versions()},
         )
 
-    def _execute(self, operation: Operation) -> Value | None:
+    def _execute(self, operation: Operation, number: int) -> Value | None:
         match operation:
             case LoadModel(expert=expert):
                 return Model.of(self.engine.base(self.program.experts[expert]))
             case Fuse():
-                return self.fusion.apply(self._model(operation.model), operation, self.meter.advance)
+                return self._fuse(operation, number)
             case EncodeText():
-                model = self._model(operation.model)
-                return Conditioning(model.base.family.encode_text(model, operation.text))
+                return self._encode_text(operation)
+            case CombinePrompts():
+                return self._combine_prompts(operation)
             case Denoise():
-                return denoise.sample(*self._denoiser(operation), operation, self.meter)
+                return denoise.sample(self._denoising(operation), operation)
             case Resume():
-                model, positive, negative = self._denoiser(operation)
-                latent = self._latent(operation.latent)
-                return denoise.resume(model, latent, positive, negative, operation, self.meter)
+                return denoise.resume(self._denoising(operation), self._latent(operation.latent), operation)
             case Refine():
-                model, positive, negative = self._denoiser(operation)
-                latent = self._latent(operation.latent)
-                return denoise.refine(model, latent, positive, negative, operation, self.meter)
+                return denoise.refine(self._denoising(operation), self._latent(operation.latent), operation)
+            case Align():
+                return self._align(operation)
             case Decode():
                 return self._decode(operation)
             case EncodeImage():
@@ -205,8 +244,46 @@ class _Walk:
                 self._emit(operation)
                 return None
 
+    def _fuse(self, operation: Fuse, number: int) -> Tree:
+        models = {o.model: self._model(o.model) for o in operation.operands if o.model is not None}
+        return self.fusion.apply(
+            self._model(operation.model),
+            operation,
+            models,
+            self.meter.advance,
+            settle=number not in self.only_written,
+        )
+
+    def _encode_text(self, operation: EncodeText) -> Conditioning:
+        prompt = Prompt(operation.text)
+        for leaf in leaves(self._model(operation.model)):
+            prompt.hidden(leaf)
+        return Conditioning((prompt,))
+
+    def _combine_prompts(self, operation: CombinePrompts) -> Conditioning:
+        return Conditioning(
+            tuple(
+                replace(prompt, weight=part.weight, window=part.window, region=part.region)
+                for part in operation.parts
+                for prompt in self._value(part.conditioning, Conditioning).prompts
+            )
+        )
+
+    def _align(self, operation: Align) -> Latent:
+        bridge = None if operation.bridge is None else self.program.experts[operation.bridge]
+        return carry(
+            self._latent(operation.latent),
+            last_leaf(self._model(operation.source)),
+            first_leaf(self._model(operation.model)),
+            None if bridge is None else read_bridge(self.engine._reader, bridge),
+        )
+
+    def _mask(self, index: int) -> torch.Tensor:
+        wanted = self.program.images[index]
+        return pictures.grey(pictures.load(self.engine._reader.path(wanted), wanted.location))
+
     def _decode(self, operation: Decode) -> Image:
-        model = self._model(operation.model)
+        model = last_leaf(self._model(operation.model))
         latent = self._latent(operation.latent)
         denoise.require_channels(latent, model)
         picture = model.base.family.decode(model.vae, latent.sample.to(model.base.device.torch))
@@ -215,7 +292,7 @@ class _Walk:
         return pictures.from_tensor(picture)
 
     def _encode_image(self, operation: EncodeImage) -> Latent:
-        model = self._model(operation.model)
+        model = first_leaf(self._model(operation.model))
         image = self._value(operation.image, Image)
         height, width = image.pixels.shape[:2]
         factor = model.vae.factor
@@ -226,7 +303,7 @@ class _Walk:
 
     def _emit(self, operation: Emit) -> None:
         path = self.output / operation.path
-        texts = recipe(self.program, version())
+        texts = recipe(self.program, version(), operation)
         match self.values[operation.value]:
             case Image() as image:
                 digest = write_image(image, path, texts)
@@ -234,19 +311,24 @@ class _Walk:
                 digest = write_latent(latent, path, texts)
             case Model() as model:
                 digest = write_model(model, path, texts)
+            case Turn() | Mix():
+                raise MosaicError(NotOneModel(span=None, what=f"`{operation.path}`"))
             case Conditioning():
                 raise AssertionError("verify() lets no conditioning be emitted")
         self.emitted.append(Emitted(operation.path, path, operation.type, digest))
 
-    def _denoiser(self, operation: Denoise | Resume | Refine) -> tuple[Model, Conditioning, Conditioning]:
-        return (
-            self._model(operation.model),
-            self._value(operation.positive, Conditioning),
-            self._value(operation.negative, Conditioning),
+    def _denoising(self, operation: Denoise | Resume | Refine) -> denoise.Denoising:
+        return denoise.Denoising(
+            model=self._model(operation.model),
+            positive=self._value(operation.positive, Conditioning),
+            negative=self._value(operation.negative, Conditioning),
+            meter=self.meter,
+            load=self._mask,
         )
 
-    def _model(self, number: int) -> Model:
-        return self._value(number, Model)
+    def _model(self, number: int) -> Tree:
+        # `verify` has proven the types of all values.
+        return cast(Tree, self.values[number])
 
     def _latent(self, number: int) -> Latent:
         return self._value(number, Latent)
@@ -283,8 +365,17 @@ class _Walk:
                 return 1
 
 
+def only_written(program: Program) -> frozenset[int]:
+    """The values that nothing but an emit reads: models that need not be held whole."""
+    working = (i.operation for i in program.instructions if not isinstance(i.operation, Emit))
+    read = {value for operation in working for value, _ in takes(operation)}
+    return frozenset(i.result for i in program.instructions) - read
+
+
 _LABELS = {
     "encode_text": "read prompt",
+    "combine_prompts": "combine prompts",
+    "align": "carry over",
     "denoise": "denoise",
     "resume": "resume",
     "refine": "refine",

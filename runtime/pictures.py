@@ -39,6 +39,12 @@ def load(path: Path, name: str) -> Image:
         raise _unreadable(name, error.strerror or str(error)) from error
 
 
+def grey(image: Image) -> torch.Tensor:
+    """The brightness of a picture, (height, width) float32 in [0, 1] (ITU-R BT.601 luma)."""
+    pixels = torch.from_numpy(image.pixels).float() / 255
+    return pixels @ torch.tensor([0.299, 0.587, 0.114])
+
+
 def to_tensor(image: Image, device: torch.device) -> torch.Tensor:
     """(1, 3, height, width) float32 in [-1, 1]."""
     pixels = torch.from_numpy(image.pixels).to(device=device, dtype=torch.float32)

@@ -12,6 +12,8 @@ from typing import Any, Final
 import jinja2
 
 from mosaic.compiler.program import (
+    Align,
+    CombinePrompts,
     Decode,
     Denoise,
     Emit,
@@ -20,8 +22,12 @@ from mosaic.compiler.program import (
     Fuse,
     LoadImage,
     LoadModel,
+    Mask,
+    Operand,
     Operation,
     Program,
+    PromptPart,
+    Rectangle,
     Refine,
     Resume,
 )
@@ -133,10 +139,16 @@ def _detail(program: Program, operation: Operation) -> str:
         case LoadModel(expert=expert):
             return f"family {program.experts[expert].family}"
         case Fuse():
-            parts = (f"{program.experts[o.expert].id} × {o.strength:g}" for o in operation.operands)
+            parts = (_operand(program, operand) for operand in operation.operands)
             return f"{operation.operator}: {', '.join(parts)}"
         case EncodeText(text=text):
             return f"“{text}”" if text else "no words"
+        case CombinePrompts(parts=prompts):
+            return ", ".join(
+                f"prompt {n} × {each.weight:g}{_place(each)}" for n, each in enumerate(prompts, 1)
+            )
+        case Align(bridge=bridge):
+            return "through the picture" if bridge is None else f"by {program.experts[bridge].id}"
         case Denoise():
             whole = "" if operation.until == 1 else f" until {operation.until:.0%}"
             return (
@@ -158,6 +170,23 @@ def _detail(program: Program, operation: Operation) -> str:
             return program.images[file].name
         case Emit():
             return operation.type
+
+
+def _operand(program: Program, operand: Operand) -> str:
+    named = "a model" if operand.expert is None else program.experts[operand.expert].id
+    return f"{named} × {operand.strength:g}{_place(operand)}"
+
+
+def _place(each: Operand | PromptPart) -> str:
+    """Where and when an operand or a prompt counts."""
+    window = "" if each.window is None else f" during {each.window[0]:.0%}–{each.window[1]:.0%}"
+    match each.region:
+        case Rectangle(x=x, y=y, width=width, height=height):
+            return f"{window} in the rectangle {x:.0%}, {y:.0%}, {width:.0%} × {height:.0%}"
+        case Mask():
+            return f"{window} in a mask"
+        case None:
+            return window
 
 
 def _title(label: str) -> str:

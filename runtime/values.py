@@ -1,9 +1,14 @@
-"""What the instructions of a program produce and take."""
+"""What the instructions of a program produce and take.
+
+A model is a tree. Its leaves are `Model`s: a base with changed tensors. A `Turn` picks one child for each step of a
+run, a `Mix` adds its children's predictions. Operators on weights change every leaf; operators on predictions and on
+the schedule put a new root on top.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,11 +16,14 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from mosaic.compiler.program import Region
+from mosaic.runtime.beside import Beside
 from mosaic.runtime.devices import Device
 from mosaic.runtime.tokens import Tokens
-from mosaic.runtime.weights import Component
+from mosaic.runtime.weights import Component, Overlay
 
 if TYPE_CHECKING:
+    from mosaic.runtime.bridges import Bridge
     from mosaic.runtime.families import Family
 
 
@@ -42,6 +50,8 @@ class Base:
     """
 
     id: str
+    content: str
+    space: str
     family: Family
     device: Device
     unet: Component
@@ -53,30 +63,156 @@ class Base:
     configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
-    """A base with whatever is fused into it: changed tensors, added words, another VAE."""
+    """A base with whatever is fused into its weights: changed tensors, added words, another VAE. A leaf of the tree.
+
+    `beside` are LoRAs that are not added into the denoiser's weights but run beside its layers. `voice` stands for the
+    text encoder as it is changed: models of one voice encode a text to the same tensor. `words` are the embeddings that
+    were added. `space` is the latent space, `content` names what it is made of, by digests.
+    """
 
     base: Base
-    overlay: Mapping[str, torch.Tensor]
+    overlay: Overlay
     tokens: Tokens
     vae: Vae
+    space: str
+    voice: object
+    content: str
+    beside: tuple[Beside, ...] = ()
+    words: tuple[Any, ...] = ()
 
     @classmethod
     def of(cls, base: Base) -> Model:
         """A base with nothing fused into it."""
-        return cls(base, {}, base.tokens, base.vae)
+        return cls(base, Overlay(), base.tokens, base.vae, base.space, base.text_encoder.module, base.content)
 
     def tensor(self, name: str) -> torch.Tensor:
-        """A tensor in the most precise form at hand, by canonical name."""
+        """A tensor in the most precise form at hand, by canonical name; what runs beside the layers is left out."""
         return self.overlay[name] if name in self.overlay else self.base.stored[name]
 
 
-@dataclass(frozen=True)
-class Conditioning:
-    """An encoded prompt: (1, tokens, width)."""
+Window = tuple[float, float]
+"""From one fraction of a run to another."""
 
-    hidden: torch.Tensor
+
+@dataclass(frozen=True, eq=False)
+class Turn:
+    """For each step of a run one child denoises, or what they were fused into.
+
+    `table` gives for a number of steps, and for the share that each child should have, which child it is at each
+    step; -1 is `rest`. `words` call the children in a prompt, where shares go by that; else empty. `bridges` lead
+    between latent spaces.
+    """
+
+    rest: Tree
+    children: tuple[Tree, ...]
+    table: Callable[[int, Sequence[float]], Sequence[int]]
+    words: tuple[str, ...] = ()
+    bridges: Mapping[tuple[str, str], Bridge] = field(default_factory=dict)
+
+    def bridges_spaces(self) -> bool:
+        """Whether its children live in several latent spaces."""
+        return len({leaf.space for child in (self.rest, *self.children) for leaf in leaves(child)}) > 1
+
+
+@dataclass(frozen=True, eq=False)
+class Mix:
+    """At each step all children predict, and the predictions are added by shares.
+
+    `shares` turns weights (n, h, w) into shares (n + 1, h, w), the first that of `rest`. With `shares_unconditional`
+    one unconditional row serves all.
+    """
+
+    rest: Tree
+    children: tuple[Tree, ...]
+    strengths: tuple[float, ...]
+    windows: tuple[Window | None, ...]
+    regions: tuple[Region | None, ...]
+    shares: Callable[[torch.Tensor], torch.Tensor]
+    shares_unconditional: bool = False
+
+
+Tree = Model | Turn | Mix
+"""A model as plans know it."""
+
+
+def leaves(tree: Tree) -> Iterator[Model]:
+    """Every leaf, that of `rest` first; one that is met twice comes twice."""
+    if isinstance(tree, Model):
+        yield tree
+        return
+    yield from leaves(tree.rest)
+    for child in tree.children:
+        yield from leaves(child)
+
+
+def first_leaf(tree: Tree) -> Model:
+    """The leaf that everything was fused into."""
+    while not isinstance(tree, Model):
+        tree = tree.rest
+    return tree
+
+
+def last_leaf(tree: Tree) -> Model:
+    """The leaf whose VAE decodes what the tree denoises: of a schedule over several latent spaces the one that ends
+    it."""
+    while not isinstance(tree, Model):
+        if isinstance(tree, Turn) and tree.bridges_spaces():
+            ending = tree.table(_MANY_STEPS, [1.0] * len(tree.children))[-1]
+            tree = tree.rest if ending < 0 else tree.children[ending]
+        else:
+            tree = tree.rest
+    return tree
+
+
+_MANY_STEPS = 1000
+
+
+def map_leaves(tree: Tree, change: Callable[[Model], Tree]) -> Tree:
+    """The tree with every leaf replaced; a leaf that stands in several places is changed once."""
+    known: dict[int, Tree] = {}
+
+    def walk(node: Tree) -> Tree:
+        if id(node) not in known:
+            if isinstance(node, Model):
+                known[id(node)] = change(node)
+            else:
+                children = tuple(walk(child) for child in node.children)
+                known[id(node)] = replace(node, rest=walk(node.rest), children=children)
+        return known[id(node)]
+
+    return walk(tree)
+
+
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """A text, and how much it counts where and when."""
+
+    text: str
+    weight: float = 1.0
+    window: Window | None = None
+    region: Region | None = None
+    _encoded: dict[int, tuple[object, torch.Tensor]] = field(default_factory=dict, repr=False)
+
+    def hidden(self, model: Model) -> torch.Tensor:
+        """The text as a model reads it, (1, tokens, width). Each voice encodes it once."""
+        if id(model.voice) not in self._encoded:
+            # The voice is kept with its encoding, so that its identity is not given to another object.
+            self._encoded[id(model.voice)] = (model.voice, model.base.family.encode_text(model, self.text))
+        return self._encoded[id(model.voice)][1]
+
+
+@dataclass(frozen=True, eq=False)
+class Conditioning:
+    """What a picture is to show: one prompt, or several beside each other."""
+
+    prompts: tuple[Prompt, ...]
+
+    @property
+    def text(self) -> str:
+        """All of it as one text."""
+        return ", ".join(prompt.text for prompt in self.prompts)
 
 
 @dataclass(frozen=True)
@@ -102,10 +238,15 @@ class Run:
 
 @dataclass(frozen=True)
 class Latent:
-    """A latent (1, channels, h, w) float32; `run` is None for an encoded picture."""
+    """A latent (n, channels, h, w) float32; `run` is None for an encoded picture.
+
+    `clean` is the clean latent that the last step predicted, where there was one. Each of the n rows has noise of its
+    own; they share the run.
+    """
 
     sample: torch.Tensor
     run: Run | None
+    clean: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -115,4 +256,4 @@ class Image:
     pixels: npt.NDArray[np.uint8]
 
 
-Value = Model | Conditioning | Latent | Image
+Value = Model | Turn | Mix | Conditioning | Latent | Image

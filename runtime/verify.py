@@ -12,6 +12,8 @@ from pathlib import PurePosixPath, PureWindowsPath
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError
 from mosaic.compiler.errors.runtime import MalformedProgram, OutputEscapes
 from mosaic.compiler.program import (
+    Align,
+    CombinePrompts,
     Decode,
     Denoise,
     Emit,
@@ -20,8 +22,11 @@ from mosaic.compiler.program import (
     Fuse,
     LoadImage,
     LoadModel,
+    Mask,
+    Operand,
     Operation,
     Program,
+    PromptPart,
     Refine,
     Resume,
 )
@@ -39,8 +44,13 @@ def takes(operation: Operation) -> tuple[tuple[int, str], ...]:
     match operation:
         case LoadModel() | LoadImage():
             return ()
-        case Fuse(model=model) | EncodeText(model=model):
+        case Fuse(model=model, operands=operands):
+            others = ((operand.model, "model") for operand in operands if operand.model is not None)
+            return ((model, "model"), *others)
+        case EncodeText(model=model):
             return ((model, "model"),)
+        case CombinePrompts(parts=parts):
+            return tuple((part.conditioning, "conditioning") for part in parts)
         case Denoise(model=model, positive=positive, negative=negative):
             return ((model, "model"), (positive, "conditioning"), (negative, "conditioning"))
         case Resume() | Refine():
@@ -50,6 +60,8 @@ def takes(operation: Operation) -> tuple[tuple[int, str], ...]:
                 (operation.positive, "conditioning"),
                 (operation.negative, "conditioning"),
             )
+        case Align(latent=latent, source=source, model=model):
+            return ((latent, "latent"), (source, "model"), (model, "model"))
         case Decode(latent=latent, model=model):
             return ((latent, "latent"), (model, "model"))
         case EncodeImage(image=image, model=model):
@@ -63,9 +75,9 @@ def gives(operation: Operation) -> str:
     match operation:
         case LoadModel() | Fuse():
             return "model"
-        case EncodeText():
+        case EncodeText() | CombinePrompts():
             return "conditioning"
-        case Denoise() | Resume() | Refine() | EncodeImage():
+        case Denoise() | Resume() | Refine() | Align() | EncodeImage():
             return "latent"
         case Decode() | LoadImage():
             return "image"
@@ -105,17 +117,37 @@ def _indices(program: Program, position: int, operation: Operation) -> Iterator[
     match operation:
         case LoadModel(expert=expert):
             wanted = [expert]
-        case Fuse(operands=operands):
+        case Fuse(operands=operands, bridges=bridges):
             wanted = [operand.expert for operand in operands if operand.expert is not None]
+            wanted += [bridge.expert for bridge in bridges]
+            for operand in operands:
+                if (operand.expert is None) == (operand.model is None):
+                    yield _fault(position, "an operand has to be either an expert or a model")
+        case Align(bridge=bridge) if bridge is not None:
+            wanted = [bridge]
         case LoadImage(file=file):
             wanted, available, what = [file], len(program.images), "picture"
     for index in wanted:
         if not 0 <= index < available:
             yield _fault(position, f"it names {what} {index} of {available}")
+    for index in _masks(operation):
+        if not 0 <= index < len(program.images):
+            yield _fault(position, f"it names picture {index} of {len(program.images)}")
     if isinstance(operation, LoadModel) and 0 <= operation.expert < len(program.experts):
         kind = program.experts[operation.expert].kind
         if kind != "checkpoint":
             yield _fault(position, f"it loads a {kind} as a model")
+
+
+def _masks(operation: Operation) -> list[int]:
+    """The pictures that regions are read from."""
+    taking_part: tuple[Operand | PromptPart, ...] = ()
+    match operation:
+        case Fuse(operands=operands):
+            taking_part = operands
+        case CombinePrompts(parts=parts):
+            taking_part = parts
+    return [each.region.file for each in taking_part if isinstance(each.region, Mask)]
 
 
 def _fault(position: int, reason: str) -> MalformedProgram:

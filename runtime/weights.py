@@ -7,14 +7,16 @@ switching between looks costs no arithmetic and leaves no rounding behind.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import nn
 
 from mosaic.compiler.weights.adapter_keys import canonical
+from mosaic.runtime.lowrank import recompress, truncate
 
 
 @dataclass(frozen=True)
@@ -45,17 +47,88 @@ def wearing(component: Component, overlay: Mapping[str, torch.Tensor]) -> Iterat
     """
     kept: list[tuple[nn.Parameter, torch.Tensor]] = []
     try:
-        for name, tensor in overlay.items():
+        for name in overlay:
             inner = component.parameters.get(name)
             if inner is None:
                 continue
             parameter = component.module.get_parameter(inner)
+            tensor = overlay[name]
             kept.append((parameter, parameter.data))
             parameter.data = tensor
         yield component.module
     finally:
         for parameter, tensor in reversed(kept):
             parameter.data = tensor
+
+
+@dataclass(frozen=True)
+class Factors:
+    """The factors of one changed matrix: `scale · up · (mid ·) down`.
+
+    Of a linear layer `down` (rank, in) and `up` (out, rank); of a convolution `down` (rank, in, k, k) and `up`
+    (out, rank, 1, 1), or with a Tucker core `down` (rank, in, 1, 1), `mid` (rank, rank, k, k).
+    """
+
+    down: torch.Tensor
+    up: torch.Tensor
+    mid: torch.Tensor | None
+    scale: float
+
+    def to(self, dtype: torch.dtype) -> Factors:
+        """The same in another precision."""
+        mid = None if self.mid is None else self.mid.to(dtype)
+        return Factors(self.down.to(dtype), self.up.to(dtype), mid, self.scale)
+
+    def dense(self) -> torch.Tensor:
+        """The product, (out, in, …), or (out, in · k · k) where the kernel lies in `down`."""
+        up = self.up.flatten(1)
+        if self.mid is None:
+            product = up @ self.down.flatten(1)
+        else:
+            # A Tucker core carries the kernel's extent; its neighbours are 1×1 (LoCon).
+            product = torch.einsum("or,rskl,si->oikl", up, self.mid, self.down.flatten(1))
+        return product * self.scale
+
+
+class Overlay(Mapping[str, torch.Tensor]):
+    """The tensors that a fusion changes, by canonical name, on top of another overlay.
+
+    A tensor is computed when it is asked for and not kept, so that a model which is only written out is never held
+    whole, until `settle` computes them all.
+    """
+
+    def __init__(
+        self,
+        changed: Mapping[str, Callable[[], torch.Tensor]] | None = None,
+        below: Mapping[str, torch.Tensor] | None = None,
+    ) -> None:
+        self._changed = dict(changed or {})
+        self._below: Mapping[str, torch.Tensor] = below if below is not None else {}
+        self._kept: dict[str, torch.Tensor] = {}
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        if name in self._kept:
+            return self._kept[name]
+        return self._changed[name]() if name in self._changed else self._below[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._changed or name in self._below
+
+    def __iter__(self) -> Iterator[str]:
+        yield from dict.fromkeys((*self._below, *self._changed))
+
+    def __len__(self) -> int:
+        return len(self._below.keys() | self._changed.keys())
+
+    def settle(self, done: Callable[[int], None] = lambda count: None) -> Overlay:
+        """Compute what is not computed yet and keep it. `done` hears how many tensors are."""
+        if isinstance(self._below, Overlay):
+            self._below.settle()
+        for count, (name, compute) in enumerate(self._changed.items()):
+            if name not in self._kept:
+                self._kept[name] = compute()
+            done(count + 1)
+        return self
 
 
 Kernel = Callable[..., torch.Tensor]
@@ -65,37 +138,91 @@ Kernel = Callable[..., torch.Tensor]
 class Deltas:
     """What one operand adds to a base: for each tensor that it touches, a function that computes the dense
     float32 delta on a device. Computed one at a time, so that a fusion never holds all of them. `key` names the operand
-    by content."""
+    by content; `factors` are those of the tensors whose delta is a product, float32 on a device.
+    """
 
     strength: float
     compute: Mapping[str, Callable[[torch.device], torch.Tensor]]
     key: str = ""
+    factors: Mapping[str, Callable[[torch.device], Factors]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Combine:
+    """How a fusion computes one tensor: the operator's kernel with its settings, cut to a rank where one is wanted.
+
+    `is_linear` says that the kernel is the weighted sum, so that products can be cut without being multiplied out.
+    `lost` hears which part of the squared norm of a change was cut off, by tensor.
+    """
+
+    kernel: Kernel
+    settings: Mapping[str, object]
+    rank: int = 0
+    is_linear: bool = False
+    lost: Callable[[str, float], None] = lambda name, part: None
+
+    def tensor(
+        self,
+        name: str,
+        base: Callable[[str], torch.Tensor],
+        operands: Sequence[Deltas],
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> torch.Tensor:
+        """The changed tensor: float32 arithmetic on the device, then one cast to `dtype`."""
+        present = [operand for operand in operands if name in operand.compute]
+        with torch.no_grad():
+            original = base(name).to(device=device, dtype=torch.float32)
+            cut = self._cut_products(name, original, present, device)
+            if cut is None:
+                cut = self._combined(name, original, present, device)
+            return cut.to(dtype)
+
+    def _combined(
+        self, name: str, original: torch.Tensor, present: Sequence[Deltas], device: torch.device
+    ) -> torch.Tensor:
+        deltas = [operand.compute[name](device) for operand in present]
+        strengths = [operand.strength for operand in present]
+        keys = [f"{name}:{operand.key}" for operand in present]
+        result = self.kernel(original, deltas, strengths, keys, **self.settings)
+        if not self.rank or result.ndim < 2:
+            return result
+        kept, lost = truncate(result - original, self.rank)
+        self.lost(name, lost)
+        return original + kept
+
+    def _cut_products(
+        self, name: str, original: torch.Tensor, present: Sequence[Deltas], device: torch.device
+    ) -> torch.Tensor | None:
+        if not (self.rank and self.is_linear and all(name in operand.factors for operand in present)):
+            return None
+        found = [operand.factors[name](device) for operand in present]
+        if any(factors.mid is not None for factors in found):
+            return None
+        scales = [factors.scale * operand.strength for factors, operand in zip(found, present, strict=True)]
+        up, down, lost = recompress(
+            [factors.up.flatten(1) for factors in found],
+            [factors.down.flatten(1) for factors in found],
+            scales,
+            self.rank,
+        )
+        self.lost(name, lost)
+        return original + (up @ down).reshape(original.shape)
 
 
 def overlay(
     base: Callable[[str], torch.Tensor],
+    below: Mapping[str, torch.Tensor],
     operands: tuple[Deltas, ...],
-    kernel: Kernel,
-    settings: Mapping[str, object],
+    combine: Combine,
     dtype: torch.dtype,
     device: torch.device,
-    done: Callable[[int], None] = lambda count: None,
-) -> dict[str, torch.Tensor]:
-    """The tensors that a fusion changes: float32 arithmetic on the device, then one cast to `dtype`.
+) -> Overlay:
+    """The tensors that a fusion changes: all that at least one operand touches, in the order of their names.
 
-    `base` gives a base tensor by canonical name. The kernel is called once for each tensor that at least one
-    operand touches, in the order of their names.
+    `base` gives a tensor of what is fused into, by canonical name; `below` is its overlay.
     """
     touched = sorted({name for operand in operands for name in operand.compute})
-    changed: dict[str, torch.Tensor] = {}
-    with torch.no_grad():
-        for count, name in enumerate(touched):
-            present = [operand for operand in operands if name in operand.compute]
-            deltas = [operand.compute[name](device) for operand in present]
-            original = base(name).to(device=device, dtype=torch.float32)
-            strengths = [operand.strength for operand in present]
-            keys = [f"{name}:{operand.key}" for operand in present]
-            result = kernel(original, deltas, strengths, keys, **settings)
-            changed[name] = result.to(dtype)
-            done(count + 1)
-    return changed
+    return Overlay(
+        {name: partial(combine.tensor, name, base, operands, dtype, device) for name in touched}, below
+    )

@@ -278,6 +278,23 @@ class OperatorDiffers(Diagnostic):
 
 
 @dataclass(frozen=True)
+class NotOneModel(Diagnostic):
+    """Weights were asked of a model that has more than one set of them.
+
+    A model that changes from step to step, or whose experts predict beside each other, is several networks.
+
+        fuse(base, fuse(other, neon, via: composite), via: ties)
+
+    To mend it, fuse it by an operator on weights, or let it take part by `guidance`, `switch` or `chain`.
+    """
+
+    code: ClassVar[str] = "M469"
+    title: ClassVar[str] = "{what} has to be one set of weights, and this model is several"
+
+    what: str
+
+
+@dataclass(frozen=True)
 class FamilyCannotRun(Diagnostic):
     """An expert belongs to a model family that this version cannot run yet.
 

@@ -17,6 +17,7 @@ from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.errors.runtime import TensorsDoNotFit
 from mosaic.compiler.program import Expert
 from mosaic.compiler.weights.adapter_keys import canonical
+from mosaic.runtime.adapters import content_key
 from mosaic.runtime.devices import Device
 from mosaic.runtime.families import ModuleCache, sd1_shapes
 from mosaic.runtime.families.checkpoints import Parts, unusable
@@ -61,6 +62,8 @@ class SD1:
         positions = _settings(components["text_encoder"].module).max_position_embeddings
         return Base(
             id=expert.id,
+            content=content_key(expert),
+            space=expert.latent_space or ",".join(parts.digest("vae")),
             family=self,
             device=device,
             unet=components["unet"],

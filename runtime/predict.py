@@ -1,0 +1,334 @@
+"""One step of denoising: from a tree of models and prompts to one prediction.
+
+A step walks the tree down to the leaves that take part, each with its share of the prediction at every place. Each
+leaf is asked once for every prompt that counts and once without (classifier-free guidance, Ho & Salimans 2022,
+arXiv:2207.12598); what is asked of the same weights goes through the denoiser in one batch, the unconditional rows
+first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import torch
+from diffusers import DDIMScheduler
+
+from mosaic.compiler.program import Region
+from mosaic.compiler.steps import steps_until
+from mosaic.runtime import regions
+from mosaic.runtime.beside import Beside, beside
+from mosaic.runtime.predictions import KINDS, Clock, Level, as_read, convert
+from mosaic.runtime.regions import LoadMask
+from mosaic.runtime.values import Base, Conditioning, Mix, Model, Tree, Turn, Window, first_leaf
+from mosaic.runtime.weights import Overlay, wearing
+
+ROWS_AT_ONCE = 16
+"""More rows than this are asked in several calls: what bounds the memory of many experts and prompts."""
+
+Share = float | torch.Tensor
+"""How much of a prediction is a leaf's: everywhere the same, or (h, w)."""
+
+
+@dataclass
+class Meter:
+    """Counts what a run costs and reports steps: `evaluations` are calls of denoisers, `rows` the latents in them."""
+
+    evaluations: int = 0
+    rows: int = 0
+    advance: Callable[[int], None] = lambda done: None
+
+
+@dataclass(frozen=True)
+class Term:
+    """A leaf that takes part in a step, its share, and the leaf that predicts without a prompt for it."""
+
+    leaf: Model
+    share: Share
+    without: Model
+
+
+@dataclass
+class Predictor:
+    """Predicts for latents of one size in one denoising run of `total` steps.
+
+    `host` is the base whose noise schedule the run follows, `kind` what its scheduler expects of a prediction (epsilon,
+    v). Latents are (n, channels, h, w).
+    """
+
+    tree: Tree
+    host: Base
+    positive: Conditioning
+    negative: Conditioning
+    guidance: float
+    total: int
+    height: int
+    width: int
+    load: LoadMask
+    meter: Meter
+    kind: str
+    _tables: dict[int, Sequence[int]] = field(default_factory=dict)
+    _masks: dict[Region, torch.Tensor] = field(default_factory=dict)
+    _means: dict[tuple[object, ...], Model] = field(default_factory=dict)
+    _clocks: dict[int, Clock] = field(default_factory=dict)
+
+    def terms(self, step: int) -> list[Term]:
+        """The leaves that take part in a step (from 0), each once."""
+        found: dict[tuple[int, int], Term] = {}
+        for term in self._walk(self.tree, step, 1.0):
+            key = (id(term.leaf), id(term.without))
+            known = found.get(key)
+            found[key] = term if known is None else replace(term, share=known.share + term.share)
+        return list(found.values())
+
+    def predict(
+        self, terms: Sequence[Term], step: int, sample: torch.Tensor, timestep: torch.Tensor, level: Level
+    ) -> torch.Tensor:
+        """The guided prediction for a step, (n, channels, h, w) float32, of the run's kind.
+
+        `sample` is the noisy latent as the scheduler hands it to a denoiser (variance preserving), `level` its noise
+        level.
+        """
+        prompts = self._prompts(step)
+        wanted: dict[tuple[int, int], tuple[Model, torch.Tensor]] = {}
+        for term in terms:
+            if self.guidance != 1:
+                without = self.negative.prompts[0].hidden(term.without)
+                wanted.setdefault((id(term.without), id(without)), (term.without, without))
+        for term in terms:
+            for prompt, _ in prompts:
+                hidden = prompt.hidden(term.leaf)
+                wanted.setdefault((id(term.leaf), id(hidden)), (term.leaf, hidden))
+        rows = dict(zip(wanted, self._evaluate(list(wanted.values()), sample, timestep, level), strict=True))
+        total: torch.Tensor | None = None
+        for term in terms:
+            guided: torch.Tensor | None = None
+            for prompt, share in prompts:
+                part = rows[id(term.leaf), id(prompt.hidden(term.leaf))]
+                guided = _added(guided, _shared(part, share))
+            assert guided is not None
+            if self.guidance != 1:
+                empty = rows[id(term.without), id(self.negative.prompts[0].hidden(term.without))]
+                guided = empty + self.guidance * (guided - empty)
+            total = _added(total, _shared(guided, term.share))
+        assert total is not None
+        return total
+
+    def _walk(self, tree: Tree, step: int, share: Share) -> list[Term]:
+        match tree:
+            case Model():
+                return [Term(tree, share, tree)]
+            case Turn():
+                on_turn = self._table(tree)[step]
+                return self._walk(tree.rest if on_turn < 0 else tree.children[on_turn], step, share)
+            case Mix():
+                return self._mixed(tree, step, share)
+
+    def _mixed(self, mix: Mix, step: int, share: Share) -> list[Term]:
+        present = [i for i, window in enumerate(mix.windows) if self._is_open(window, step)]
+        weights = [mix.strengths[i] * self._mask(mix.regions[i]) for i in present]
+        stacked = torch.stack(weights) if weights else torch.zeros(0, self.height, self.width)
+        shares = mix.shares(stacked)
+        nodes = [mix.rest, *(mix.children[i] for i in present)]
+        parts = [
+            (node, self._walk(node, step, _simple(part) * share), float(part.mean()))
+            for node, part in zip(nodes, shares, strict=True)
+            if bool(part.any())
+        ]
+        terms = [term for _, found, _ in parts for term in found]
+        if not mix.shares_unconditional or any(len(found) != 1 for _, found, _ in parts) or len(terms) == 1:
+            return terms
+        rest = self._walk(mix.rest, step, 1.0)
+        if len(rest) != 1:
+            return terms
+        mean = self._mean(rest[0].leaf, [(found[0].leaf, part) for _, found, part in parts])
+        return [replace(term, without=mean) for term in terms]
+
+    def _mean(self, rest: Model, parts: Sequence[tuple[Model, float]]) -> Model:
+        """A leaf whose changes of `rest` are the mean of the parts', by their shares."""
+        key = (id(rest), *((id(leaf), part) for leaf, part in parts))
+        if key not in self._means:
+            self._means[key] = mean_leaf(rest, parts)
+        return self._means[key]
+
+    def _table(self, turn: Turn) -> Sequence[int]:
+        if id(turn) not in self._tables:
+            shares = [1.0] * len(turn.children)
+            if turn.words:
+                shares = influence(first_leaf(turn), self.positive.text, turn.words)
+            self._tables[id(turn)] = turn.table(self.total, shares)
+        return self._tables[id(turn)]
+
+    def _prompts(self, step: int) -> list[tuple[Any, Share]]:
+        """The prompts that count at a step. What has no region takes what the others leave."""
+        prompts = [p for p in self.positive.prompts if p.weight and self._is_open(p.window, step)]
+        if not prompts:
+            return [(self.negative.prompts[0], 1.0)]
+        placed = [p for p in prompts if p.region is not None]
+        weights = {id(p): p.weight * self._mask(p.region) for p in prompts}
+        taken = torch.stack([weights[id(p)] for p in placed]).sum(0) if placed else torch.zeros(())
+        left = (1 - taken).clamp(min=0)
+        free = sum(p.weight for p in prompts if p.region is None)
+        shares: list[tuple[Any, Share]] = []
+        for prompt in prompts:
+            if prompt.region is None:
+                share = left * (prompt.weight / free)
+            else:
+                # Without a prompt for everywhere, what is not covered goes by the nearest shares that there are.
+                share = weights[id(prompt)] / (taken.clamp(min=1) if free else taken.clamp(min=1e-6))
+            if bool(share.any()):
+                shares.append((prompt, _simple(share)))
+        return shares
+
+    def _is_open(self, window: Window | None, step: int) -> bool:
+        return window is None or (
+            steps_until(window[0], self.total) <= step < steps_until(window[1], self.total)
+        )
+
+    def _mask(self, region: Region | None) -> torch.Tensor:
+        if region is None:
+            return torch.ones(self.height, self.width)
+        if region not in self._masks:
+            self._masks[region] = regions.weights(region, self.height, self.width, self.load)
+        return self._masks[region]
+
+    def _evaluate(
+        self,
+        wanted: Sequence[tuple[Model, torch.Tensor]],
+        sample: torch.Tensor,
+        timestep: torch.Tensor,
+        level: Level,
+    ) -> list[torch.Tensor]:
+        """Each leaf's prediction for each text, converted to the run's kind; what shares weights in one call."""
+        groups: dict[tuple[int, int], list[int]] = {}
+        for index, (leaf, _) in enumerate(wanted):
+            groups.setdefault((id(leaf.base), id(leaf.overlay)), []).append(index)
+        found: dict[int, torch.Tensor] = {}
+        for members in groups.values():
+            most = max(1, ROWS_AT_ONCE // len(sample))
+            for start in range(0, len(members), most):
+                part = members[start : start + most]
+                predicted = self._call([wanted[i] for i in part], sample, timestep, level)
+                found.update(zip(part, predicted, strict=True))
+        return [found[index] for index in range(len(wanted))]
+
+    def _call(
+        self,
+        asked: Sequence[tuple[Model, torch.Tensor]],
+        sample: torch.Tensor,
+        timestep: torch.Tensor,
+        level: Level,
+    ) -> Sequence[torch.Tensor]:
+        leaf = asked[0][0]
+        base, count = leaf.base, len(sample)
+        kind = KINDS[str(base.scheduler.get("prediction_type", "epsilon"))]
+        given = as_read(sample, level, kind)
+        rows = torch.cat([given] * len(asked)) if len(asked) > 1 else given
+        texts = torch.cat([hidden.expand(count, -1, -1) for _, hidden in asked])
+        time = self._time(base, kind, timestep, level)
+        changes = [one.beside for one, _ in asked for _ in range(count)]
+        with wearing(base.unet, leaf.overlay) as denoiser:
+            if any(changes):
+                with beside(base.unet, changes) as changed:
+                    predicted = base.family.predict(changed, rows, time, texts)
+            else:
+                predicted = base.family.predict(denoiser, rows, time, texts)
+        self.meter.evaluations += 1
+        self.meter.rows += len(rows)
+        return [convert(part, sample, level, kind, self.kind) for part in predicted.chunk(len(asked))]
+
+    def _time(self, base: Base, kind: str, timestep: torch.Tensor, level: Level) -> torch.Tensor:
+        """The time at which a base's own noise schedule has the level: the run's, where the schedules are the same."""
+        if kind == "flow":
+            return torch.tensor(level.time * base.scheduler.get("num_train_timesteps", 1000))
+        ours = self.host.scheduler
+        if base is self.host or all(base.scheduler.get(name) == ours.get(name) for name in _NOISE):
+            return timestep
+        if id(base) not in self._clocks:
+            self._clocks[id(base)] = Clock.of(DDIMScheduler.from_config(dict(base.scheduler)).betas)
+        return torch.tensor(self._clocks[id(base)].time(level), dtype=torch.float32)
+
+
+_NOISE = (
+    "num_train_timesteps",
+    "beta_start",
+    "beta_end",
+    "beta_schedule",
+    "trained_betas",
+    "rescale_betas_zero_snr",
+)
+"""What of a scheduler's configuration says which noise level a time has."""
+
+
+def mean_leaf(rest: Model, parts: Sequence[tuple[Model, float]]) -> Model:
+    """A leaf whose changes of `rest` are the mean of those of other leaves by their shares.
+
+    To first order in the changes it predicts the mean of their predictions.
+    """
+    changed = [(leaf, part) for leaf, part in parts if leaf is not rest]
+    strengths: dict[Any, float] = {}
+    for leaf, part in changed:
+        for each in leaf.beside[len(rest.beside) :]:
+            strengths[each.adapter] = strengths.get(each.adapter, 0.0) + part * each.strength
+    added = tuple(Beside(adapter, strength) for adapter, strength in strengths.items())
+    dense = [(leaf, part) for leaf, part in changed if leaf.overlay is not rest.overlay]
+    if not dense:
+        return replace(rest, beside=(*rest.beside, *added))
+    names = sorted({name for leaf, _ in dense for name in leaf.overlay})
+    overlay = Overlay({name: partial(_mean_tensor, rest, dense, name) for name in names}, rest.overlay)
+    heard = any(leaf.voice is not rest.voice for leaf, _ in dense)
+    return replace(
+        rest,
+        beside=(*rest.beside, *added),
+        overlay=overlay.settle(),
+        voice=object() if heard else rest.voice,
+    )
+
+
+def _mean_tensor(rest: Model, parts: Sequence[tuple[Model, float]], name: str) -> torch.Tensor:
+    own = rest.tensor(name)
+    like = parts[0][0].overlay
+    device = like[name].device if name in like else own.device
+    total = own.to(device=device, dtype=torch.float32)
+    for leaf, part in parts:
+        if name in leaf.overlay:
+            total = total + part * (leaf.overlay[name].float() - own.to(device).float())
+    return total.to(rest.base.device.dtype)
+
+
+FAINTEST = 0.05
+"""The least influence that words have, so that no expert is forgotten."""
+
+
+def influence(model: Model, text: str, words: Sequence[str]) -> list[float]:
+    """How much the words of each expert change of a prompt's encoding, as shares that add up to one.
+
+    One minus the cosine of the mean encoding (over all tokens) with and without the words, at least 0.05 (W-Switch,
+    Tsoumplekas et al. 2026, arXiv:2606.03792).
+    """
+    encode = model.base.family.encode_text
+    whole = encode(model, text).mean(dim=1)
+    found = []
+    for each in words:
+        without = " ".join(text.replace(each, " ").split()) if each else text
+        change = 1 - torch.cosine_similarity(whole, encode(model, without).mean(dim=1)).item()
+        found.append(max(change, FAINTEST))
+    return [value / sum(found) for value in found]
+
+
+def _simple(share: torch.Tensor) -> Share:
+    """A share that is the same everywhere as a number, so that it costs nothing and rounds nothing."""
+    low, high = share.min().item(), share.max().item()
+    return low if low == high else share
+
+
+def _shared(part: torch.Tensor, share: Share) -> torch.Tensor:
+    if isinstance(share, torch.Tensor):
+        return part * share.to(part.device)
+    return part if share == 1 else part * share
+
+
+def _added(total: torch.Tensor | None, part: torch.Tensor) -> torch.Tensor:
+    return part if total is None else total + part
