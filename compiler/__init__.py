@@ -27,7 +27,7 @@ from mosaic.compiler.ir.finds import Find, spelling
 from mosaic.compiler.ir.graph import Graph
 from mosaic.compiler.near import nearest
 from mosaic.compiler.passes import OPTIMISE, RESOLVE, Pass, run_passes
-from mosaic.compiler.passes.choose_operators import Choice, choose
+from mosaic.compiler.passes.choose_operators import Choice, settle
 from mosaic.compiler.passes.resolve_finds import finds
 from mosaic.compiler.rules import run_rules
 from mosaic.compiler.source import SourceFile
@@ -110,7 +110,7 @@ def _judge(
     for graph in checked.graphs:
         held = replace(context, pins=context.pins.of(graph.name)) if context.pins else context
         graph = run_passes(graph, held, RESOLVE[:-2])
-        graph_choices = tuple(choose(node, held) for node in graph.nodes() if node.op == "fuse")
+        graph_choices = settle(graph, held)[1]
         graph = run_passes(graph, held, RESOLVE[-2:])
         run_rules(graph, held, sink)
         if plan in (None, graph.name):

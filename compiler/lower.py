@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import permutations
 from typing import Any, Literal, cast
@@ -12,11 +12,11 @@ from mosaic.compiler import program as p
 from mosaic.compiler.check.world import expert_node
 from mosaic.compiler.context import Context
 from mosaic.compiler.facts import ExpertFacts, FileFact
-from mosaic.compiler.ir.evaluate import INFIXES, constant, is_partial, operand
+from mosaic.compiler.ir.evaluate import constant, feather, is_partial, operand, region, strength, window
 from mosaic.compiler.ir.graph import Graph, Node, walk
+from mosaic.compiler.ir.stretches import spaces
 from mosaic.compiler.passes.choose_bridges import registered
 from mosaic.compiler.policy.owed import owed, plan_rating
-from mosaic.compiler.types import Kind
 
 
 def lower(graph: Graph, context: Context, source: p.Source) -> p.Program:
@@ -119,7 +119,7 @@ def _operand(to: _Lowering, given: Node, weighed: bool) -> p.Operand:
         model=None if is_expert else to.value(below),
         strength=_strength(given),
         partial=is_partial(given),
-        window=_window(given),
+        window=window(given),
         region=_region(to, given),
         words=(below.expert.trigger or "") if weighed and is_expert else "",
     )
@@ -129,9 +129,7 @@ def _bridges(to: _Lowering, node: Node) -> tuple[p.BridgeUse, ...]:
     """The bridges between the latent spaces of a schedule, where there are several."""
     if not node.attribute("ends_in"):
         return ()
-    models = [given for given in node.inputs if given.type.kind in (Kind.CHECKPOINT, Kind.MODEL)]
-    spaces = [space for space in dict.fromkeys(given.type.space for given in models) if space is not None]
-    found = ((s, t, registered(s, t, to.context)) for s, t in permutations(spaces, 2))
+    found = ((s, t, registered(s, t, to.context)) for s, t in permutations(spaces(node.inputs), 2))
     return tuple(
         p.BridgeUse(source=source, target=target, expert=to.known(facts))
         for source, target, facts in found
@@ -140,36 +138,19 @@ def _bridges(to: _Lowering, node: Node) -> tuple[p.BridgeUse, ...]:
 
 
 def _strength(given: Node) -> float:
-    strength = 1.0
-    while given.op in INFIXES:
-        strength *= _float(given.inputs[1]) if given.op == "strength" else 1.0
-        given = given.inputs[0]
-    return strength
-
-
-def _window(given: Node) -> tuple[float, float] | None:
-    """The part of the run in which all windows of an operand are open; None where it has none."""
-    bounds = [(_float(n.inputs[1]), _float(n.inputs[2])) for n in _infixes(given, "window")]
-    return (max(low for low, _ in bounds), min(high for _, high in bounds)) if bounds else None
+    known = strength(given)
+    assert known is not None, "the rules know every strength"
+    return known
 
 
 def _region(to: _Lowering, given: Node) -> p.Rectangle | p.Mask | None:
-    regions = [node.inputs[1] for node in _infixes(given, "region")]
-    if not regions:
+    found = region(given)
+    if found is None:
         return None
-    region = regions[0]
-    feather = 0.0 if region.inputs[-1].op == "default" else _float(region.inputs[-1])
-    if region.op == "mask":
-        return p.Mask(file=to.image(region), feather=feather)
-    x, y, width, height = map(_float, region.inputs[:4])
-    return p.Rectangle(x=x, y=y, width=width, height=height, feather=feather)
-
-
-def _infixes(given: Node, op: str) -> Iterator[Node]:
-    while given.op in INFIXES:
-        if given.op == op:
-            yield given
-        given = given.inputs[0]
+    if found.op == "mask":
+        return p.Mask(file=to.image(found), feather=feather(found))
+    x, y, width, height = map(_float, found.inputs[:4])
+    return p.Rectangle(x=x, y=y, width=width, height=height, feather=feather(found))
 
 
 def _combine_prompts(to: _Lowering, node: Node) -> p.Operation:
@@ -178,7 +159,7 @@ def _combine_prompts(to: _Lowering, node: Node) -> p.Operation:
             p.PromptPart(
                 conditioning=to.value(operand(given)),
                 weight=_strength(given),
-                window=_window(given),
+                window=window(given),
                 region=_region(to, given),
             )
             for given in node.inputs

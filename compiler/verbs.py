@@ -57,8 +57,12 @@ def _model(required: bool = True) -> Parameter:
 
 def _prompt(required: bool) -> Parameter:
     inherited = "" if required else " Left out: the prompt that the latent was made with."
+    several = ' Several beside each other: `["a cat" in left, "a dog" in right]`.'
     return Parameter(
-        "prompt", (Kind.TEXT,), "What the picture shows; `{name}` inserts." + inherited, required
+        "prompt",
+        (Kind.TEXT, Kind.PROMPTS),
+        "What the picture shows; `{name}` inserts." + several + inherited,
+        required,
     )
 
 
@@ -75,6 +79,13 @@ _SEED = Parameter("seed", (Kind.INT,), "Seed of the noise; 0 unless given.", low
 _SCHEDULER = Parameter("scheduler", (Kind.TEXT,), "ddim, euler, euler_a, dpmpp_2m or unipc.")
 _UNTIL = Parameter(
     "until", (Kind.FRACTION,), "Stop after this part of the run.", low=0, high=1, low_open=True
+)
+_FEATHER = Parameter(
+    "feather",
+    (Kind.FRACTION,),
+    "Width of the soft edge, a fraction of the canvas' shorter side; none unless given.",
+    low=0,
+    high=0.5,
 )
 
 
@@ -127,9 +138,10 @@ _TABLE = (
             Parameter("via", (), "The operator; chosen by the compiler unless given.", shown="operator"),
         ),
         Kind.MODEL,
-        "Compose a base with experts. Strengths are written `expert * 0.8`, 1 unless given.",
+        "Compose a base with experts and other models. Strengths are written `expert * 0.8`, 1 unless given; regions\n"
+        "`expert in rect(0%, 0%, 50%, 100%)`; windows of the run `expert during 0%..50%`.",
         "fuse(base, hero, neon * 0.8, wash * 0.4, via: sum)",
-        variadic=(Kind.LORA, Kind.EMBEDDING, Kind.CHECKPOINT, Kind.VAE, Kind.CONTROL),
+        variadic=(Kind.LORA, Kind.EMBEDDING, Kind.CHECKPOINT, Kind.MODEL, Kind.VAE, Kind.CONTROL),
     ),
     Verb(
         "sample",
@@ -248,46 +260,39 @@ _TABLE = (
     ),
     Verb(
         "rect",
-        tuple(
-            Parameter(name, (Kind.FRACTION,), doc, required=True, positional=True, low=0, high=1)
-            for name, doc in (
-                ("x", "Left edge."),
-                ("y", "Upper edge."),
-                ("width", "Width."),
-                ("height", "Height."),
-            )
+        (
+            *(
+                Parameter(name, (Kind.FRACTION,), doc, True, True, low=0, high=1, low_open=is_open)
+                for name, doc, is_open in (
+                    ("x", "Left edge.", False),
+                    ("y", "Upper edge.", False),
+                    ("width", "Width.", True),
+                    ("height", "Height.", True),
+                )
+            ),
+            _FEATHER,
         ),
         Kind.MASK,
-        "A rectangle, as fractions of the canvas.",
-        "rect(0%, 0%, 50%, 100%)",
+        "A rectangle, as fractions of the canvas. Stands behind `in`.",
+        "rect(0%, 0%, 50%, 100%, feather: 5%)",
     ),
     Verb(
         "mask",
-        (Parameter("path", (Kind.TEXT,), "A grey picture beside the plan.", required=True, positional=True),),
+        (
+            Parameter(
+                "path", (Kind.TEXT,), "A grey picture beside the plan.", required=True, positional=True
+            ),
+            _FEATHER,
+        ),
         Kind.MASK,
-        "A region from a picture.",
-        'mask("left.png")',
-        available=False,
+        "A region from a picture, white where it counts. It is stretched to the canvas. Stands behind `in`.",
+        'mask("left.png", feather: 5%)',
     ),
 )
 
 VERBS: Mapping[str, Verb] = {verb.name: verb for verb in _TABLE}
 
 SCHEDULERS = ("ddim", "euler", "euler_a", "dpmpp_2m", "unipc")
-
-PLANNED_OPERATORS = (
-    "ties",
-    "dare",
-    "della",
-    "magnitude",
-    "slerp",
-    "attention",
-    "chain",
-    "switch",
-    "composite",
-    "guidance",
-)
-"""Operators of the language that are not built yet: using one says so instead of `unknown operator`."""
 
 BUDGET_KEYS: Mapping[str, Kind] = {
     "latency": Kind.DURATION,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mosaic.compiler.verbs import PLANNED_OPERATORS, VERBS
+from mosaic.compiler.verbs import VERBS
 from mosaic.stdlib import find_operators
 
 ROOT = Path(__file__).parent.parent
@@ -38,7 +38,7 @@ def test_rooms_are_relative_links(room: str) -> None:
 def test_no_pass_knows_an_operator_by_name(path: Path) -> None:
     # `guidance` is an operator to come and an argument of `sample`.
     arguments = {parameter.name for verb in VERBS.values() for parameter in verb.parameters}
-    names = {*find_operators(), *PLANNED_OPERATORS} - arguments
+    names = {*find_operators()} - arguments
     texts = [
         node.value
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))

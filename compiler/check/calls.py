@@ -8,6 +8,7 @@ from mosaic.compiler import errors
 from mosaic.compiler.check.found import build_find, partial
 from mosaic.compiler.check.fusion import build_fuse
 from mosaic.compiler.check.kinds import wanted
+from mosaic.compiler.check.prompts import build_prompts
 from mosaic.compiler.check.scope import Callable, Module, Scope, Value
 from mosaic.compiler.check.world import World
 from mosaic.compiler.ir.evaluate import constant
@@ -71,7 +72,10 @@ def _verb(call: tree.Call, verb: Verb, scope: Scope, world: World, build: Build)
         if argument is None:
             nodes.append(absent())
             continue
-        node = build(argument.value, scope, world)
+        if isinstance(argument.value, tree.List) and Kind.PROMPTS in parameter.kinds:
+            node = build_prompts(argument.value, verb.name, scope, world, build)
+        else:
+            node = build(argument.value, scope, world)
         if node is not None and not _fits(
             node, parameter.kinds, verb.name, parameter.name, argument.value, world
         ):
@@ -86,12 +90,28 @@ def _verb(call: tree.Call, verb: Verb, scope: Scope, world: World, build: Build)
         if found is None or "partial" not in given:
             return found
         return partial(found, inputs[1], call, given["partial"], world)
+    if verb.name == "mask":
+        return _mask(verb, inputs, spans, call, world)
     if verb.name == "align" and "by" in given:
         found = _from_outside(verb, inputs[2], spans[2] or call.span, call, world)
         if found is None:
             return None
         inputs = (*inputs[:2], found)
     return make(verb.name, inputs, origin=Origin(call.span, tuple(spans)))
+
+
+def _mask(
+    verb: Verb, inputs: tuple[Node, ...], spans: list[Span | None], call: tree.Call, world: World
+) -> Node | None:
+    path, span = constant(inputs[0]), spans[0] or call.span
+    if not isinstance(path, str):
+        world.sink.add(
+            errors.types.NotAnOperand(
+                span, f"`{verb.name}`", "needs a name that is known when the plan is read"
+            )
+        )
+        return None
+    return world.mask(path, inputs[1], span, Origin(call.span, (spans[1],)))
 
 
 def _from_outside(verb: Verb, reference: Node, span: Span, call: tree.Call, world: World) -> Node | None:

@@ -106,43 +106,49 @@ def _insert(part: tree.Insert, scope: Scope, world: World) -> Node | None:
     return make("trigger", (node,), origin=Origin(part.span, (part.reference.span,)))
 
 
-def _operand(expression: tree.Expression, scope: Scope, world: World, what: str) -> Node | None:
+_NO_INFIX = {Kind.EMBEDDING: "is a token in the prompt", Kind.VAE: "replaces the model's own"}
+
+
+def _operand(
+    expression: tree.Expression, whole: tree.Expression, scope: Scope, world: World, what: str
+) -> Node | None:
+    """What stands before an infix: an expert or a model, or a text, which may be a prompt."""
     node = build(expression, scope, world)
     if node is None:
         return None
     kind = node.type.kind
-    if kind in EXPERTS or kind is Kind.MODEL:
+    if kind in _NO_INFIX:
+        reason, sign = f"has no {what}: it {_NO_INFIX[kind]}", _SIGNS[what]
+        world.sink.add(
+            errors.types.NotAnOperand(whole.span, article(kind), reason, f"leave the `{sign}` out")
+        )
+        return None
+    if kind in EXPERTS or kind in (Kind.MODEL, Kind.TEXT):
         return node
     world.sink.add(
         errors.types.NotAnOperand(
-            expression.span, article(kind), f"cannot take a {what}", "only an expert can"
+            expression.span, article(kind), f"cannot take a {what}", "only an expert, a model or a prompt can"
         )
     )
     return None
 
 
+_SIGNS = {"strength": "*", "region": "in", "window": "during"}
+
+
 def _strength(expression: tree.Strength, scope: Scope, world: World) -> Node | None:
-    expert = _operand(expression.expert, scope, world, "strength")
+    expert = _operand(expression.expert, expression, scope, world, "strength")
     strength = build(expression.strength, scope, world)
     if expert is None or strength is None:
         return None
     if not wanted(strength, (Kind.NUMBER,), "a strength", expression.strength.span, world):
-        return None
-    kind = expert.type.kind
-    if kind in (Kind.EMBEDDING, Kind.VAE):
-        reason = {Kind.EMBEDDING: "is a token in the prompt", Kind.VAE: "replaces the model's own"}[kind]
-        world.sink.add(
-            errors.types.NotAnOperand(
-                expression.span, article(kind), f"has no strength: it {reason}", "leave the `*` out"
-            )
-        )
         return None
     spans = (expression.expert.span, expression.strength.span)
     return make("strength", (expert, strength), origin=Origin(expression.span, spans))
 
 
 def _region(expression: tree.Region, scope: Scope, world: World) -> Node | None:
-    expert = _operand(expression.expert, scope, world, "region")
+    expert = _operand(expression.expert, expression, scope, world, "region")
     region = build(expression.region, scope, world)
     if expert is None or region is None:
         return None
@@ -153,7 +159,7 @@ def _region(expression: tree.Region, scope: Scope, world: World) -> Node | None:
 
 
 def _window(expression: tree.Window, scope: Scope, world: World) -> Node | None:
-    expert = _operand(expression.expert, scope, world, "window")
+    expert = _operand(expression.expert, expression, scope, world, "window")
     start = build(expression.start, scope, world)
     end = build(expression.end, scope, world)
     if expert is None or start is None or end is None:

@@ -15,7 +15,7 @@ from mosaic.compiler.check.values import read_value
 from mosaic.compiler.check.world import World
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic, Sink
-from mosaic.compiler.ir.evaluate import operand
+from mosaic.compiler.ir.evaluate import constant, operand
 from mosaic.compiler.ir.finds import spelling
 from mosaic.compiler.ir.graph import Attribute, Graph, Node, Origin, scalar
 from mosaic.compiler.ir.ops import make
@@ -90,7 +90,7 @@ def _told(node: Node) -> Attribute:
     below = operand(node)
     if below.op == "find":
         return spelling(str(below.attribute("kind")), str(below.attribute("words")))
-    return below.name if below.op == "expert" else below.attribute("value")
+    return below.name if below.op == "expert" else constant(below)
 
 
 def _distinct_plans(file: tree.File, sink: Sink) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from mosaic.compiler import errors
 from mosaic.compiler.check.kinds import article, wanted
 from mosaic.compiler.check.scope import Scope
+from mosaic.compiler.check.settings import misuse
 from mosaic.compiler.check.world import World
 from mosaic.compiler.ir.evaluate import constant
 from mosaic.compiler.ir.graph import Attribute, Node, Origin
@@ -17,7 +18,7 @@ from mosaic.compiler.operators import Operator
 from mosaic.compiler.source import Span
 from mosaic.compiler.syntax import tree
 from mosaic.compiler.types import Kind
-from mosaic.compiler.verbs import PLANNED_OPERATORS, Verb
+from mosaic.compiler.verbs import Verb
 
 Build = Callable[[tree.Expression, Scope, World], Node | None]
 Choices = dict[str, dict[str, Attribute]]
@@ -82,9 +83,7 @@ def _operand(
         return None
     if kind in verb.variadic:
         return node
-    advice = "operands are experts: `lora`, `embedding`, `checkpoint`, `vae`"
-    if kind is Kind.MODEL:
-        advice = "a fused model can be the base of another `fuse`, not its operand"
+    advice = "operands are models and experts: `lora`, `embedding`, `checkpoint`, `vae`"
     world.sink.add(
         errors.types.NotAnOperand(expression.span, article(kind), "is no operand of `fuse`", advice)
     )
@@ -125,10 +124,7 @@ def _operator(name: str, span: Span, world: World) -> Operator | None:
     operators = world.context.operators
     if name in operators:
         return operators[name]
-    if name in PLANNED_OPERATORS:
-        world.sink.add(errors.names.NotAvailable(span, f"fusion operator `{name}`", tuple(sorted(operators))))
-        return None
-    near = nearest(name, [*operators, *PLANNED_OPERATORS])
+    near = nearest(name, operators)
     world.sink.add(errors.names.UnknownOperator(span, name, near, tuple(sorted(operators))))
     return None
 
@@ -162,6 +158,11 @@ def _settings(
                     argument.value.span, f"`{name}`", "needs a value that is known when the plan is read"
                 )
             )
+            sound = False
+            continue
+        wrong = misuse(operator, schema[name], value, argument.value.span)
+        if wrong is not None:
+            world.sink.add(wrong)
             sound = False
             continue
         settings[name] = value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic, Sink
@@ -45,7 +45,17 @@ class World:
             return None
         facts: FileFact = found
         node = make("load_image", (), {"content": facts.sha256}, origin=Origin(span))
-        return Node(node.op, (), node.attributes, node.type, reference, node.origin, facts)
+        return replace(node, name=reference, facts=facts)
+
+    def mask(self, reference: str, feather: Node, span: Span, origin: Origin) -> Node | None:
+        """A `mask` node over a picture, or None with a diagnostic."""
+        found = self.context.files.image(reference, span)
+        if isinstance(found, Diagnostic):
+            self.sink.add(found)
+            return None
+        facts: FileFact = found
+        node = make("mask", (feather,), {"content": facts.sha256}, origin=origin)
+        return replace(node, name=reference, facts=facts)
 
 
 def expert_node(facts: ExpertFacts, origin: Origin | None) -> Node:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mosaic.compiler.errors import catalog as catalog
     from mosaic.compiler.errors import catalog_face as catalog_face
     from mosaic.compiler.errors import compatibility as compatibility
+    from mosaic.compiler.errors import composition as composition
     from mosaic.compiler.errors import face as face
     from mosaic.compiler.errors import finds as finds
     from mosaic.compiler.errors import inputs as inputs
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mosaic.compiler.errors import policy as policy
     from mosaic.compiler.errors import reading as reading
     from mosaic.compiler.errors import runtime as runtime
+    from mosaic.compiler.errors import selectors as selectors
     from mosaic.compiler.errors import syntax as syntax
     from mosaic.compiler.errors import types as types
     from mosaic.compiler.errors import usage as usage

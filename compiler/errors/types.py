@@ -45,12 +45,13 @@ class SpaceMismatch(Diagnostic):
         let a = sample(sketch, prompt: "a red cat", until: 50%)     # sketch works in zoo-a
         let b = resume(photo, a)                                    # M302: photo works in zoo-b
 
-    The numbers of one space mean nothing in another. Carry the latent over: `align(a, to: photo)`.
+    The numbers of one space mean nothing in another. Carry the latent over: `align(a, to: photo)`. Models of
+    different spaces cannot be blended either; an operator on the schedule can hand a run over from one to the next.
     """
 
     code: ClassVar[str] = "M302"
     title: ClassVar[str] = "latent space mismatch"
-    label: ClassVar[str] = "this latent is in space {given}"
+    label: ClassVar[str] = "this {what} is in space {given}"
 
     given: str
     wanted: str
@@ -60,19 +61,36 @@ class SpaceMismatch(Diagnostic):
         ""  # what carries latents from the one space to the other; empty where nothing is registered
     )
     r2: float | None = None
+    operator: str = ""  # that was to blend models; empty where a latent is handed over
+    able: tuple[str, ...] = ()  # operators that can hand a run over between spaces
+
+    @property
+    def what(self) -> str:
+        """What is in the wrong space."""
+        return "model" if self.operator else "latent"
+
+    def message(self) -> str:
+        if not self.operator:
+            return self.title
+        return f"{self.title}: `{self.operator}` cannot blend models of different spaces"
 
     def labels(self) -> tuple[Label, ...]:
         model = (Label(self.model, f"works in space {self.wanted}"),) if self.model else ()
         return (*model, *called(self.calls))
 
     def help(self) -> tuple[str, ...]:
+        if self.operator:
+            names = ", ".join(f"`{name}`" for name in self.able)
+            if names:
+                return (f"let one model hand the run over to the other: {names}",)
+            return ("blend models of one space; `align` carries a latent from one model to the next",)
         if not self.bridge:
             return ("carry it over first (no bridge is registered: it goes through a picture)",)
         measured = f", R² {self.r2:.2f}" if self.r2 is not None else ""
         return (f"carry it over first (bridge {self.bridge}{measured})",)
 
     def fixes(self) -> tuple[Fix, ...]:
-        if self.span is None or self.model is None or self.calls:
+        if self.span is None or self.model is None or self.calls or self.operator:
             return ()
         carried = f"align({self.span.text}, to: {self.model.text})"
         return (Fix(f"write `{carried}`", (Edit(self.span, carried),), safe=False),)
@@ -315,7 +333,9 @@ class CannotHonour(Diagnostic):
 
         fuse(base, neon in rect(0%, 0%, 50%, 100%), via: sum)     # M313: `sum` changes weights, everywhere
 
-    A region or window is never ignored. Weight arithmetic acts on the whole picture and the whole run.
+    A region or window is never ignored. Weights have no place: what is to act in a part of the picture has to predict
+    beside the others. The message names the operators that can do that for these experts; left out, `via` is one of
+    them.
     """
 
     code: ClassVar[str] = "M313"
@@ -325,12 +345,22 @@ class CannotHonour(Diagnostic):
     operator: str
     what: str
     calls: tuple[Span, ...] = ()
+    able: tuple[str, ...] = ()
+    via: Span | None = None  # where the operator is named by itself
 
     def labels(self) -> tuple[Label, ...]:
         return called(self.calls)
 
     def help(self) -> tuple[str, ...]:
-        return (f"operators that can honour a {self.what} are not available in this version",)
+        if not self.able:
+            return ("no operator can honour what is written here for all of these experts",)
+        names = " or ".join(f"`{name}`" for name in self.able)
+        return (f"for these experts it takes {names}; without `via` the compiler chooses",)
+
+    def fixes(self) -> tuple[Fix, ...]:
+        if self.via is None:
+            return ()
+        return tuple(Fix(f"write `{name}`", (Edit(self.via, name),), safe=False) for name in self.able)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mosaic.compiler.diagnostic import InternalError
+from mosaic.compiler.ir.evaluate import INFIXES
 from mosaic.compiler.ir.graph import Attribute, Node, Origin
 from mosaic.compiler.types import EXPERTS, SCALARS, Kind, Type, accepts
 
@@ -80,6 +81,17 @@ def with_inputs(node: Node, inputs: tuple[Node, ...]) -> Node:
     return make(node.op, inputs, dict(node.attributes), like=node)
 
 
+def over(given: Node, below: Node) -> Node:
+    """Another node under the strengths, regions and windows of an operand or prompt."""
+    around: list[Node] = []
+    while given.op in INFIXES:
+        around.append(given)
+        given = given.inputs[0]
+    for node in reversed(around):
+        below = with_inputs(node, (below, *node.inputs[1:]))
+    return below
+
+
 def _fixed(kind: Kind) -> Infer:
     return lambda inputs, attributes: Type(kind)
 
@@ -144,8 +156,8 @@ _TABLE = (
         _first,
     ),
     Op("partial", (("expert", (Kind.LORA,)),), _first),
-    # `ends_in` is the latent space that a run ends in, where a schedule leaves the base's; empty before the operator
-    # is chosen and where it is the base's own.
+    # `ends_in` is the latent space that a run ends in, where a schedule goes through several; empty where there is but
+    # one, and before the operator is chosen.
     Op(
         "fuse",
         (("base", ANY_MODEL),),

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from mosaic.compiler.diagnostic import InternalError
 from mosaic.compiler.facts import ExpertFacts
-from mosaic.compiler.ir.evaluate import INFIXES
+from mosaic.compiler.ir.evaluate import INFIXES, operand
 from mosaic.compiler.ir.graph import Node, scalar
+from mosaic.compiler.ir.ops import make, over
 from mosaic.compiler.types import Kind
 
 SAMPLED = ("sample", "resume", "refine", "denoise", "denoise_rest", "denoise_again")
@@ -50,11 +51,28 @@ def maker(latent: Node) -> Node:
 
 @dataclass(frozen=True)
 class Conditionings:
-    """What a latent was sampled by. Texts and a number, as nodes."""
+    """What a latent was sampled by. A prompt (a text or several), a text and a number, as nodes."""
 
     prompt: Node
     negative: Node
     guidance: Node
+
+    @property
+    def texts(self) -> tuple[Node, ...]:
+        """Every text that the model reads, the negative one last."""
+        return (*(operand(part) for part in prompts(self.prompt)), self.negative)
+
+
+def prompts(prompt: Node) -> tuple[Node, ...]:
+    """The parts of a prompt: texts, each under its strengths, regions and windows."""
+    return prompt.inputs if prompt.op == "prompts" else (prompt,)
+
+
+def _said(conditioning: Node) -> Node:
+    """The prompt behind a conditioning."""
+    if conditioning.op == "encode_text":
+        return conditioning.inputs[1]
+    return make("prompts", tuple(over(part, operand(part).inputs[1]) for part in conditioning.inputs))
 
 
 def conditionings(value: Node) -> Conditionings | None:
@@ -63,11 +81,11 @@ def conditionings(value: Node) -> Conditionings | None:
         value = value.inputs[0]
     match value.op:
         case "denoise":
-            return Conditionings(value.inputs[1].inputs[1], value.inputs[2].inputs[1], value.inputs[4])
+            return Conditionings(_said(value.inputs[1]), _said(value.inputs[2]), value.inputs[4])
         case "denoise_rest":
-            return Conditionings(value.inputs[2].inputs[1], value.inputs[3].inputs[1], value.inputs[4])
+            return Conditionings(_said(value.inputs[2]), _said(value.inputs[3]), value.inputs[4])
         case "denoise_again":
-            return Conditionings(value.inputs[2].inputs[1], value.inputs[3].inputs[1], value.inputs[6])
+            return Conditionings(_said(value.inputs[2]), _said(value.inputs[3]), value.inputs[6])
         case "sample" | "resume" | "refine":
             return _surface(value)
         case _:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from mosaic.compiler.context import Context
 from mosaic.compiler.facts import ExpertFacts
-from mosaic.compiler.ir.evaluate import operand
+from mosaic.compiler.ir.evaluate import operand, region, window
 from mosaic.compiler.ir.graph import Graph, Node, map_graph
+from mosaic.compiler.ir.models import MODELS, Operators, blended, described, is_whole, parted
 from mosaic.compiler.ir.ops import make, with_inputs
-from mosaic.compiler.operators import Acts, Operator
+from mosaic.compiler.ir.stretches import ends_in, spaces
+from mosaic.compiler.operators import Acts, Law, Operator
 from mosaic.compiler.source import Span
-from mosaic.compiler.types import Kind
-
-_BESIDE = (Kind.EMBEDDING, Kind.VAE)
-"""Operands that every operator carries along: a token and a codec are not blended."""
 
 
 @dataclass(frozen=True)
@@ -30,57 +29,71 @@ class Choice:
 
 def choose_operators(graph: Graph, context: Context) -> Graph:
     """Fusions with one operator and all its settings, defaults included, written out."""
+    return settle(graph, context)[0]
+
+
+def settle(graph: Graph, context: Context) -> tuple[Graph, tuple[Choice, ...]]:
+    """The graph with its operators chosen, and how each was, inner fusions before outer ones."""
+    choices: list[Choice] = []
 
     def rewrite(node: Node, inputs: tuple[Node, ...]) -> Node:
+        node = with_inputs(node, inputs)
         if node.op != "fuse":
-            return with_inputs(node, inputs)
-        operator = context.operators[choose(node, context).operator]
+            return node
+        choice = choose(node, context)
+        choices.append(choice)
+        operator = context.operators[choice.operator]
         given = json.loads(str(node.attribute("settings"))).get(operator.name, {})
         settings = {setting.name: given.get(setting.name, setting.default) for setting in operator.settings}
         attributes = {
             "operator": operator.name,
             "settings": json.dumps(settings, sort_keys=True),
-            "ends_in": _ends_in(operator, inputs),
+            "ends_in": ends_in(operator, inputs),
         }
         return make("fuse", inputs, attributes, like=node)
 
-    return map_graph(graph, rewrite)
-
-
-def _ends_in(operator: Operator, inputs: tuple[Node, ...]) -> str:
-    """The latent space in which a schedule over whole models leaves a run, where it is not the base's."""
-    if operator.acts is not Acts.SCHEDULE:
-        return ""
-    spaces = [given.type.space for given in inputs[1:] if given.type.kind in (Kind.CHECKPOINT, Kind.MODEL)]
-    return spaces[-1] or "" if spaces and spaces[-1] != inputs[0].type.space else ""
+    return map_graph(graph, rewrite), tuple(choices)
 
 
 def choose(node: Node, context: Context) -> Choice:
-    """The operator for a fusion that is still open."""
+    """The operator for a fusion that is still open, over models whose operators are chosen."""
     allowed = str(node.attribute("operator"))
-    blended = tuple(operand(given) for given in node.inputs[1:] if given.type.kind not in _BESIDE)
-    names = tuple(given.name for given in blended)
+    names = tuple(map(described, blended(node)))
     span = node.origin.span if node.origin else None
     if allowed != "auto":
         pinned = [context.operators[name] for name in allowed.split(",")]
-        fitting = [operator for operator in pinned if takes(operator, blended)]
-        reason = (
-            "pinned by the plan"
-            if len(pinned) == 1
-            else "the first of the plan's list that takes these experts"
-        )
-        return Choice((fitting or pinned)[0].name, reason, names, span)
+        first = _first(pinned, node, context.operators)
+        of_list = "the first of the plan's list that takes these experts as they are written"
+        reason = "pinned by the plan" if len(pinned) == 1 else of_list
+        return Choice(first.name, reason, names, span)
     locked = context.operators.get(context.pins.operators.get(names, ""))
-    if locked is not None and takes(locked, blended):
+    if locked is not None and fits(locked, node, context.operators):
         return Choice(locked.name, "as locked", names, span)
-    fitting = [operator for operator in context.operators.values() if takes(operator, blended)]
-    best = min(fitting or list(context.operators.values()), key=_preference)
-    return Choice(best.name, "exact weight arithmetic, one model evaluation a step", names, span)
+    has_models = any(given.type.kind in MODELS for given in blended(node))
+    known = sorted(context.operators.values(), key=lambda operator: _preference(operator, has_models))
+    best = _first(known, node, context.operators)
+    return Choice(best.name, _reason(best, node, context.operators), names, span)
 
 
-def takes(operator: Operator, blended: tuple[Node, ...]) -> bool:
+def _first(operators: Iterable[Operator], node: Node, known: Operators) -> Operator:
+    """The first operator that fits; where none does, the first that at least takes the operands."""
+    in_order = list(operators)
+    fitting = (operator for operator in in_order if fits(operator, node, known))
+    taking = (operator for operator in in_order if takes(operator, blended(node)))
+    return next(fitting, None) or next(taking, in_order[0])
+
+
+def fits(operator: Operator, node: Node, known: Operators) -> bool:
+    """Whether an operator can blend the operands of a fusion, as they are written, into its base."""
+    given = blended(node)
+    return takes(operator, given) and not any(
+        unhonoured(operator, each) or clash(operator, node.inputs[0], each, known) for each in given
+    )
+
+
+def takes(operator: Operator, given: tuple[Node, ...]) -> bool:
     """Whether an operator accepts the kinds and encodings of all operands that it would blend."""
-    return all(node.type.kind in operator.accepts and decodes(operator, node) for node in blended)
+    return all(each.type.kind in operator.accepts and decodes(operator, operand(each)) for each in given)
 
 
 def decodes(operator: Operator, node: Node) -> bool:
@@ -89,8 +102,84 @@ def decodes(operator: Operator, node: Node) -> bool:
     return adapter is None or adapter.algorithm in operator.algorithms
 
 
-def _preference(operator: Operator) -> tuple[bool, bool, bool, int, str]:
-    # Our own before others', all of an expert before a selection, cheap before dear, more laws before fewer; the name
-    # settles ties.
+def unhonoured(operator: Operator, given: Node) -> tuple[str, ...]:
+    """Which of "region" and "window" an operand has and an operator cannot honour."""
+    has = {"region": region(given) is not None, "window": window(given) is not None}
+    return tuple(what for what, is_there in has.items() if is_there and what not in operator.honours)
+
+
+def clash(operator: Operator, base: Node, given: Node, known: Operators) -> str:
+    """In what an operand differs from the base so that the operator cannot blend them; empty where it can.
+
+    One of "family", "space", "prediction", or "parts" where it is no one set of weights.
+    """
+    ours, theirs = base.type, given.type
+    is_model = theirs.kind in MODELS
+    if is_whole(given, operator):
+        is_elsewhere = operator.acts is Acts.PREDICTIONS and _differ(ours.space, theirs.space)
+        return "space" if is_elsewhere else ""
+    if _differ(ours.family, theirs.family):
+        return "family"
+    if is_model and _differ(ours.space, theirs.space):
+        return "space"
+    if is_model and _differ(ours.prediction, theirs.prediction):
+        return "prediction"
+    return "parts" if is_model and parted(given, known) else ""
+
+
+def _differ(one: str | None, other: str | None) -> bool:
+    return one is not None and other is not None and one != other
+
+
+_ORDER = (Acts.WEIGHTS, Acts.PREDICTIONS, Acts.SCHEDULE)
+"""What costs least and blends most goes first."""
+
+
+def _preference(operator: Operator, has_models: bool) -> tuple[bool, int, bool, bool, bool, int, str]:
+    # Our own before others', all of an expert before a selection, of several models whole ones before scaled ones,
+    # cheap before dear, more laws before fewer; the name settles ties.
     foreign = not operator.owner.startswith("mosaic.")
-    return foreign, bool(operator.selector), operator.evaluations != "1", -len(operator.laws), operator.name
+    is_other_way = operator.acts is Acts.PREDICTIONS and operator.scales is has_models
+    return (
+        foreign,
+        _ORDER.index(operator.acts),
+        bool(operator.selector),
+        is_other_way,
+        operator.evaluations != "1",
+        -len(operator.laws),
+        operator.name,
+    )
+
+
+_COST = {
+    "1": "one model evaluation a step",
+    "experts": "one evaluation for each expert a step",
+    "models": "one evaluation for each model a step",
+}
+_HOW = {Acts.PREDICTIONS: "predictions are blended", Acts.SCHEDULE: "models denoise in turn"}
+
+
+def _reason(operator: Operator, node: Node, known: Operators) -> str:
+    cost = _COST.get(operator.evaluations, f"{operator.evaluations} evaluations a step")
+    if operator.acts is Acts.WEIGHTS:
+        exact = "exact weight arithmetic" if Law.LINEAR in operator.laws else "weight arithmetic"
+        return f"{exact}, {cost}"
+    because = " and ".join(dict.fromkeys(_obstacles(node, known)))
+    return f"{because or 'no operator on weights takes these experts'}: {_HOW[operator.acts]}, {cost}"
+
+
+def _obstacles(node: Node, known: Operators) -> Iterator[str]:
+    """What of a fusion no weights can hold."""
+    given = blended(node)
+    if any(region(each) is not None for each in given):
+        yield "weights have no place, so a region needs more than weights"
+    models = [each for each in given if each.type.kind in MODELS]
+    kinds = dict.fromkeys(each.type.prediction for each in (node.inputs[0], *models) if each.type.prediction)
+    if len(kinds) > 1:
+        yield f"the models predict different things ({', '.join(kinds)})"
+    if len(dict.fromkeys(each.type.family for each in (node.inputs[0], *models) if each.type.family)) > 1:
+        yield "the models are of several families"
+    if len(spaces(node.inputs)) > 1:
+        yield "the models work in several latent spaces"
+    if any(parted(each, known) for each in models):
+        yield "an operand is no one set of weights"

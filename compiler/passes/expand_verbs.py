@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 from mosaic.compiler.context import Context
 from mosaic.compiler.facts import ExpertFacts
-from mosaic.compiler.ir.evaluate import constant
+from mosaic.compiler.ir.evaluate import INFIXES, constant, operand
 from mosaic.compiler.ir.graph import Attribute, Graph, Node, map_graph, scalar
-from mosaic.compiler.ir.ops import make, with_inputs
-from mosaic.compiler.ir.origins import base_expert, conditionings, maker
+from mosaic.compiler.ir.ops import make, over, with_inputs
+from mosaic.compiler.ir.origins import base_expert, conditionings, maker, prompts
 from mosaic.compiler.types import Kind
 
 STEPS, GUIDANCE, SCHEDULER, STRENGTH, SIZE = 20, 5.0, "ddim", 0.6, (512, 512)
@@ -64,6 +64,14 @@ def _encode(model: Node, text: Node) -> Node:
     return make("encode_text", (model, text), origin=text.origin)
 
 
+def _prompt(model: Node, prompt: Node) -> Node:
+    """A prompt as the model reads it: one text, or several with what each of them is told by its infixes."""
+    if prompt.op != "prompts" and prompt.op not in INFIXES:
+        return _encode(model, prompt)
+    parts = tuple(over(part, _encode(model, operand(part))) for part in prompts(prompt))
+    return make("combine_prompts", parts, origin=prompt.origin)
+
+
 def _fuse(node: Node, inputs: tuple[Node, ...]) -> Node:
     return with_inputs(node, (_model(inputs[0]), *inputs[1:]))
 
@@ -74,7 +82,7 @@ def _sample(node: Node, inputs: tuple[Node, ...]) -> Node:
     facts = base_expert(model)
     core = (
         model,
-        _encode(model, prompt),
+        _prompt(model, prompt),
         _encode(model, _or(negative, Kind.TEXT, "")),
         _steps(steps, facts),
         _guidance(guidance, facts),
@@ -94,7 +102,7 @@ def _resume(node: Node, inputs: tuple[Node, ...]) -> Node:
     core = (
         model,
         latent,
-        _encode(model, prompt if _given(prompt) else before.prompt),
+        _prompt(model, prompt if _given(prompt) else before.prompt),
         _encode(model, negative if _given(negative) else before.negative),
         guidance if _given(guidance) else before.guidance,
         steps,
@@ -115,7 +123,7 @@ def _refine(node: Node, inputs: tuple[Node, ...]) -> Node:
     core = (
         model,
         latent,
-        _encode(model, prompt if _given(prompt) else (before.prompt if before else empty)),
+        _prompt(model, prompt if _given(prompt) else (before.prompt if before else empty)),
         _encode(model, negative if _given(negative) else (before.negative if before else empty)),
         _or(strength, Kind.FRACTION, STRENGTH),
         _steps(steps, facts),

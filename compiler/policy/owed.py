@@ -8,9 +8,9 @@ from typing import Literal
 
 from mosaic.compiler.context import Context
 from mosaic.compiler.facts import RATINGS, ExpertFacts
-from mosaic.compiler.ir.evaluate import constant
+from mosaic.compiler.ir.evaluate import constant, operand
 from mosaic.compiler.ir.graph import Graph, walk
-from mosaic.compiler.ir.origins import SAMPLED, conditionings
+from mosaic.compiler.ir.origins import SAMPLED, conditionings, prompts
 from mosaic.compiler.policy.judge import Verdict, chosen, judge
 from mosaic.compiler.policy.parts import Part, parts
 from mosaic.compiler.policy.policy import Policy
@@ -57,8 +57,9 @@ def plan_rating(graph: Graph, context: Context) -> str | None:
     known = [part.facts.rating for part in parts(graph)]
     for node in walk(graph.emits):
         found = conditionings(node) if node.op in SAMPLED else None
-        text = constant(found.prompt) if found is not None else None
-        known += [word.rating for word in context.words.found(text)] if isinstance(text, str) else []
+        shown = prompts(found.prompt) if found is not None else ()
+        for text in (constant(operand(part)) for part in shown):
+            known += [word.rating for word in context.words.found(text)] if isinstance(text, str) else []
     ranks = [RATINGS.index(rating) for rating in known if rating in RATINGS]
     strictest = RATINGS[max(ranks)] if ranks else None
     return strictest if None not in known or strictest == RATINGS[-1] else None

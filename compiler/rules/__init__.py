@@ -22,12 +22,13 @@ from mosaic.compiler.rules.families import families
 from mosaic.compiler.rules.finds import finds, without_finds
 from mosaic.compiler.rules.fused_operands import fused_operands
 from mosaic.compiler.rules.half_done import half_done
-from mosaic.compiler.rules.infixes import infixes
+from mosaic.compiler.rules.infixes import misplaced_infixes
 from mosaic.compiler.rules.integrity import integrity
 from mosaic.compiler.rules.interference import interference
 from mosaic.compiler.rules.latent_spaces import latent_spaces
 from mosaic.compiler.rules.lineages import lineages
 from mosaic.compiler.rules.native_sizes import native_sizes
+from mosaic.compiler.rules.one_model import one_model
 from mosaic.compiler.rules.outputs import outputs
 from mosaic.compiler.rules.policy import policy
 from mosaic.compiler.rules.predictions import predictions
@@ -35,10 +36,12 @@ from mosaic.compiler.rules.prompts import prompts
 from mosaic.compiler.rules.ranges import ranges
 from mosaic.compiler.rules.rating import rating
 from mosaic.compiler.rules.safety_last import safety_last
+from mosaic.compiler.rules.selectors import selectors
 from mosaic.compiler.rules.strengths import strengths
 from mosaic.compiler.rules.text_encoders import text_encoders
 from mosaic.compiler.rules.tokens import tokens
 from mosaic.compiler.rules.triggers import triggers
+from mosaic.compiler.rules.uncovered import uncovered
 from mosaic.compiler.rules.variants import variants
 from mosaic.compiler.rules.vocabulary import vocabulary
 from mosaic.compiler.rules.whole_bases import whole_bases
@@ -57,9 +60,12 @@ RULES: tuple[Rule, ...] = (
     algorithms,
     text_encoders,
     coverage,
+    selectors,
     exclusions,
     fused_operands,
-    infixes,
+    misplaced_infixes,
+    one_model,
+    uncovered,
     interference,
     tokens,
     vocabulary,

@@ -8,19 +8,18 @@ from mosaic.compiler import errors
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.ir.graph import Graph
-from mosaic.compiler.operators import Operator
 from mosaic.compiler.passes.choose_operators import decodes
 from mosaic.compiler.rules.fused import Fused, fused, suggest
 
 
 def algorithms(graph: Graph, context: Context) -> Iterator[Diagnostic]:
     """A LoHa read as a LoRA would give a wrong picture; what no operator takes is refused."""
-    for each in fused(graph):
-        if is_taken(each, context) or each.expert.adapter is None:
+    for each in fused(graph, context):
+        if is_taken(each) or each.expert.adapter is None:
             continue
         algorithm, spot = each.expert.adapter.algorithm, each.spot
         able = tuple(name for name, other in context.operators.items() if decodes(other, each.node))
-        own = _operator(each, context)
+        own = each.operator
         instead = suggest(context, each)
         yield errors.adapters.AlgorithmNotTaken(
             spot.span,
@@ -35,10 +34,6 @@ def algorithms(graph: Graph, context: Context) -> Iterator[Diagnostic]:
         )
 
 
-def is_taken(each: Fused, context: Context) -> bool:
+def is_taken(each: Fused) -> bool:
     """Whether the fusion's operator takes the operand's encoding."""
-    return decodes(_operator(each, context), each.node)
-
-
-def _operator(each: Fused, context: Context) -> Operator:
-    return context.operators[str(each.fusion.attribute("operator"))]
+    return decodes(each.operator, each.node)

@@ -13,7 +13,7 @@ from mosaic.compiler.rules.fused import fused
 
 def clip_skips(graph: Graph, context: Context) -> Iterator[Diagnostic]:
     """Each operand is compared with the base and with what was fused before it; what is not known agrees with all."""
-    for each in fused(graph):
+    for each in fused(graph, context):
         mine = each.expert.clip_skip
         if mine is None:
             continue

@@ -18,8 +18,8 @@ from mosaic.compiler.rules.variants import differs
 
 def coverage(graph: Graph, context: Context) -> Iterator[Diagnostic]:
     """Partly loaded experts are what the field's users complain of most; here they do not compile by accident."""
-    for each in fused(graph):
-        if _said_otherwise(each, context):
+    for each in fused(graph, context):
+        if _said_otherwise(each):
             continue
         found = context.experts.coverage(each.base, each.expert)
         yield from beyond(each, found, context)
@@ -27,11 +27,13 @@ def coverage(graph: Graph, context: Context) -> Iterator[Diagnostic]:
             yield _judged(each, found, context)
 
 
-def _said_otherwise(each: Fused, context: Context) -> bool:
+def _said_otherwise(each: Fused) -> bool:
     """Whether tensors without a place follow from a mistake that another rule names."""
     family, base = each.expert.family, each.base.family
+    if each.whole:
+        return True  # a model of its own has a place for all that it has
     other_family = family is not None and base is not None and family != base
-    return other_family or not is_taken(each, context) or differs(each) or bool(lacking(each))
+    return other_family or not is_taken(each) or differs(each) or bool(lacking(each))
 
 
 def _judged(each: Fused, found: Coverage, context: Context) -> Diagnostic:

@@ -14,7 +14,7 @@ from mosaic.compiler.rules.place import place
 
 def exclusions(graph: Graph, context: Context) -> Iterator[Diagnostic]:
     """Either of the two may say so; a base counts as well."""
-    for each in fused(graph):
+    for each in fused(graph, context):
         others = [(each.base, each.base_span), *((node.expert, span) for node, span in each.before())]
         for other, span in others:
             if other.id not in each.expert.excludes and each.expert.id not in other.excludes:

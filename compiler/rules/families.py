@@ -13,9 +13,9 @@ from mosaic.compiler.rules.fused import fused, suggest
 
 def families(graph: Graph, context: Context) -> Iterator[Diagnostic]:
     """An expert of another known family has no place in the base. An unknown one is left to `coverage`."""
-    for each in fused(graph):
+    for each in fused(graph, context):
         family, base = each.expert.family, each.base.family
-        if base is None or family is None or base == family:
+        if base is None or family is None or base == family or each.whole:
             continue
         instead, spot = suggest(context, each), each.spot
         yield errors.compatibility.FamilyMismatch(

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 
 from mosaic.compiler.context import Context
 from mosaic.compiler.facts import ExpertFacts
-from mosaic.compiler.ir.evaluate import INFIXES, constant, is_partial
+from mosaic.compiler.ir.evaluate import is_partial, operand
+from mosaic.compiler.ir.evaluate import strength as written_strength
 from mosaic.compiler.ir.graph import Graph, Node
-from mosaic.compiler.ir.origins import base_expert, operands
+from mosaic.compiler.ir.models import BESIDE, is_whole, leaves, operator_of
+from mosaic.compiler.ir.origins import base_node, operands
+from mosaic.compiler.operators import Operator
 from mosaic.compiler.passes.fitness import Use, misfit
 from mosaic.compiler.rules.place import Place, place
 from mosaic.compiler.source import Span
@@ -18,13 +21,16 @@ from mosaic.compiler.source import Span
 
 @dataclass(frozen=True)
 class Fused:
-    """One operand of one fusion. `node` is its `expert` node, `base` the checkpoint at the bottom."""
+    """One operand of one fusion. `node` is its `expert` node, that at the bottom of a fused model; `base` a checkpoint
+    that it is fused into. `operator` is that of the fusion, `earlier` what the model that it is fused into runs."""
 
     fusion: Node
     position: int
     given: Node
     node: Node
     base: ExpertFacts
+    operator: Operator
+    earlier: tuple[Node, ...]
 
     @property
     def expert(self) -> ExpertFacts:
@@ -52,38 +58,60 @@ class Fused:
         """Whether it may be loaded in part."""
         return is_partial(self.given)
 
+    @property
+    def whole(self) -> bool:
+        """Whether it is a model of its own beside the base, and nothing of it has to fit the base's tensors."""
+        return is_whole(self.given, self.operator)
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the operator takes operands of its kind at all; `fused_operands` speaks of the others."""
+        return self.given.type.kind in (*self.operator.accepts, *BESIDE)
+
+    @property
+    def is_expert(self) -> bool:
+        """Whether the operand is the expert itself, and no model that others are fused into."""
+        return operand(self.given) is self.node
+
     def before(self) -> Iterator[tuple[Node, Span | None]]:
         """The `expert` nodes that were fused before it, with their places where those are in this fusion."""
-        for given in operands(self.fusion.inputs[0]):
-            yield _below(given)[0], None
+        for node in self.earlier:
+            yield node, None
         for at, given in enumerate(self.fusion.inputs[1 : self.position], 1):
-            yield _below(given)[0], place(self.fusion, at).span
+            for node in _experts(given):
+                yield node, place(self.fusion, at).span
 
 
-def fused(graph: Graph) -> Iterator[Fused]:
-    """Every operand of every fusion, in the order of the graph."""
+def fused(graph: Graph, context: Context) -> Iterator[Fused]:
+    """Every operand of every fusion, in the order of the graph; once for each base that the model below runs."""
     for node in graph.nodes():
         if node.op != "fuse":
             continue
-        base = base_expert(node.inputs[0])
+        operator = operator_of(node, context.operators)
+        below = leaves(node.inputs[0], context.operators)
+        earlier = tuple(
+            {
+                each.digest: each for leaf in below for given in leaf.operands for each in _experts(given)
+            }.values()
+        )
         for position, given in enumerate(node.inputs[1:], 1):
-            yield Fused(node, position, given, _below(given)[0], base)
+            for leaf in below:
+                bottom = base_node(given)
+                yield Fused(node, position, given, bottom, leaf.base.expert, operator, earlier)
+
+
+def _experts(given: Node) -> tuple[Node, ...]:
+    """An operand's `expert` node; of a fused model the one at its bottom and those that were fused into that."""
+    model = operand(given)
+    if model.op != "fuse":
+        return (model,)
+    return (base_node(model), *(operand(each) for each in operands(model) if operand(each).op == "expert"))
 
 
 def strength(given: Node) -> float | None:
     """An operand's strength, the product of all that are written; None where it is no finite number."""
-    value = _below(given)[1]
+    value = written_strength(given)
     return value if value is not None and math.isfinite(value) else None
-
-
-def _below(given: Node) -> tuple[Node, float | None]:
-    value: float | None = 1.0
-    while given.op in INFIXES:
-        factor = constant(given.inputs[1]) if given.op == "strength" else 1.0
-        known = isinstance(factor, int | float) and not isinstance(factor, bool)
-        value = value * factor if known and value is not None else None  # type: ignore[operator]
-        given = given.inputs[0]
-    return given, value
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,13 @@ from mosaic.compiler import errors
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.facts import Interference
-from mosaic.compiler.ir.evaluate import INFIXES, constant
+from mosaic.compiler.ir.evaluate import operand
 from mosaic.compiler.ir.graph import Graph, Node
+from mosaic.compiler.ir.models import operator_of
 from mosaic.compiler.ir.origins import operands
 from mosaic.compiler.operators import Acts
+from mosaic.compiler.rules.fused import strength
+from mosaic.compiler.rules.fused_operands import meet_in_time
 from mosaic.compiler.rules.place import Place, place
 from mosaic.compiler.types import Kind
 
@@ -32,6 +35,7 @@ FELT = 0.25
 
 @dataclass(frozen=True)
 class _Operand:
+    given: Node
     node: Node
     strength: float
     spot: Place
@@ -40,7 +44,7 @@ class _Operand:
 def interference(graph: Graph, context: Context) -> Iterator[Diagnostic]:
     """Every pair of LoRAs that one fusion into weights brings together."""
     for node in graph.nodes():
-        if node.op != "fuse" or context.operators[str(node.attribute("operator"))].acts is not Acts.WEIGHTS:
+        if node.op != "fuse" or operator_of(node, context.operators).acts is not Acts.WEIGHTS:
             continue
         own = [
             made for at, given in enumerate(node.inputs[1:], 1) if (made := _operand(given, place(node, at)))
@@ -49,25 +53,16 @@ def interference(graph: Graph, context: Context) -> Iterator[Diagnostic]:
         before = [made for given in operands(node.inputs[0]) if (made := _operand(given, Place(None)))]
         for number, second in enumerate(own):
             for first in (*before, *own[:number]):
-                yield from _judged(first, second, context)
+                if meet_in_time(first.given, second.given):
+                    yield from _judged(first, second, context)
 
 
 def _operand(given: Node, spot: Place) -> _Operand | None:
     """A LoRA with its strength; None for what is none, does nothing, or is judged by another rule."""
-    strength, below = 1.0, given
-    while below.op in INFIXES:
-        factor = constant(below.inputs[1]) if below.op == "strength" else 1.0
-        if isinstance(factor, bool) or not isinstance(factor, int | float):
-            return None
-        strength, below = strength * factor, below.inputs[0]
-    if (
-        below.op != "expert"
-        or below.type.kind is not Kind.LORA
-        or not strength
-        or not math.isfinite(strength)
-    ):
+    much, below = strength(given), operand(given)
+    if below.op != "expert" or below.type.kind is not Kind.LORA or not much:
         return None
-    return _Operand(below, strength, spot)
+    return _Operand(given, below, much, spot)
 
 
 def _judged(first: _Operand, second: _Operand, context: Context) -> Iterator[Diagnostic]:

@@ -14,7 +14,7 @@ from mosaic.compiler.types import Kind
 
 def lineages(graph: Graph, context: Context) -> Iterator[Diagnostic]:
     """Its tensors fit any base of the architecture; what it learned does not."""
-    for each in fused(graph):
+    for each in fused(graph, context):
         ours, theirs = each.expert.lineage.casefold(), each.base.lineage.casefold()
         if each.expert.kind is not Kind.LORA or not ours or not theirs or ours == theirs:
             continue

@@ -8,17 +8,14 @@ from mosaic.compiler import errors
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.ir.graph import Graph
-from mosaic.compiler.operators import Acts
 from mosaic.compiler.rules.fused import fused, suggest
 
 
 def predictions(graph: Graph, context: Context) -> Iterator[Diagnostic]:
     """A sum of an epsilon and a v denoiser's weights means nothing."""
-    for each in fused(graph):
-        if context.operators[str(each.fusion.attribute("operator"))].acts is not Acts.WEIGHTS:
-            continue
-        wanted, prediction = each.fusion.inputs[0].type.prediction, each.given.type.prediction
-        if wanted is None or prediction is None or wanted == prediction:
+    for each in fused(graph, context):
+        wanted, prediction = each.base.prediction, each.given.type.prediction
+        if wanted is None or prediction is None or wanted == prediction or each.whole or not each.accepted:
             continue
         instead, spot = suggest(context, each), each.spot
         yield errors.compatibility.PredictionMismatch(

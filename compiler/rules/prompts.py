@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from mosaic.compiler import errors
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
-from mosaic.compiler.ir.evaluate import constant, operand
+from mosaic.compiler.ir.evaluate import constant
 from mosaic.compiler.ir.graph import Graph, Node
-from mosaic.compiler.ir.origins import SAMPLED, base_expert, conditionings, operands
+from mosaic.compiler.ir.models import leaves
+from mosaic.compiler.ir.origins import SAMPLED, conditionings
 from mosaic.compiler.rules.place import place
+from mosaic.compiler.rules.prompt_texts import PromptText, read_texts
 from mosaic.compiler.types import Kind
-
-_PLACES = {"sample": (1, 2), "resume": (2, 3), "refine": (3, 4)}
 
 
 def prompts(graph: Graph, context: Context) -> Iterator[Diagnostic]:
@@ -27,20 +27,21 @@ def prompts(graph: Graph, context: Context) -> Iterator[Diagnostic]:
                 advice = "a picture from a file has no prompt to inherit"
                 yield errors.names.MissingArgument(place(node).span, node.op, "prompt", advice)
             continue
-        for position, text in zip(_PLACES[node.op], (found.prompt, found.negative), strict=True):
-            yield from _length(node, position, text, context)
+        for each in read_texts(node, found):
+            yield from _length(node, each, context)
 
 
-def _length(node: Node, position: int, text: Node, context: Context) -> Iterator[Diagnostic]:
-    words = constant(text)
+def _length(node: Node, each: PromptText, context: Context) -> Iterator[Diagnostic]:
+    """Every model that reads a text takes it whole; the first one that does not is told."""
+    words = constant(each.text)
     if not isinstance(words, str):
         return
-    fused = [operand(given) for given in operands(node.inputs[0])]
-    embeddings = [below.expert for below in fused if below.type.kind is Kind.EMBEDDING]
-    count = context.experts.tokens(base_expert(node.inputs[0]), embeddings, words)
-    if count is None or count.used <= count.limit:
-        return
-    spot = place(node, position)
-    yield errors.compatibility.PromptTooLong(
-        spot.span, count.used, count.limit, words[count.kept :].strip(" ,"), spot.trail
-    )
+    for leaf in leaves(node.inputs[0], context.operators):
+        fused = [below.expert for below in leaf.experts if below.type.kind is Kind.EMBEDDING]
+        count = context.experts.tokens(leaf.base.expert, fused, words)
+        if count is not None and count.used > count.limit:
+            lost = words[count.kept :].strip(" ,")
+            yield errors.compatibility.PromptTooLong(
+                each.spot.span, count.used, count.limit, lost, each.spot.trail
+            )
+            return

@@ -9,8 +9,9 @@ from mosaic.compiler import errors
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.facts import FileFact
-from mosaic.compiler.ir.evaluate import constant, spelled
+from mosaic.compiler.ir.evaluate import constant, number, spelled
 from mosaic.compiler.ir.graph import Attribute, Graph, Node
+from mosaic.compiler.ir.models import leaves
 from mosaic.compiler.ir.origins import base_expert
 from mosaic.compiler.near import nearest
 from mosaic.compiler.rules.place import place
@@ -19,22 +20,33 @@ from mosaic.compiler.verbs import LARGEST_SIDE, SCHEDULERS, VERBS, Parameter
 STRONGEST = 100.0
 """No expert was ever meant to be used at a hundred times its strength; the number is a slip."""
 
+ROUNDING = 1e-9
+"""30% and 70% need not make exactly one."""
+
 
 def ranges(graph: Graph, context: Context) -> Iterator[Diagnostic]:
     """Every bounded argument of every verb, strengths, sizes, windows, scheduler names."""
     for node in graph.nodes():
-        verb = VERBS.get(node.op)
-        if verb is not None and node.op not in ("fuse", "load_image"):
-            for position, (parameter, given) in enumerate(zip(verb.parameters, node.inputs, strict=False)):
-                yield from _bounds(node, position, parameter, given)
+        for position, (parameter, given) in enumerate(zip(_parameters(node), node.inputs, strict=False)):
+            yield from _bounds(node, position, parameter, given)
+        if node.op == "rect":
+            yield from _rectangle(node)
         if node.op == "sample":
-            yield from _size(node)
+            yield from _size(node, context)
         if node.op in ("refine", "encode"):
             yield from _picture(node)
         if node.op == "strength":
             yield from _strength(node)
         if node.op == "window":
             yield from _window(node)
+
+
+def _parameters(node: Node) -> tuple[Parameter, ...]:
+    """The parameters of the verb that a node is a call of, one for each of its inputs."""
+    verb = VERBS.get(node.op)
+    if verb is None or node.op in ("fuse", "load_image"):
+        return ()
+    return verb.parameters[1:] if node.op == "mask" else verb.parameters
 
 
 def _report(
@@ -65,12 +77,25 @@ def _bounds(node: Node, position: int, parameter: Parameter, given: Node) -> Ite
         yield _report(node, position, where, f"is at most {high:.17g}", value, f"{high:.17g}")
 
 
-def _size(node: Node) -> Iterator[Diagnostic]:
+def _rectangle(node: Node) -> Iterator[Diagnostic]:
+    values = [number(given) for given in node.inputs[:4]]
+    known = [value for value in values if value is not None]
+    if len(known) < 4 or not all(0 <= value <= 1 for value in known):
+        return  # said already
+    for position, edge, side in ((2, "x", "width"), (3, "y", "height")):
+        start, size = known[position - 2], known[position]
+        if start + size > 1 + ROUNDING:
+            rule = f"keeps the rectangle on the canvas: `{edge}` and `{side}` are at most 100% together"
+            yield _report(node, position, f"`{side}`", rule, f"{start + size:.4g}")
+
+
+def _size(node: Node, context: Context) -> Iterator[Diagnostic]:
     position = 5
     value = constant(node.inputs[position]) if node.inputs[position].op != "default" else None
     if not isinstance(value, tuple):
         return
-    multiple = base_expert(node.inputs[0]).size_multiple
+    bases = (leaf.base.expert for leaf in leaves(node.inputs[0], context.operators))
+    multiple = math.lcm(*(base.size_multiple for base in bases))
     if min(value) < 1 or max(value) > LARGEST_SIDE:
         yield _report(node, position, "`size`", f"has sides of 1 to {LARGEST_SIDE} pixels", value)
     elif any(side % multiple for side in value):

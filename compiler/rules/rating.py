@@ -16,8 +16,7 @@ from mosaic.compiler.policy.policy import Policy
 from mosaic.compiler.policy.refusal import too_strict
 from mosaic.compiler.rules.allowed import allowed
 from mosaic.compiler.rules.place import place
-
-_PROMPTS = {"sample": 1, "resume": 2, "refine": 3}
+from mosaic.compiler.rules.prompt_texts import prompt_texts
 
 
 def rating(graph: Graph, context: Context) -> Iterator[Diagnostic]:
@@ -41,23 +40,20 @@ def rating(graph: Graph, context: Context) -> Iterator[Diagnostic]:
 
 
 def _words(node: Node, rule: Policy, context: Context) -> Iterator[Diagnostic]:
-    position = _PROMPTS[node.op]
-    # A prompt that is inherited was looked at where it was given.
-    if node.inputs[position].op == "default":
-        return
     found = conditionings(node)
-    text = constant(found.prompt) if found is not None else None
-    if not isinstance(text, str):
-        return
-    spot = place(node, position)
-    for word in context.words.found(text):
-        if too_strict(word.rating, rule):
-            yield errors.policy.PromptAbove(
-                spot.span,
-                word.word,
-                word.category,
-                word.rating,
-                str(rule.rating),
-                rule.at("rating"),
-                spot.trail,
-            )
+    for each in prompt_texts(node, found) if found is not None else ():
+        text = constant(each.text)
+        # A prompt that is inherited was looked at where it was given.
+        if not isinstance(text, str) or each.inherited:
+            continue
+        for word in context.words.found(text):
+            if too_strict(word.rating, rule):
+                yield errors.policy.PromptAbove(
+                    each.spot.span,
+                    word.word,
+                    word.category,
+                    word.rating,
+                    str(rule.rating),
+                    rule.at("rating"),
+                    each.spot.trail,
+                )

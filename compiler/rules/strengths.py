@@ -16,9 +16,11 @@ from mosaic.compiler.types import Kind
 
 def strengths(graph: Graph, context: Context) -> Iterator[Diagnostic]:
     """Strengths multiply where several are written; without one it is 1. Zero leaves the expert out, which is fine."""
-    for each in fused(graph):
+    for each in fused(graph, context):
         known, given = each.expert.strengths, strength(each.given)
-        if known is None or not given or each.expert.kind not in (Kind.LORA, Kind.CHECKPOINT):
+        if known is None or not given or not each.is_expert:
+            continue
+        if each.expert.kind not in (Kind.LORA, Kind.CHECKPOINT):
             continue
         low, high = known
         if low <= given <= high:

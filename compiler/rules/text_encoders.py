@@ -27,7 +27,7 @@ _HAS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 
 def text_encoders(graph: Graph, context: Context) -> Iterator[Diagnostic]:
     """A part that changes nothing is not dropped in silence."""
-    for each in fused(graph):
+    for each in fused(graph, context):
         parts = lacking(each)
         if parts and not each.partial:
             spot, instead = each.spot, suggest(context, each)

@@ -9,7 +9,8 @@ from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.ir.evaluate import constant, operand
 from mosaic.compiler.ir.graph import Graph, Node, walk
-from mosaic.compiler.ir.origins import SAMPLED, base_node, conditionings, operands
+from mosaic.compiler.ir.models import experts
+from mosaic.compiler.ir.origins import SAMPLED, conditionings
 from mosaic.compiler.rules.place import place
 from mosaic.compiler.rules.triggers import insertion
 from mosaic.compiler.types import Kind
@@ -23,20 +24,19 @@ def tokens(graph: Graph, context: Context) -> Iterator[Diagnostic]:
         found = conditionings(node)
         if found is None:
             continue
-        model = node.inputs[0]
-        fused = [operand(given) for given in operands(model)]
-        present = {below.digest for below in (*fused, base_node(model))}
-        for trigger in walk((found.prompt, found.negative)):
+        fused = experts(node.inputs[0], context.operators)
+        present = {below.digest for below in fused}
+        for trigger in walk(found.texts):
             if trigger.op == "trigger" and operand(trigger.inputs[0]).digest not in present:
                 spot = place(trigger)
                 name = operand(trigger.inputs[0]).name
                 yield errors.compatibility.TokenWithoutMeaning(
                     spot.span, name, place(node, 0).span, spot.trail
                 )
-        yield from _unused(node, graph, fused, f"{constant(found.prompt)} {constant(found.negative)}")
+        yield from _unused(node, graph, fused, " ".join(str(constant(text)) for text in found.texts))
 
 
-def _unused(node: Node, graph: Graph, fused: list[Node], text: str) -> Iterator[Diagnostic]:
+def _unused(node: Node, graph: Graph, fused: tuple[Node, ...], text: str) -> Iterator[Diagnostic]:
     for below in fused:
         token = below.expert.trigger
         if below.type.kind is Kind.EMBEDDING and token is not None and token not in text:

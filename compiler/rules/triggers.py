@@ -11,20 +11,20 @@ from mosaic.compiler.diagnostic import Diagnostic, Edit
 from mosaic.compiler.facts import ExpertFacts
 from mosaic.compiler.ir.evaluate import constant, operand
 from mosaic.compiler.ir.graph import Graph, Node
-from mosaic.compiler.ir.origins import SAMPLED, conditionings, operands
+from mosaic.compiler.ir.models import fused_into
+from mosaic.compiler.ir.origins import SAMPLED, conditionings
 from mosaic.compiler.rules.fused import fused, is_literal, strength
 from mosaic.compiler.rules.place import Place, place
+from mosaic.compiler.rules.prompt_texts import prompt_texts
 from mosaic.compiler.types import Kind
-
-_PROMPT = {"sample": 1, "resume": 2, "refine": 3}
 
 
 def triggers(graph: Graph, context: Context) -> Iterator[Diagnostic]:
     """A LoRA is called if any prompt that its model reads holds any of its words, in whatever case."""
-    for use in _uses(graph).values():
+    for use in _uses(graph, context).values():
         if not use.called:
             yield _missing(use, graph)
-    yield from _clashes(graph)
+    yield from _clashes(graph, context)
 
 
 @dataclass
@@ -36,14 +36,14 @@ class _Use:
     called: bool = field(default=False)
 
 
-def _uses(graph: Graph) -> dict[str, _Use]:
+def _uses(graph: Graph, context: Context) -> dict[str, _Use]:
     uses: dict[str, _Use] = {}
     for reader in graph.nodes():
         found = conditionings(reader) if reader.op in SAMPLED else None
         if found is None:
             continue
-        texts = [constant(found.prompt), constant(found.negative)]
-        for given in operands(reader.inputs[0]):
+        texts = [constant(text) for text in found.texts]
+        for given in fused_into(reader.inputs[0], context.operators):
             node, much = operand(given), strength(given)
             # What is weakened (a strength of zero or less) is not meant to be called.
             if node.type.kind is not Kind.LORA or not words(node.expert) or (much is not None and much <= 0):
@@ -80,9 +80,11 @@ def insertion(node: Node, reader: Node, word: str, graph: Graph) -> tuple[Place,
 
     The edit is None where the prompt is not written as a text at that place.
     """
-    position = _PROMPT[reader.op]
-    inherited = reader.inputs[position].op == "default"
-    spot = place(reader, None if inherited else position)
+    found = conditionings(reader)
+    assert found is not None, "only what reads a prompt misses something in it"
+    # Of several prompts the first: which of them is meant, nobody can tell.
+    first = next(prompt_texts(reader, found))
+    spot, inherited = place(reader) if first.inherited else first.spot, first.inherited
     insert, edit = _name(node, reader, graph), None
     if spot.span is not None and not spot.trail and not inherited and is_literal(spot.span):
         end = spot.span.source.span(spot.span.end - 1, spot.span.end - 1)
@@ -109,8 +111,8 @@ def _name(node: Node, reader: Node, graph: Graph) -> str | None:
     return None
 
 
-def _clashes(graph: Graph) -> Iterator[Diagnostic]:
-    for each in fused(graph):
+def _clashes(graph: Graph, context: Context) -> Iterator[Diagnostic]:
+    for each in fused(graph, context):
         mine, *_ = words(each.expert) or ("",)
         if each.expert.kind is not Kind.LORA or not mine:
             continue

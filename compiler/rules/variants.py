@@ -16,7 +16,7 @@ from mosaic.compiler.types import Kind
 
 def variants(graph: Graph, context: Context) -> Iterator[Diagnostic]:
     """Experts of one variant go into bases of that variant; the engine samples plain models only."""
-    for each in fused(graph):
+    for each in fused(graph, context):
         if differs(each):
             spot, expert, instead = each.spot, each.expert, suggest(context, each)
             yield errors.adapters.VariantMismatch(

@@ -14,7 +14,7 @@ from mosaic.compiler.types import Kind
 
 def vocabulary(graph: Graph, context: Context) -> Iterator[Diagnostic]:
     """A token that the tokenizer takes as one is a word that it has; the embedding would take it away."""
-    for each in fused(graph):
+    for each in fused(graph, context):
         token = each.expert.trigger
         if each.expert.kind is not Kind.EMBEDDING or not token:
             continue

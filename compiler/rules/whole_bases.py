@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from mosaic.compiler import errors
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
-from mosaic.compiler.ir.evaluate import INFIXES
+from mosaic.compiler.ir.evaluate import INFIXES, operand
 from mosaic.compiler.ir.graph import Graph
+from mosaic.compiler.ir.models import MODELS, is_whole, operator_of
 from mosaic.compiler.ir.origins import base_node
 from mosaic.compiler.rules.place import place
-from mosaic.compiler.types import Kind
-
-_MODELS = (Kind.MODEL, Kind.CHECKPOINT)
 
 
 def whole_bases(graph: Graph, context: Context) -> Iterator[Diagnostic]:
@@ -21,10 +19,16 @@ def whole_bases(graph: Graph, context: Context) -> Iterator[Diagnostic]:
     told: dict[str, None] = {}
     for node in graph.nodes():
         for position, given in enumerate(node.inputs):
-            if given.type.kind not in _MODELS or node.op in INFIXES or (node.op == "fuse" and position > 0):
-                continue  # an operand may be part of a model
+            if given.type.kind not in MODELS or node.op in INFIXES:
+                continue
+            if (
+                node.op == "fuse"
+                and position > 0
+                and not is_whole(given, operator_of(node, context.operators))
+            ):
+                continue  # what changes weights may be part of a model
             base = base_node(given)
-            if base is not given and given.op == "fuse":
+            if operand(given).op == "fuse":
                 continue  # told where the base was fused
             if base.op != "expert" or not base.expert.lacks or base.expert.id in told:
                 continue

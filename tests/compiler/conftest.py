@@ -47,6 +47,8 @@ EXPERTS = {
     facts.id: facts
     for facts in (
         expert("t/base", Kind.CHECKPOINT, "sd1", "space-a", "v"),
+        expert("t/space-a-to-space-c", Kind.BRIDGE, None, "space-c"),
+        expert("t/third", Kind.CHECKPOINT, "sd1", "space-c", "v"),
         expert("t/robot", Kind.CHECKPOINT, "sd1", "space-a", "v"),
         expert("t/other", Kind.CHECKPOINT, "sd1", "space-b", "v"),
         expert("t/epsilon", Kind.CHECKPOINT, "sd1", "space-a", "epsilon"),
@@ -72,6 +74,7 @@ class SyntheticExperts:
 
     known: Mapping[str, ExpertFacts] = field(default_factory=lambda: EXPERTS)
     covered: Mapping[str, Coverage] = field(default_factory=dict)
+    touched: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def resolve(self, kind: Kind, reference: str, span: Span) -> ExpertFacts | Diagnostic:
         facts = self.known.get(reference)
@@ -86,6 +89,9 @@ class SyntheticExperts:
         if expert.id == "t/partial":
             return Coverage(6, 8, ("down.0.attn3.to_q",), ("down.0.attn1.to_k: 64 here, 768 there",))
         return self.covered.get(expert.id, Coverage(8, 8))
+
+    def touches(self, base: ExpertFacts, expert: ExpertFacts) -> Sequence[str]:
+        return self.touched.get(expert.id, ())
 
     def find(
         self, kind: Kind, words: str, families: Sequence[str] = (), ratings: Sequence[str] = ()
@@ -137,23 +143,60 @@ class MemoryFiles:
 
 @operator(
     acts=Acts.WEIGHTS,
-    accepts=(Kind.LORA, Kind.CHECKPOINT),
+    accepts=(Kind.LORA, Kind.CHECKPOINT, Kind.MODEL),
     laws=(Law.SYMMETRIC, Law.LINEAR, Law.IDENTITY_AT_ZERO),
 )
 def sum_(
-    base: float, deltas: Sequence[float], strengths: Sequence[float], keys: Sequence[str], *, scale: float = 1.0
+    base: float,
+    deltas: Sequence[float],
+    strengths: Sequence[float],
+    keys: Sequence[str],
+    *,
+    scale: float = 1.0,
 ) -> float:
     """A sum over numbers, with a setting: the compiler never calls it."""
     return base + scale * sum(d * s for d, s in zip(deltas, strengths, strict=True))
 
 
-@operator(acts=Acts.WEIGHTS, accepts=(Kind.LORA,), evaluations="experts")
+@operator(acts=Acts.WEIGHTS, accepts=(Kind.LORA,), evaluations="experts", honours=())
 def dear(base: float, deltas: Sequence[float], strengths: Sequence[float], keys: Sequence[str]) -> float:
-    """Takes LoRAs only, and costs more."""
+    """Takes LoRAs only, for the whole run, and costs more."""
     return base
 
 
-OPERATORS: Mapping[str, Operator] = {found.name: found for found in (sum_, dear)}
+@operator(
+    acts=Acts.PREDICTIONS,
+    accepts=(Kind.LORA, Kind.CHECKPOINT),
+    laws=(Law.SYMMETRIC, Law.IDENTITY_AT_ZERO),
+    evaluations="experts",
+    honours=("region", "window"),
+    shares_unconditional=True,
+)
+def beside(weights: float) -> float:
+    """Experts of one base predict at their strengths."""
+    return weights
+
+
+@operator(
+    acts=Acts.PREDICTIONS,
+    accepts=(Kind.LORA, Kind.CHECKPOINT, Kind.MODEL),
+    laws=(Law.SYMMETRIC, Law.IDENTITY_AT_ZERO),
+    evaluations="models",
+    honours=("region", "window"),
+    scales=False,
+)
+def blend(weights: float) -> float:
+    """Whole models predict, and their strengths are their shares."""
+    return weights
+
+
+@operator(acts=Acts.SCHEDULE, accepts=(Kind.LORA, Kind.CHECKPOINT, Kind.MODEL), laws=(Law.IDENTITY_AT_ZERO,))
+def turns(total: int, windows: Sequence[tuple[int, int]], shares: Sequence[float]) -> Sequence[int]:
+    """One model after the other."""
+    return [-1] * total
+
+
+OPERATORS: Mapping[str, Operator] = {found.name: found for found in (sum_, dear, beside, blend, turns)}
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ def test_suggestions_replace_the_name(compiled: Compile) -> None:
         assert "`t/neon`" in found.help()[-1]
         assert not found.fixes()[0].safe
         assert {d.code for d in compiled(applied(found), whole=True).diagnostics} == {"M414"}
-    (found,) = compiled(fused('checkpoint("t/epsilon") * 0.5')).diagnostics
+    (found,) = compiled(fused('checkpoint("t/epsilon") * 0.5, via: sum')).diagnostics
     assert found.code == "M403"
     assert not compiled(applied(found, 1), whole=True).diagnostics
 

@@ -53,7 +53,14 @@ class Pairs:
     def __getattr__(self, name: str) -> object:
         from mosaic.compiler.facts import Coverage
 
-        answers = {"coverage": Coverage(1, 1), "tokens": None, "names": (), "find": (), "fitting": ()}
+        answers = {
+            "coverage": Coverage(1, 1),
+            "tokens": None,
+            "names": (),
+            "find": (),
+            "fitting": (),
+            "touches": (),
+        }
         return lambda *given: answers[name]
 
 

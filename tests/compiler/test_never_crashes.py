@@ -17,14 +17,14 @@ NAMES = st.sampled_from(
 )
 LITERALS = st.sampled_from(
     ["0", "1", "20", "-1", "0.8", "50%", "150%", "64x64", "63x64", "2s", "2GiB", "true", '"a cat"', '"a {who} {hero}"',
-     '"{base}"', '"{{"', "[neon, look]", "4..8", '"p.png"']
+     '"{base}"', '"{{"', "[neon, look]", '["a cat", "a dog" * 0.5]', "sum", "beside", "blend", "turns", "4..8", '"p.png"']
 )  # fmt: skip
 KEYS = st.sampled_from(
     ["prompt", "steps", "guidance", "size", "seed", "until", "strength", "via", "with", "scheduler"]
 )
 VERBS = st.sampled_from(
     ["checkpoint", "lora", "embedding", "vae", "fuse", "sample", "resume", "refine", "decode", "encode", "load_image",
-     "rect", "align", "house.styled", "house.nothere", "nothere", "local"]
+     "rect", "mask", "align", "house.styled", "house.nothere", "nothere", "local"]
 )  # fmt: skip
 IDS = st.sampled_from(['"t/base"', '"t/other"', '"t/neon"', '"t/film"', '"t/hero"', '"t/vae"', '"t/nothere"'])
 
@@ -89,7 +89,7 @@ MODELS = st.sampled_from(
         "base",
         "other",
         "fuse(base, neon * 0.5)",
-        "fuse(base, neon * w, other * 0.2)",
+        'fuse(base, neon * w, checkpoint("t/robot") * 0.2)',
         "house.styled(base, neon)",
     ]
 )

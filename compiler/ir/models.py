@@ -1,0 +1,149 @@
+"""What a model is made of: which operands are models of their own, which bases run, where it is no one set of weights.
+
+At run time a model is a tree (decision 0006). Here its shape is read off the graph, before anything is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from mosaic.compiler.ir.evaluate import operand, region, strength, window
+from mosaic.compiler.ir.graph import Node, walk
+from mosaic.compiler.ir.origins import base_node
+from mosaic.compiler.operators import Acts, Operator
+from mosaic.compiler.types import Kind
+
+MODELS = (Kind.CHECKPOINT, Kind.MODEL)
+"""Operands that are, or could be, whole models."""
+BESIDE = (Kind.EMBEDDING, Kind.VAE)
+"""Operands that every operator carries along: a token and a codec are not blended."""
+
+Operators = Mapping[str, Operator]
+
+
+def operator_of(fusion: Node, operators: Operators) -> Operator:
+    """The operator that was chosen for a fusion."""
+    return operators[str(fusion.attribute("operator"))]
+
+
+def blended(fusion: Node) -> tuple[Node, ...]:
+    """The operands of a fusion that its operator blends, as they are written."""
+    return tuple(given for given in fusion.inputs[1:] if given.type.kind not in BESIDE)
+
+
+def is_whole(given: Node, operator: Operator) -> bool:
+    """Whether an operand takes part as a model of its own, and not by what it changes of the base's weights.
+
+    Then it has a text encoder and a kind of prediction of its own, and its tensors need not be those of the base.
+    """
+    if given.type.kind not in MODELS or operator.acts is Acts.WEIGHTS:
+        return False
+    # A strength that scales the change itself is a way from the base to the operand: half of it is no model.
+    is_scaled = operator.acts is Acts.SCHEDULE or operator.scales
+    return not is_scaled or strength(given) == 1.0
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A base that a model runs, as its `expert` node, with all operands that change it, the first fused first."""
+
+    base: Node
+    operands: tuple[Node, ...] = ()
+
+    @property
+    def experts(self) -> tuple[Node, ...]:
+        """The `expert` nodes of base and operands."""
+        return (self.base, *(below for given in self.operands for below in (operand(given),)))
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What it is made of."""
+        return (self.base.digest, *(given.digest for given in self.operands))
+
+
+def leaves(model: Node, operators: Operators) -> tuple[Leaf, ...]:
+    """Every base that a model runs, that of the innermost fusion first. Operators must have been chosen."""
+    known: dict[int, tuple[Leaf, ...]] = {}
+    for node in walk((model,)):
+        if node.op == "fuse":
+            known[id(node)] = _leaves(node, operators, known)
+    return known.get(id(operand(model))) or (Leaf(base_node(model)),)
+
+
+def _leaves(fusion: Node, operators: Operators, known: Mapping[int, tuple[Leaf, ...]]) -> tuple[Leaf, ...]:
+    operator = operator_of(fusion, operators)
+
+    def below(node: Node) -> tuple[Leaf, ...]:
+        return known.get(id(operand(node))) or (Leaf(base_node(node)),)
+
+    added: list[Node] = []
+    wholes: list[Leaf] = []
+    for given in fusion.inputs[1:]:
+        if is_whole(given, operator):
+            wholes += below(given)
+        elif operand(given).op == "fuse":
+            # What a fused model adds are weights: its words and its codec stay behind.
+            other = below(given)[0]
+            added += (other.base, *(each for each in other.operands if each.type.kind not in BESIDE))
+        else:
+            added.append(given)
+    found = [Leaf(leaf.base, (*leaf.operands, *added)) for leaf in below(fusion.inputs[0])]
+    # One prompt serves all: every model knows the words that were added to the base.
+    words = tuple(given for given in found[0].operands if given.type.kind is Kind.EMBEDDING)
+    found += [
+        Leaf(leaf.base, (*(each for each in words if each not in leaf.operands), *leaf.operands))
+        for leaf in wholes
+    ]
+    return tuple({leaf.key: leaf for leaf in found}.values())
+
+
+def experts(model: Node, operators: Operators) -> tuple[Node, ...]:
+    """The `expert` nodes of everything that a model runs, each once: bases and what is fused into them."""
+    found = {node.digest: node for leaf in leaves(model, operators) for node in leaf.experts}
+    return tuple(found.values())
+
+
+def fused_into(model: Node, operators: Operators) -> tuple[Node, ...]:
+    """Every operand that changes any base of a model, as it is written, each once."""
+    found = {given.digest: given for leaf in leaves(model, operators) for given in leaf.operands}
+    return tuple(found.values())
+
+
+def parted(model: Node, operators: Operators) -> str:
+    """Why a model is no one set of weights, in words; empty where it is one."""
+    reasons: dict[int, str] = {}
+    for node in walk((model,)):
+        if node.op == "fuse":
+            reasons[id(node)] = _parted(node, operators, reasons)
+    return reasons.get(id(operand(model)), "")
+
+
+def _parted(fusion: Node, operators: Operators, known: Mapping[int, str]) -> str:
+    operator = operator_of(fusion, operators)
+    taking_part = blended(fusion)
+    if operator.acts is Acts.PREDICTIONS and taking_part:
+        return f"`{operator.name}` blends predictions"
+    if operator.acts is Acts.SCHEDULE and taking_part:
+        return f"with `{operator.name}` several models denoise in turn"
+    if any(window(given) is not None for given in taking_part):
+        return "an operand has a window, so its weights change in the run"
+    return next((known[id(below)] for below in _models(fusion) if known.get(id(below))), "")
+
+
+def _models(fusion: Node) -> Iterator[Node]:
+    for given in fusion.inputs:
+        yield operand(given)
+
+
+def title(node: Node) -> str:
+    """What an operand or model is called: an expert's id; of a fused model that of its base."""
+    below = operand(node)
+    return below.name if below.op != "fuse" else f"{base_node(below).name} (fused)"
+
+
+def described(given: Node) -> str:
+    """An operand as one line shows it: its name, and whether it has a region or a window."""
+    place = " in a region" if region(given) is not None else ""
+    time = " during a window" if window(given) is not None else ""
+    return f"{title(given)}{place}{time}"
