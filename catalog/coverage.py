@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from math import prod
 from pathlib import PurePosixPath
 from typing import Final
@@ -10,7 +10,7 @@ from typing import Final
 from mosaic.compiler.facts import Coverage, ExpertFacts, FileFact
 from mosaic.compiler.types import Kind
 from mosaic.compiler.weights import autoencoders, embeddings, ldm
-from mosaic.compiler.weights.adapter_keys import Pair, canonical, match
+from mosaic.compiler.weights.adapter_keys import AdapterMatch, Pair, canonical, match
 from mosaic.compiler.weights.header import Header
 from mosaic.compiler.weights.names import Shape, Shapes
 
@@ -27,7 +27,7 @@ _AT_LATENTS: Final = ("conv_in.weight", "conv_out.weight")
 _LATENTS: Final = "vae.decoder.conv_in.weight"
 
 # Names that early diffusers gave to the VAE's attention.
-_OLD_VAE: Final = (
+OLD_VAE: Final = (
     (".query.", ".to_q."),
     (".key.", ".to_k."),
     (".value.", ".to_v."),
@@ -59,6 +59,22 @@ def coverage(theirs: Shapes, expert: ExpertFacts, open_: Open, read: ReadText) -
             return _same(ours, theirs)
 
 
+def touched(theirs: Shapes, expert: ExpertFacts, open_: Open, read: ReadText) -> tuple[str, ...]:
+    """The base's tensors (of `tensors`) that a LoRA or checkpoint changes, in the order of their names.
+
+    Raises MosaicError.
+    """
+    match expert.kind:
+        case Kind.LORA:
+            met = (found for _, found in _met(expert, theirs, open_, read))
+            return tuple(sorted({pair.module for found in met for pair in found.pairs}))
+        case Kind.CHECKPOINT:
+            held = tensors(expert, open_)
+            return tuple(sorted(name for name in held if name in theirs and not name.startswith("vae.")))
+        case _:
+            return ()
+
+
 def tensors(facts: ExpertFacts, open_: Open) -> dict[str, Shape]:
     """A model's tensors by canonical name (diffusers' names, the component in front), to shapes."""
     found: dict[str, Shape] = {}
@@ -83,7 +99,7 @@ def _component(part: str, shapes: Shapes) -> dict[str, Shape]:
     found = {}
     for name, shape in shapes.items():
         if part == "vae":
-            for old, new in _OLD_VAE:
+            for old, new in OLD_VAE:
                 name = name.replace(old, new)
         found[canonical(f"{part}.{name.removeprefix(part + '.')}")] = shape
     return found
@@ -94,18 +110,25 @@ def _adapter(expert: ExpertFacts, base: Shapes, open_: Open, read: ReadText) -> 
     unmatched: list[str] = []
     misshaped: list[str] = []
     excessive: list[str] = []
+    for header, met in _met(expert, base, open_, read):
+        total += len(header.tensors)
+        matched += sum(2 + (pair.alpha is not None) + (pair.mid is not None) for pair in met.pairs)
+        unmatched += met.unmatched
+        misshaped += met.misshaped
+        excessive += filter(None, (_excess(pair, base[pair.module]) for pair in met.pairs))
+    return Coverage(matched, total, tuple(unmatched), tuple(misshaped), tuple(excessive))
+
+
+def _met(
+    expert: ExpertFacts, base: Shapes, open_: Open, read: ReadText
+) -> Iterator[tuple[Header, AdapterMatch]]:
+    """Each file of an adapter with where its tensors belong."""
     targets = {name: shape for name, shape in base.items() if not name.startswith("vae.")}
     stated = next((read(file) for file in expert.files if file.name.endswith("adapter_config.json")), None)
     for file in _weights(expert):
         header = open_(file)
         metadata = header.metadata if stated is None else {"lora_adapter_metadata": stated, **header.metadata}
-        met = match(header.shapes, targets, metadata)
-        total += len(header.tensors)
-        matched += sum(2 + (pair.alpha is not None) + (pair.mid is not None) for pair in met.pairs)
-        unmatched += met.unmatched
-        misshaped += met.misshaped
-        excessive += filter(None, (_excess(pair, targets[pair.module]) for pair in met.pairs))
-    return Coverage(matched, total, tuple(unmatched), tuple(misshaped), tuple(excessive))
+        yield header, match(header.shapes, targets, metadata)
 
 
 def _excess(pair: Pair, target: Shape) -> str:

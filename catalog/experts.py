@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mosaic.catalog.coverage import coverage as measure
-from mosaic.catalog.coverage import tensors
+from mosaic.catalog.coverage import tensors, touched
 from mosaic.catalog.digests import Digests
 from mosaic.catalog.edges import Pairs, read_edges
 from mosaic.catalog.found import read_text
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 _REMOTE: Final = r"(?i)^(https?|ftp|s3|gs|hf|civitai|urn|air):"
 _DIGEST: Final = r"(?i)^sha256:([0-9a-f]{8,64})$"
-_FIXES_SPACE: Final = "vae"
 
 
 class LocalExperts:
@@ -64,14 +64,6 @@ class LocalExperts:
         self._headers = Headers()
         self._prompts = Prompts(self._open, self._read, self._tensors)
         self._bases: dict[tuple[str, ...], Shapes] = {}
-        # A VAE met by path under a known digest is the shipped one, and so is its latent space.
-        self._spaces = {
-            file.sha256: facts.space
-            for facts in self._shipped.values()
-            if facts.space is not None
-            for file in facts.files
-            if file.role == _FIXES_SPACE and file.name.endswith(".safetensors")
-        }
 
     def resolve(self, kind: Kind, reference: str, span: Span) -> ExpertFacts | Diagnostic:
         """The expert that an id, `sha256:...` or path (relative to the span's file) means."""
@@ -99,6 +91,15 @@ class LocalExperts:
             if known is not None:
                 return known
         return measure(self._tensors(base), expert, self._open, self._read)
+
+    def touches(self, base: ExpertFacts, expert: ExpertFacts) -> Sequence[str]:
+        """Canonical names of the base's tensors that a LoRA or checkpoint changes, as their headers say.
+
+        Raises MosaicError where a file has gone since it was resolved.
+        """
+        if _nowhere(base, expert):
+            return ()
+        return touched(self._tensors(base), expert, self._open, self._read)
 
     def find(
         self, kind: Kind, words: str, families: Sequence[str] = (), ratings: Sequence[str] = ()
@@ -197,6 +198,13 @@ class LocalExperts:
             return errors.inputs.NotAModel(span, reference, str(error))
         except OSError as error:
             return errors.inputs.Unreadable(span, reference, error.strerror or type(error).__name__)
+
+    @cached_property
+    def _spaces(self) -> Mapping[str, str]:
+        # A VAE met by path under a known digest is the shipped one, and so is its latent space.
+        from mosaic.catalog.spaces import known_spaces
+
+        return known_spaces(self._shipped.values())
 
     def _tensors(self, base: ExpertFacts) -> Shapes:
         key = tuple(f"{file.role}:{file.name}:{file.sha256}" for file in base.files)

@@ -32,6 +32,9 @@ class Experts(Protocol):
     def coverage(self, base: ExpertFacts, expert: ExpertFacts) -> Coverage:
         """How the tensors of a LoRA, embedding, VAE or checkpoint meet those of the base."""
 
+    def touches(self, base: ExpertFacts, expert: ExpertFacts) -> Sequence[str]:
+        """Canonical names of the base's tensors that a LoRA or checkpoint changes; empty where they are not at hand."""
+
     def bridge(self, source: str, target: str) -> ExpertFacts | None:
         """What carries latents of one space into another, or None where nothing is registered."""
 

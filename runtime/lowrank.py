@@ -1,20 +1,19 @@
 """Cutting changes of weights to a rank, exactly: the best approximation of that rank, and how much it loses.
 
 The best approximation of a matrix by one of rank r keeps its r largest singular values (Eckart & Young 1936). For a sum
-of LoRA deltas none of the large matrices is ever put together: the stacked factors are R wide, the sum of the ranks, and
-an orthogonal basis of each (QR) leaves an R × R core to decompose. That is the same cut as that of the dense sum.
+of LoRA deltas none of the large matrices is ever put together: the stacked factors are R wide, the sum of the ranks,
+and an orthogonal basis of each (QR) leaves an R × R core to decompose. That is the same cut as that of the dense sum.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
 
-@dataclass(frozen=True)
-class Factors:
+class Factors(NamedTuple):
     """A delta as `up @ down`: up (out, rank), down (rank, in · kernel), float32. `lost` is the share of the squared
     Frobenius norm that the cut took away, 0..1."""
 
@@ -55,7 +54,7 @@ def recompress(
     kind = _working(ups[0].device)
     pairs = zip(ups, scales, strict=True)
     tall = torch.cat([scale * up.to(kind) for up, scale in pairs], dim=1)
-    wide = torch.cat([down.to(kind) for down in downs], dim=0)
+    wide = torch.cat([down.to(kind) for down, _ in zip(downs, ups, strict=True)], dim=0)
     left, upper = torch.linalg.qr(tall)
     right, lower = torch.linalg.qr(wide.mT)
     outer, values, inner = torch.linalg.svd(upper @ lower.mT, full_matrices=False)

@@ -83,8 +83,8 @@ def kept(density: float, elements: int) -> int:
 def uniform(key: str, seed: int, like: Tensor) -> Tensor:
     """Numbers in [0, 1), float32, in the shape of `like`: each of the 2²⁴ that a float32 can hold evenly spaced.
 
-    Philox-4x64-10 (Salmon et al. 2011), a counter-based generator: element i is a function of i, seed and key alone. Its
-    128-bit key is the start of SHA-256 over both, so that any two keys give unrelated numbers.
+    Philox-4x64-10 (Salmon et al. 2011), a counter-based generator: element i is a function of i, seed and key alone.
+    Its 128-bit key is the start of SHA-256 over both, so that any two keys give unrelated numbers.
     """
     import numpy
     import torch

@@ -26,9 +26,7 @@ Vector = list[float]
     accepts=(Kind.LORA, Kind.CHECKPOINT, Kind.MODEL),
     laws=(Law.SYMMETRIC, Law.IDENTITY_AT_ZERO),
 )
-def slerp(
-    base: Tensor, deltas: Sequence[Tensor], strengths: Sequence[float], keys: Sequence[str]
-) -> Tensor:
+def slerp(base: Tensor, deltas: Sequence[Tensor], strengths: Sequence[float], keys: Sequence[str]) -> Tensor:
     """Turn from one change to the other on the sphere instead of cutting through it, so that no length is lost.
 
     Spherical linear interpolation (Shoemake 1985) of deltas, for any number of operands. Of deltas τ with strengths w,

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     accepts=(Kind.LORA, Kind.CHECKPOINT, Kind.MODEL),
     laws=(Law.SYMMETRIC, Law.LINEAR, Law.IDENTITY_AT_ZERO),
 )
-def sum_(
-    base: Tensor, deltas: Sequence[Tensor], strengths: Sequence[float], keys: Sequence[str]
-) -> Tensor:
+def sum_(base: Tensor, deltas: Sequence[Tensor], strengths: Sequence[float], keys: Sequence[str]) -> Tensor:
     """The exact weighted sum of all changes: `base + Σ strength · delta`.
 
     The delta of a LoRA is `alpha / rank · up @ down` (Hu et al. 2021, arXiv:2106.09685); that of a

@@ -11,16 +11,18 @@ import pytest
 from mosaic import stdlib
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.errors.inputs import BrokenOperator, OperatorClash
-from mosaic.compiler.operators import Acts, Law
+from mosaic.compiler.operators import Acts, Bounds, Law
 from mosaic.compiler.types import Kind
 
 OPERATOR = """
-from mosaic.compiler.operators import Acts, operator
+from typing import Annotated
+
+from mosaic.compiler.operators import Acts, Bounds, operator
 from mosaic.compiler.types import Kind
 
 
 @operator(acts=Acts.WEIGHTS, accepts=[Kind.LORA])
-def {name}(base, deltas, strengths, *, density: float = 0.5):
+def {name}(base, deltas, strengths, *, density: Annotated[float, Bounds(0, 1, low_open=True)] = 0.5):
     "Nothing."
     return base
 """
@@ -48,14 +50,17 @@ def test_our_own() -> None:
     operator = stdlib.find_operators()["sum"]
     assert operator.owner == "mosaic.stdlib.operators.sum"
     assert operator.acts is Acts.WEIGHTS
-    assert {Kind.LORA, Kind.CHECKPOINT} <= operator.accepts
+    assert {Kind.LORA, Kind.CHECKPOINT, Kind.MODEL} <= operator.accepts
     assert operator.laws == {Law.SYMMETRIC, Law.LINEAR, Law.IDENTITY_AT_ZERO}
 
 
 def test_an_installed_package_adds_one(install) -> None:  # type: ignore[no-untyped-def]
     install("plugin_first", "blend", OPERATOR.format(name="blend"))
     operator = stdlib.find_operators()["blend"]
-    assert [(s.name, s.kind, s.default) for s in operator.settings] == [("density", Kind.NUMBER, 0.5)]
+    assert [(s.name, s.kind, s.default, s.bounds) for s in operator.settings] == [
+        ("density", Kind.NUMBER, 0.5, Bounds(0, 1, low_open=True)),
+        ("rank", Kind.INT, 0, Bounds(0)),
+    ]
 
 
 def test_a_clash_names_both_owners(install) -> None:  # type: ignore[no-untyped-def]
@@ -78,7 +83,7 @@ def test_a_clash_names_both_owners(install) -> None:  # type: ignore[no-untyped-
         ("blend = 1", "is no operator"),
         ("def (", "SyntaxError"),
         (OPERATOR.format(name="other") + "blend = other", "calls itself `other`"),
-        (OPERATOR.format(name="blend").replace("density: float", "density: list"), "TypeError"),
+        (OPERATOR.format(name="blend").replace("Annotated[float, ", "Annotated[list, "), "TypeError"),
     ],
 )
 def test_a_broken_plugin_is_named(install, source: str, reason: str) -> None:  # type: ignore[no-untyped-def]

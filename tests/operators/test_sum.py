@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mosaic import stdlib
-from mosaic.stdlib.operators import sum as sum_module
+from mosaic.stdlib import arithmetic
 
 torch = pytest.importorskip("torch")
 
 _KERNEL = stdlib.find_operators()["sum"].kernel
 
 
-def SUM(base: Any, deltas: Any, strengths: Any) -> Any:  # noqa: N802
+def SUM(base: Any, deltas: Any, strengths: Any) -> Any:
     """Nothing is drawn at random, so the keys do not matter."""
     return _KERNEL(base, deltas, strengths, [""] * len(deltas))
 
@@ -47,7 +47,7 @@ def test_large_tensors_are_worked_on_in_parts(monkeypatch: pytest.MonkeyPatch) -
     base = torch.randn(7, 11)
     deltas = [torch.randn(7, 11) for _ in range(3)]
     whole = SUM(base, deltas, [1.0, 0.5, 0.25])
-    monkeypatch.setattr(sum_module, "_AT_ONCE", 10)
+    monkeypatch.setattr(arithmetic, "AT_ONCE", 10)
     assert torch.equal(SUM(base, deltas, [1.0, 0.5, 0.25]), whole)
 
 

@@ -55,6 +55,9 @@ class Recorder:
         self.coverages[content_digest(expert), content_digest(base)] = found
         return found
 
+    def touches(self, base: ExpertFacts, expert: ExpertFacts) -> Sequence[str]:
+        return self.inner.touches(base, expert)
+
     def bridge(self, source: str, target: str) -> ExpertFacts | None:
         facts = self.inner.bridge(source, target)
         if facts is not None:
@@ -130,6 +133,13 @@ class LockedExperts:
         except MosaicError:
             lock = self._lock.source.name
             raise MosaicError(errors.integrity.UnprovenCoverage(None, lock, expert.id, base.id)) from None
+
+    def touches(self, base: ExpertFacts, expert: ExpertFacts) -> Sequence[str]:
+        """The tensors that an expert changes, where its file is at hand."""
+        try:
+            return self._local.touches(base, expert)
+        except MosaicError:
+            return ()
 
     def bridge(self, source: str, target: str) -> ExpertFacts | None:
         """The locked bridge from one space into another, or else what is at hand without a catalog."""
