@@ -59,7 +59,8 @@ def single_file(path: Path, header: Header, shown: str, span: Span | None, space
         return _bridge(path, header, shown, span)
     identity = families.identify_header(header)
     kind = identity.kind
-    if kind is None:
+    if kind is None or identity.layout == "prefixed":
+        # Nothing says what the parts of a whole model in diffusers' names are built like.
         raise MosaicError(errors.inputs.UnknownArchitecture(span, shown, tuple(sorted(shapes)[:_SHOWN])))
     told = header.metadata
     parts = _parts(kind, identity.layout, path)

@@ -5,11 +5,8 @@ and digests, the parameters. A PNG holds them in text chunks (iTXt, UTF-8), a sa
 metadata, under the same keys. Nothing that changes from run to run (times, paths, host names) is written,
 so equal runs give equal bytes.
 
-Layouts. A latent is one float32 tensor `latent` (1, channels, h, w) in the model's scaled latent space. A
-model is one file of diffusers' tensor names with the component in front (`unet.…`, `text_encoder.…`,
-`vae.…`), in the precision that it ran in; each part loads into its diffusers class once the prefix is
-dropped, and the classes' configurations stand in the metadata (`mosaic.config.unet`, …).
-The tokenizer and added words stand there too, so that the file is a checkpoint that a plan can name by path.
+A latent is one float32 tensor `latent` (1, channels, h, w) in the model's scaled latent space. What a model is
+written as, `exports` tells.
 """
 
 from __future__ import annotations
@@ -19,22 +16,20 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from PIL import Image as Pillow
 from PIL import PngImagePlugin, UnidentifiedImageError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.errors.runtime import NothingToRecover
-from mosaic.compiler.program import Fuse, LoadModel, Program
-from mosaic.runtime.tokens import preserved
-from mosaic.runtime.values import EMBEDDINGS, Image, Latent, Model
+from mosaic.compiler.program import Emit, Fuse, LoadModel, Program
+from mosaic.runtime.exports import entries, identity, provenance
+from mosaic.runtime.streaming import Entry, write_tensors
+from mosaic.runtime.values import Image, Latent, Model
 from mosaic.runtime.writing import write
-
-PREFIX = "mosaic."
 
 
 @dataclass(frozen=True)
@@ -85,10 +80,12 @@ def expert_rows(program: Program) -> list[dict[str, Any]]:
     ]
 
 
-def recipe(program: Program, version: str) -> dict[str, str]:
-    """The texts that an emitted file carries, by key."""
+def recipe(program: Program, version: str, emit: Emit) -> dict[str, str]:
+    """The texts that an emitted file carries, by key. A model's also tell how that model was made."""
     source = program.source
+    made = provenance(program, emit) if emit.type == "model" else {}
     return {
+        **made,
         "mosaic.version": version,
         "mosaic.plan": source.text,
         "mosaic.plan.name": source.plan,
@@ -120,34 +117,14 @@ def write_latent(latent: Latent, path: Path, texts: Mapping[str, str]) -> str:
             "total": latent.run.total,
         }
         extra["mosaic.run"] = _compact(position)
-    tensors = {"latent": latent.sample.float().cpu().contiguous()}
-    return write(path, _serialized(tensors, {**texts, **extra}))
+    sample = latent.sample
+    entry = Entry(torch.float32, tuple(sample.shape), lambda: sample)
+    return write_tensors(path, {"latent": entry}, {**texts, **extra})
 
 
 def write_model(model: Model, path: Path, texts: Mapping[str, str]) -> str:
-    """Write a model's unet, text encoder and VAE and return the file's sha256."""
-    dtype = model.base.device.dtype
-    tensors: dict[str, torch.Tensor] = {}
-    for name in model.base.stored:
-        tensor = model.tensor(name)
-        tensors[name] = (tensor if tensor.dtype == torch.int64 else tensor.to(dtype)).cpu().contiguous()
-    for name, tensor in model.vae.module.state_dict().items():
-        tensors[f"vae.{name}"] = tensor.cpu().contiguous()
-    # The text encoder may have more words than its base, the VAE may be another one.
-    words = model.tensor(EMBEDDINGS).shape[0]
-    configs: dict[str, Mapping[str, Any]] = {
-        **model.base.configs,
-        "text_encoder": {**model.base.configs["text_encoder"], "vocab_size": words},
-        "vae": dict(cast(Any, model.vae.module).config),
-        "scheduler": model.base.scheduler,
-    }
-    extra = {
-        f"mosaic.config.{part}": json.dumps(dict(config), sort_keys=True, default=str)
-        for part, config in configs.items()
-    }
-    extra["mosaic.tokenizer"] = json.dumps(preserved(model.tokens), sort_keys=True, separators=(",", ":"))
-    extra["modelspec.prediction_type"] = str(model.base.scheduler.get("prediction_type", "epsilon"))
-    return write(path, _serialized(tensors, {**texts, **extra}))
+    """Write a model's unet, text encoder and VAE, tensor by tensor, and return the file's sha256."""
+    return write_tensors(path, entries(model), {**texts, **identity(model)})
 
 
 def recover(path: Path) -> Recovered:
@@ -168,19 +145,6 @@ def recover(path: Path) -> Recovered:
         )
     except (ValueError, TypeError, RecursionError) as error:
         raise _nothing(path, "its texts are damaged") from error
-
-
-def _serialized(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> bytes:
-    """A safetensors file with its header in a fixed order: the library writes metadata in hash order."""
-    data = save(dict(tensors), metadata=dict(metadata))
-    size = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + size])
-    entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
-    placed = sorted(entries.items(), key=lambda item: (item[1]["data_offsets"], item[0]))
-    ordered = {"__metadata__": dict(sorted(metadata.items())), **dict(placed)}
-    text = json.dumps(ordered, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text + data[8 + size :]
 
 
 def _texts(path: Path) -> dict[str, str]:

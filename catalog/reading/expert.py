@@ -22,6 +22,7 @@ from mosaic.catalog.reading.sidecar import check_declared, read_sidecar, sidecar
 from mosaic.catalog.reading.stored import Files, Weights, signature_of, texts_of
 from mosaic.catalog.record import Claim, Record, StoredFile
 from mosaic.catalog.single import refuse_unrunnable, single_file
+from mosaic.catalog.spaces import vae_digest
 from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.facts import AdapterFacts, ExpertFacts
@@ -45,7 +46,7 @@ def read_one(
     """The expert at a path: one safetensors file, or a model's folder.
 
     `options` are a person's statements, and win over those of a sidecar. `spaces` names the latent spaces of VAEs that
-    are known by their SHA-256. Never raises for what a file holds: what is no expert is a `Refusal`.
+    are known by a digest. Never raises for what a file holds: what is no expert is a `Refusal`.
     """
     # A name need not be text to the operating system; it has to be to be printed and kept.
     shown = str(path).encode("utf-8", "backslashreplace").decode()
@@ -157,7 +158,15 @@ class _Reading:
         return found
 
     def _space(self, facts: autoencoders.VaeFacts, family: str | None, path: Path) -> str | None:
-        digest = self._files.identity(path, self._headers.read(path, self._shown, self._span)).sha256
+        header = self._headers.read(path, self._shown, self._span)
+        digest = self._files.identity(path, header).sha256
+        if digest in self._spaces:
+            return self._spaces[digest]
+        # Inside another file, or under other names, a known VAE is told by its numbers.
+        named = autoencoders.latent_space(facts, family, digest)
+        if named is None or not named.startswith(autoencoders.OWN_SPACE):
+            return named
+        digest = vae_digest(path, header)
         return self._spaces.get(digest) or autoencoders.latent_space(facts, family, digest)
 
     def _adapter(self, found: Found, weights: Weights) -> AdapterShown | None:

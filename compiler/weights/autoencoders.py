@@ -91,7 +91,7 @@ _BY_FAMILY: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
 )
 
 
-def latent_space(facts: VaeFacts, family: str | None, sha256: str) -> str | None:
+def latent_space(facts: VaeFacts, family: str | None, digest: str) -> str | None:
     """The name of the space that a VAE's latents live in.
 
     A VAE of the standard shape belongs to the published space that its scaling factor, or else its family,
@@ -107,4 +107,8 @@ def latent_space(facts: VaeFacts, family: str | None, sha256: str) -> str | None
             return space
         if facts.scaling is None and family is None:
             return None
-    return f"vae-{sha256.removeprefix('sha256:')[:8]}"
+    return f"{OWN_SPACE}{digest.removeprefix('sha256:')[:8]}"
+
+
+OWN_SPACE: Final = "vae-"
+"""How the names of spaces begin that are named by their VAE's digest."""

@@ -20,13 +20,17 @@ from mosaic.compiler.weights.names import Config, Shapes, has_any, inner_names
 
 _EMPTY: Final[Mapping[str, str]] = MappingProxyType({})
 
+EMITTED: Final = "mosaic.config.unet"
+"""The key in a file's metadata by which a model that a plan emitted is told."""
+
 
 @dataclass(frozen=True)
 class Identity:
     """What one safetensors file is.
 
-    `layout` says how its tensors are named: `ldm` (a whole model in the original layout), `emitted` (a whole model
-    in diffusers' names with the component in front, as mosaic writes one), `diffusers` (one component), or empty.
+    `layout` says how its tensors are named: `ldm` (a whole model in the original layout), `emitted` (the same with its
+    configurations in the metadata, as mosaic writes one), `prefixed` (diffusers' names with the component in front),
+    `diffusers` (one component), or empty.
     """
 
     kind: Kind | None
@@ -46,11 +50,12 @@ def identify(shapes: Shapes, metadata: Mapping[str, str] = _EMPTY) -> Identity:
         return Identity(Kind.LORA, adapter.family, adapter=adapter)
     if ldm.is_ldm(shapes):
         family = _single_file_family(shapes)
-        return Identity(Kind.CHECKPOINT, family, prediction(family, shapes=shapes, metadata=metadata), "ldm")
+        layout = "emitted" if EMITTED in metadata else "ldm"
+        return Identity(Kind.CHECKPOINT, family, prediction(family, shapes=shapes, metadata=metadata), layout)
     if denoisers.is_unet(inner_names(shapes, ("unet.",))):
         # Of a denoiser by itself, what it predicts was said by the model that it was taken from.
         stated = prediction(None, shapes=shapes, metadata=metadata)
-        layout = "emitted" if has_any(shapes, "unet.") else "diffusers"
+        layout = "prefixed" if has_any(shapes, "unet.") else "diffusers"
         return Identity(Kind.CHECKPOINT, denoisers.unet_family(shapes), stated, layout)
     if denoisers.is_transformer(shapes):
         family = denoisers.transformer_family(shapes)

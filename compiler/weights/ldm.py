@@ -1,10 +1,11 @@
 """The original single-file layout of Stable Diffusion 1 ("ldm": CompVis, Rombach et al. 2022), in
-diffusers' names.
+diffusers' names, and back.
 
 A single file holds `model.diffusion_model.*` (the UNet), `first_stage_model.*` (the VAE) and
 `cond_stage_model.transformer.*` (the text encoder). The translation is by rule, for any number of blocks,
-layers and channels. Shapes stay as they are, except that the VAE's attention projections are 1×1
-convolutions in ldm (C, C, 1, 1) and linear in diffusers (C, C): reshape them.
+layers and channels, and `from_diffusers` is the inverse of `to_diffusers`. Shapes stay as they are, except that the
+VAE's attention projections are 1×1 convolutions in ldm (C, C, 1, 1) and linear in diffusers (C, C): reshape those that
+`is_projection` names.
 """
 
 from __future__ import annotations
@@ -35,19 +36,24 @@ def is_ldm(names: Iterable[str]) -> bool:
 
 
 def layout_of_diffusers(names: Iterable[str]) -> Layout:
-    """The layout of a UNet given by diffusers' names, prefixed with `unet.`."""
-    layers, attentive = 0, set()
+    """The layout of a UNet given by diffusers' names, prefixed with `unet.`, and of a VAE, prefixed with `vae.`."""
+    layers, attentive, vae_blocks = 0, set(), 0
     for name in names:
         if found := re.match(_FIRST_RESNETS, name):
             layers = max(layers, int(found[1]) + 1)
         elif found := re.match(_UP_ATTENTION, name):
             attentive.add(int(found[1]))
-    return Layout(layers=layers, attentive=tuple(sorted(attentive))) if layers else Layout()
+        elif found := re.match(_VAE_UP_BLOCK, name):
+            vae_blocks = max(vae_blocks, int(found[1]) + 1)
+    usual = Layout()
+    if not layers:
+        return Layout(vae_blocks=vae_blocks or usual.vae_blocks)
+    return Layout(layers, tuple(sorted(attentive)), vae_blocks or usual.vae_blocks)
 
 
 def layout_of_ldm(names: Iterable[str]) -> Layout:
     """The layout of a checkpoint given by its ldm names."""
-    downsamplers, vae_blocks = [], 0
+    downsamplers, vae_blocks, last = [], 0, 0
     attentive: set[int] = set()
     for name in names:
         if found := re.match(_DOWNSAMPLER, name):
@@ -56,16 +62,20 @@ def layout_of_ldm(names: Iterable[str]) -> Layout:
             attentive.add(int(found[1]))
         elif found := re.match(_VAE_UP, name):
             vae_blocks = max(vae_blocks, int(found[1]) + 1)
-    # Names are untrusted: a downsampler can stand nowhere before the second block.
-    layers = max(min(downsamplers) - 1, 1) if downsamplers else 2
+        elif found := re.match(_INPUT, name):
+            last = max(last, int(found[1]))
+    # Names are untrusted: a downsampler can stand nowhere before the second block. Without one there is one level.
+    layers = max(min(downsamplers) - 1, 1) if downsamplers else last or 2
     blocks = {number // (layers + 1) for number in attentive}
     return Layout(layers=layers, attentive=tuple(sorted(blocks)), vae_blocks=vae_blocks or 4)
 
 
 _FIRST_RESNETS: Final = r"unet\.down_blocks\.0\.resnets\.(\d{1,4})\."
 _UP_ATTENTION: Final = r"unet\.up_blocks\.(\d{1,4})\.attentions\."
+_VAE_UP_BLOCK: Final = r"vae\.decoder\.up_blocks\.(\d{1,4})\."
 _DOWNSAMPLER: Final = r"model\.diffusion_model\.input_blocks\.(\d{1,4})\.0\.op\.weight$"
 _LDM_ATTENTION: Final = r"model\.diffusion_model\.output_blocks\.(\d{1,4})\.1\.proj_in\.weight$"
+_INPUT: Final = r"model\.diffusion_model\.input_blocks\.(\d{1,4})\.0\.in_layers\.0\.weight$"
 _VAE_UP: Final = r"first_stage_model\.decoder\.up\.(\d{1,4})\."
 
 
@@ -74,7 +84,8 @@ def to_diffusers(names: Iterable[str]) -> dict[str, str]:
 
     `model.diffusion_model.input_blocks.1.1.proj_in.weight` becomes
     `unet.down_blocks.0.attentions.0.proj_in.weight`. Names without a counterpart (schedules, EMA copies,
-    position ids) are left out.
+    position ids) are left out; names that are diffusers' already stay. Text encoders come out with `text_model.` where
+    the file has it.
     """
     names = list(names)
     layout = layout_of_ldm(names)
@@ -84,6 +95,25 @@ def to_diffusers(names: Iterable[str]) -> dict[str, str]:
         if target is not None:
             translated[name] = target
     return translated
+
+
+def from_diffusers(names: Iterable[str]) -> dict[str, str]:
+    """Each tensor's diffusers name (`unet.…`, `vae.…`, `text_encoder.…`), to the name of the original layout.
+
+    The text encoder's names may have `text_model.` or not; the original ones do. Names without a counterpart, of layers
+    that the original networks do not have, stay as they are. Position ids, which are no weights, are left out.
+    """
+    names = [name for name in names if not name.endswith(_NO_WEIGHT)]
+    layout = layout_of_diffusers(names)
+    return {name: _original(name, layout) or name for name in names}
+
+
+def is_projection(name: str) -> bool:
+    """Whether a tensor, by its diffusers name, is a 1×1 convolution in the original layout and a matrix here."""
+    return re.match(_PROJECTION, name) is not None
+
+
+_PROJECTION: Final = r"vae\.(encoder|decoder)\.mid_block\.attentions\.0\.to_(q|k|v|out\.0)\.weight$"
 
 
 def module_to_diffusers(module: str, layers: int = 2) -> str | None:
@@ -102,9 +132,15 @@ def _translate(name: str, layout: Layout) -> str | None:
     if name.startswith(VAE):
         inner = _vae(name.removeprefix(VAE), layout.vae_blocks)
         return inner and f"vae.{inner}"
-    if name.startswith(TEXT) and not name.endswith(".position_ids"):
+    if name.endswith(_NO_WEIGHT):
+        return None
+    if name.startswith(TEXT):
         return f"text_encoder.{name.removeprefix(TEXT)}"
-    return None
+    return name if name.startswith(_DIFFUSERS) else None
+
+
+_NO_WEIGHT: Final = ".position_ids"
+_DIFFUSERS: Final = ("unet.", "vae.", "text_encoder.")
 
 
 _TOP: Final = (
@@ -197,6 +233,49 @@ def _shortcut(rest: str) -> str:
     return rest.replace("nin_shortcut.", "conv_shortcut.")
 
 
+def _original(name: str, layout: Layout) -> str | None:
+    component, _, rest = name.partition(".")
+    if component == "unet":
+        module, _, leaf = name.rpartition(".")
+        found = to_ldm(module, layout)
+        return found and f"{UNET}{found.removeprefix('unet.')}.{leaf}"
+    if component == "vae":
+        found = _vae_original(rest, layout.vae_blocks)
+        return found and VAE + found
+    if component != "text_encoder":
+        return None
+    return TEXT + (rest if rest.startswith(_BESIDE_TEXT) else f"text_model.{rest}")
+
+
+_BESIDE_TEXT: Final = ("text_model.", "text_projection.", "logit_scale")
+_VAE_MIDDLE_HERE: Final = r"(encoder|decoder)\.mid_block\.(resnets|attentions)\.([01])\.(.+)$"
+_VAE_BLOCK_HERE: Final = (
+    r"(encoder\.down|decoder\.up)_blocks\.(\d{1,4})\.(resnets|downsamplers\.0|upsamplers\.0)\.(.+)$"
+)
+_VAE_PARTS: Final = {"resnets": "block", "downsamplers.0": "downsample", "upsamplers.0": "upsample"}
+
+
+def _vae_original(name: str, blocks: int) -> str | None:
+    """A VAE's tensor in the original layout, without prefixes."""
+    if found := re.match(_VAE_MIDDLE_HERE, name):
+        side, part, number, rest = found[1], found[2], found[3], found[4]
+        if part == "resnets":
+            return f"{side}.mid.block_{int(number) + 1}.{_nin_shortcut(rest)}"
+        for old, new in _VAE_ATTENTION:
+            if number == "0" and rest.startswith(new):
+                return f"{side}.mid.attn_1.{old}{rest.removeprefix(new)}"
+        return None
+    if found := re.match(_VAE_BLOCK_HERE, name):
+        side, number, part, rest = found[1], int(found[2]), _VAE_PARTS[found[3]], found[4]
+        level = blocks - 1 - number if side == "decoder.up" else number
+        return f"{side}.{level}.{part}.{_nin_shortcut(rest)}"
+    return name.replace(".conv_norm_out.", ".norm_out.")
+
+
+def _nin_shortcut(rest: str) -> str:
+    return rest.replace("conv_shortcut.", "nin_shortcut.")
+
+
 _DIFFUSERS_BLOCK: Final = (
     r"unet\.(down|up)_blocks\.(\d{1,4})\.(resnets|attentions|downsamplers|upsamplers)\.(\d{1,4})(?:\.(.+))?$"
 )
@@ -239,7 +318,7 @@ def components(names: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...
     result: dict[str, tuple[int, ...]] = {}
     for name, target in to_diffusers(names).items():
         shape = names[name]
-        if target.startswith("vae.") and ".attentions.0.to_" in target and len(shape) == 4:
+        if is_projection(target) and len(shape) == 4:
             shape = shape[:2]
         result[target] = shape
     return result

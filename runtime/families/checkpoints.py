@@ -1,7 +1,8 @@
 """The files of a checkpoint, sorted by part, and read into canonical tensors.
 
-A checkpoint is a diffusers folder, or one safetensors file in the original layout (with a tokenizer beside
-it), or a mixture: an expert may bring its own unet and name its base's files for the rest.
+A checkpoint is a diffusers folder, or one safetensors file in the original layout (with a tokenizer beside it, or
+emitted by mosaic with the tokenizer in its metadata), or a mixture: an expert may bring its own unet and name its
+base's files for the rest.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from mosaic.compiler.errors.runtime import PartMissing, UnreadableConfiguration
 from mosaic.compiler.program import Expert, File
 from mosaic.compiler.weights import ldm
 from mosaic.compiler.weights.adapter_keys import canonical
+from mosaic.compiler.weights.families import EMITTED
 from mosaic.runtime.files import Reader
 from mosaic.runtime.tokens import Tokens, from_json, from_vocabulary, revived
 
@@ -30,7 +32,6 @@ _ADVICE = MappingProxyType(
         " of its family beside the file",
     }
 )
-_EMITTED = "mosaic.config.unet"
 _STATED = ("mosaic.config.", "mosaic.tokenizer")
 _WHOLE = "use a complete diffusers folder, or a single file that holds every part"
 
@@ -52,10 +53,10 @@ class Parts:
 
     @cached_property
     def single(self) -> tuple[File, ...]:
-        """Files that hold several parts: in the original layout, or emitted by mosaic."""
+        """Files that hold several parts, in the original layout."""
         weights = [file for file in self.expert.files if file.name.endswith(".safetensors")]
         found = [file for file in weights if part_of(file) not in PARTS]
-        if not found and len(weights) == 1 and _EMITTED in self.reader.metadata(weights[0]):
+        if not found and len(weights) == 1 and EMITTED in self.reader.metadata(weights[0]):
             found = weights
         return tuple(found)
 
@@ -65,8 +66,6 @@ class Parts:
         stored: dict[str, torch.Tensor] = {}
         for file in self.single:
             stored.update(self.reader.tensors(file))
-        if self.stated:
-            return {canonical(name): tensor for name, tensor in stored.items()}
         return {canonical(new): _linear(new, stored[old]) for old, new in ldm.to_diffusers(stored).items()}
 
     @cached_property
@@ -83,7 +82,7 @@ class Parts:
                         found[key] = json.loads(text)
                     except (ValueError, RecursionError) as error:
                         raise MosaicError(unusable(file.location, error)) from error
-        return found if _EMITTED in found else {}
+        return found if EMITTED in found else {}
 
     def files(self, part: str) -> tuple[File, ...]:
         """The files of one part; a reduced-precision variant only where there is no full one."""
@@ -198,6 +197,4 @@ def _vae_tensors(stored: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 def _linear(name: str, tensor: torch.Tensor) -> torch.Tensor:
     """The original layout stores the VAE's attention projections as 1×1 convolutions."""
-    if name.startswith("vae.") and ".attentions.0.to_" in name and tensor.ndim == 4:
-        return tensor[:, :, 0, 0]
-    return tensor
+    return tensor[:, :, 0, 0] if ldm.is_projection(name) and tensor.ndim == 4 else tensor

@@ -52,7 +52,7 @@ SMALL = {"block_out_channels": (32, 64, 64, 64), "norm_num_groups": 8}
 def test_unets(family: Family | None, config: dict[str, object], prefix: str) -> None:
     shapes = {prefix + name: shape for name, shape in unet(**config).items()}
     found = identify(shapes)
-    layout = "emitted" if prefix else "diffusers"
+    layout = "prefixed" if prefix else "diffusers"
     assert (found.kind, found.family, found.layout) == (Kind.CHECKPOINT, family, layout)
 
 

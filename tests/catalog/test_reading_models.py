@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from mosaic.catalog.headers import Headers
 from mosaic.catalog.reading import Refusal, read_one
 from mosaic.catalog.record import Record
+from mosaic.catalog.spaces import vae_digest
 from mosaic.compiler.types import Kind
 
 torch = pytest.importorskip("torch")
@@ -93,8 +95,9 @@ class TestFolders:
             "v",
         )
         assert (facts.native_size, facts.size_multiple, facts.lacks, facts.variant) == ((16, 16), 2, (), None)
-        vae = next(file for file in facts.files if file.role == "vae")
-        assert facts.space == f"vae-{vae.sha256[:8]}"
+        vae = next(file for file in record.files if file.fact.role == "vae")
+        path = model_folder / vae.fact.name
+        assert facts.space == f"vae-{vae_digest(path, Headers().read(path, 'vae'))[:8]}"
         weights = [file for file in record.files if file.fact.name.endswith(".safetensors")]
         assert [file.fact.role for file in weights] == ["text_encoder", "unet", "vae"]
         numbers = 0

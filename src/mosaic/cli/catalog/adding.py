@@ -193,16 +193,11 @@ def _holds(files: Sequence[object], record: Record) -> bool:
 
 
 def _spaces() -> Mapping[str, str]:
-    """The latent spaces of the package's VAEs, by SHA-256: copies of them are known again."""
+    """The latent spaces of the package's VAEs, by their digests: copies of them are known again."""
     from mosaic.catalog.index import read_index
+    from mosaic.catalog.spaces import known_spaces
 
-    return {
-        file.sha256: facts.space
-        for facts in read_index(zoo.index(), zoo.root()).values()
-        if facts.space is not None
-        for file in facts.files
-        if file.role == "vae" and file.name.endswith(".safetensors")
-    }
+    return known_spaces(read_index(zoo.index(), zoo.root()).values())
 
 
 @contextmanager
