@@ -56,11 +56,17 @@ def _infixes(node: Node, given: Node, operator: Operator, context: Context) -> I
         able = tuple(
             name for name, other in context.operators.items() if fits(other, node, context.operators)
         )
-        via = place(node, len(node.inputs))
-        is_named = via.span is not None and not via.trail and via.span.text == operator.name
         yield errors.types.CannotHonour(
-            spot.span, operator.name, what, spot.trail, able, via.span if is_named else None
+            spot.span, operator.name, what, spot.trail, able, _named(node, operator)
         )
+
+
+def _named(node: Node, operator: Operator) -> Span | None:
+    """Where `via` names an operator and nothing else."""
+    via = place(node, len(node.inputs))
+    if via.span is None or via.trail or via.span.text.partition(":")[2].strip() != operator.name:
+        return None
+    return via.span.source.span(via.span.end - len(operator.name), via.span.end)
 
 
 def _repeats(node: Node) -> Iterator[Diagnostic]:

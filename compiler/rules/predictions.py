@@ -17,6 +17,8 @@ def predictions(graph: Graph, context: Context) -> Iterator[Diagnostic]:
         wanted, prediction = each.base.prediction, each.given.type.prediction
         if wanted is None or prediction is None or wanted == prediction or each.whole or not each.accepted:
             continue
+        if None not in (each.expert.family, each.base.family) and each.expert.family != each.base.family:
+            continue  # said by `families`
         instead, spot = suggest(context, each), each.spot
         yield errors.compatibility.PredictionMismatch(
             spot.span,

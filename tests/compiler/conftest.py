@@ -220,10 +220,13 @@ def compiled() -> Callable[..., Compiled]:
         more: Sequence[ExpertFacts] = (),
         covered: Mapping[str, Coverage] | None = None,
         pins: Pins | None = None,
+        touched: Mapping[str, Sequence[str]] | None = None,
+        operators: Mapping[str, Operator] = OPERATORS,
     ) -> Compiled:
         text = body if whole else f"mosaic 1\n{before}\nplan p {{\n{body}\n}}\n"
-        experts = SyntheticExperts({**EXPERTS, **{facts.id: facts for facts in more}}, covered or {})
-        context = Context(experts, MemoryFiles(texts or {}), OPERATORS, pins=Pins() if pins is None else pins)
+        known = {**EXPERTS, **{facts.id: facts for facts in more}}
+        experts = SyntheticExperts(known, covered or {}, touched or {})
+        context = Context(experts, MemoryFiles(texts or {}), operators, pins=Pins() if pins is None else pins)
         return compile(SourceFile("plan.mosaic", text), context, parameters=parameters, passes=passes)
 
     return run

@@ -17,7 +17,8 @@ NAMES = st.sampled_from(
 )
 LITERALS = st.sampled_from(
     ["0", "1", "20", "-1", "0.8", "50%", "150%", "64x64", "63x64", "2s", "2GiB", "true", '"a cat"', '"a {who} {hero}"',
-     '"{base}"', '"{{"', "[neon, look]", '["a cat", "a dog" * 0.5]', "sum", "beside", "blend", "turns", "4..8", '"p.png"']
+     '"{base}"', '"{{"', "[neon, look]", '["a cat", "a dog" * 0.5]', "sum", "beside", "blend", "turns", "4..8",
+     '"p.png"']
 )  # fmt: skip
 KEYS = st.sampled_from(
     ["prompt", "steps", "guidance", "size", "seed", "until", "strength", "via", "with", "scheduler"]

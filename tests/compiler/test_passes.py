@@ -7,16 +7,23 @@ from collections.abc import Callable
 import pytest
 
 from mosaic.compiler import Compiled
+from mosaic.compiler.facts import ExpertFacts
+from mosaic.compiler.ir.evaluate import constant, infixes, operand
 from mosaic.compiler.ir.graph import Graph
+from mosaic.compiler.ir.origins import base_node
 from mosaic.compiler.ir.text import GraphSyntaxError, parse_graph, print_graph
 from mosaic.compiler.lower import used
 from mosaic.compiler.passes import OPTIMISE, Pass
 from mosaic.compiler.passes.drop_dead import drop_dead
+from mosaic.compiler.passes.drop_idle import drop_idle
 from mosaic.compiler.passes.expand_verbs import expand_verbs
 from mosaic.compiler.passes.fold_constants import fold_constants
+from mosaic.compiler.passes.order_operands import order_operands
 from mosaic.compiler.passes.share_equal import share_equal
+from mosaic.compiler.types import Kind
 
 Compile = Callable[..., Compiled]
+Make = Callable[..., ExpertFacts]
 
 PLAN = """
 let base = checkpoint("t/base")
@@ -52,13 +59,16 @@ def test_folding_changes_no_program(compiled: Compile) -> None:
     assert with_it.digest == without.digest
 
 
-@pytest.mark.parametrize("pass_", [fold_constants, share_equal, drop_dead], ids=lambda p: p.__name__)
+REWRITES = (fold_constants, drop_idle, order_operands, share_equal, drop_dead)
+
+
+@pytest.mark.parametrize("pass_", REWRITES, ids=lambda p: p.__name__)
 def test_every_pass_but_the_lowering_one_can_be_left_out(compiled: Compile, pass_: Pass) -> None:
     graph, without = _graph(compiled), _graph(compiled, _without(pass_))
     (program,) = compiled(PLAN, BEFORE, passes=_without(pass_)).programs
     emits = [i.operation.path for i in program.instructions if i.operation.op == "emit"]
     assert emits == ["b.png", "c.png", "a.safetensors"]
-    if pass_ is not fold_constants:  # folding replaces nodes: equality is shown by the program above
+    if pass_ in (share_equal, drop_dead):  # the others replace nodes: equality is shown by the program above
         assert graph.digest == without.digest
 
 
@@ -154,3 +164,143 @@ def test_program_reads_back(compiled: Compile) -> None:
     (program,) = compiled(PLAN, BEFORE).programs
     assert Program.from_json(program.to_json()) == program
     assert Program.from_json(program.to_json()).digest == program.digest
+
+
+HEAD = """
+let base = checkpoint("t/base")
+let robot = checkpoint("t/robot")
+let hero = embedding("t/hero")
+let neon = lora("t/plain")
+let wash = lora("t/wash")
+let left = rect(0%, 0%, 50%, 100%)
+"""
+
+
+def _rewritten(compiled: Compile, model: str, prompt: str, *passes: Pass) -> str:
+    """The surface graph of a picture after some rewrites, one line a node that is no expert and no constant."""
+    body = f'{HEAD}emit sample({model}, prompt: {prompt}) as "a.png"'
+    given = compiled(body, passes=(expand_verbs,))
+    assert not given.has_errors, [d.message() for d in given.diagnostics]
+    graph = compiled(body, passes=(*passes, expand_verbs)).graphs[0]
+    shown = (line.strip() for line in print_graph(graph).splitlines())
+    wanted = ("strength", "region", "window", "fuse", "combine_prompts", "denoise")
+    return "\n".join(line for line in shown if line.partition(" = ")[2].startswith(wanted))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("fuse(base)", "base"),
+        ("fuse(fuse(base), neon * 1)", "fuse(base, neon)"),
+        ("fuse(base, neon, wash * 0)", "fuse(base, neon)"),
+        ("fuse(base, neon * 0)", "base"),
+        ("fuse(base, neon * 0.5 * 0, robot * 0)", "base"),
+        ("fuse(base, hero, neon * 0)", "fuse(base, hero)"),
+        ("fuse(base, fuse(base, neon * 0) * 0.5)", "fuse(base, base * 0.5)"),
+        ("fuse(base, neon during 0%..100%)", "fuse(base, neon)"),
+        ("fuse(base, neon * 0.5 during 0%..100% in rect(0%, 0%, 100%, 100%))", "fuse(base, neon * 0.5)"),
+        ("fuse(base, neon in left * 0, wash in left, via: beside)", "fuse(base, wash in left, via: beside)"),
+        ("fuse(base, neon * 0, wash, via: dear)", "fuse(base, neon * 0, wash, via: dear)"),
+        (
+            "fuse(base, neon in rect(0%, 0%, 100%, 100%, feather: 5%), via: beside)",
+            "fuse(base, neon in rect(0%, 0%, 100%, 100%, feather: 5%), via: beside)",
+        ),
+    ],
+)
+def test_what_says_nothing_is_dropped(compiled: Compile, before: str, after: str) -> None:
+    prompt = '"a <hero>"'
+    found = _rewritten(compiled, before, prompt, fold_constants, drop_idle, share_equal, drop_dead)
+    assert found == _rewritten(compiled, after, prompt, fold_constants, share_equal, drop_dead)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('["a cat"]', '"a cat"'),
+        ('"a cat" * 1 during 0%..100%', '"a cat"'),
+        ('["a cat" in rect(0%, 0%, 100%, 100%)]', '"a cat"'),
+        ('["a cat", "a dog" * 0]', '"a cat"'),
+        ('["a cat", "a dog" in left * 1]', '["a cat", "a dog" in left]'),
+        ('"a cat" * 2', '["a cat" * 2]'),
+    ],
+)
+def test_prompts_that_say_nothing_are_dropped(compiled: Compile, before: str, after: str) -> None:
+    found = _rewritten(compiled, "base", before, fold_constants, drop_idle, share_equal, drop_dead)
+    assert found == _rewritten(compiled, "base", after, fold_constants, share_equal, drop_dead)
+
+
+def test_dropping_as_text(compiled: Compile) -> None:
+    model = "fuse(fuse(base), wash * 0, neon * 1 during 0%..100% in left, via: beside)"
+    given = (compiled, model, '["a cat", "b" * 0]')
+    assert _rewritten(*given, fold_constants, share_equal, drop_dead) == BEFORE_DROPPING
+    assert _rewritten(*given, fold_constants, drop_idle, share_equal, drop_dead) == AFTER_DROPPING
+
+
+BEFORE_DROPPING = """\
+%2 = fuse(%1) {"ends_in":"","operator":"sum","settings":"{\\"rank\\": 0, \\"scale\\": 1.0}"} : model<sd1, space-a, v>
+%5 = strength(%3, %4) : lora<sd1>
+%8 = strength(%6, %7) : lora<sd1>
+%9 = window(%8, %4, %7) : lora<sd1>
+%13 = region(%9, %12) : lora<sd1>
+%14 = fuse(%2, %5, %13) {"ends_in":"","operator":"beside","settings":"{}"} : model<sd1, space-a, v>
+%19 = strength(%18, %4) : conditioning
+%20 = combine_prompts(%16, %19) : conditioning
+%29 = denoise(%14, %20, %22, %23, %24, %25, %26, %27, %28) : latent<space-a>"""
+AFTER_DROPPING = """\
+%8 = region(%2, %7) : lora<sd1>
+%9 = fuse(%1, %8) {"ends_in":"","operator":"beside","settings":"{}"} : model<sd1, space-a, v>
+%20 = denoise(%9, %11, %13, %14, %15, %16, %17, %18, %19) : latent<space-a>"""
+
+
+@pytest.mark.parametrize("via", ["sum", "beside", "blend"], ids=lambda via: f"{via} is symmetric")
+def test_order_does_not_matter(compiled: Compile, via: str) -> None:
+    orders = ("neon * 0.5, hero, wash during 0%..50%, robot", "hero, robot, wash during 0%..0.5, neon * 50%")
+    digests = {
+        compiled(f'{HEAD}emit sample(fuse(base, {given}, via: {via}), prompt: "<hero>") as "a.png"')
+        .programs[0]
+        .digest
+        for given in orders
+    }
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize("via", ["dear", "turns"])
+def test_order_is_kept_where_it_matters(compiled: Compile, via: str) -> None:
+    orders = ("neon, wash", "wash, neon")
+    digests = {
+        compiled(f'{HEAD}emit sample(fuse(base, {given}, via: {via}), prompt: "a") as "a.png"')
+        .programs[0]
+        .digest
+        for given in orders
+    }
+    assert len(digests) == 2
+
+
+def test_parts_keep_their_order(compiled: Compile, made: Make) -> None:
+    body = (
+        HEAD + 'let twin = embedding("x/twin")\nemit sample(fuse(base, {}), prompt: "<hero> <b>") as "a.png"'
+    )
+    more = [made("x/twin", Kind.EMBEDDING, trigger="<b>")]
+    digests = [
+        compiled(body.format(given), more=more).programs[0].digest
+        for given in ("hero, neon, twin", "neon, hero, twin", "twin, neon, hero")
+    ]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_ordering_as_text(compiled: Compile) -> None:
+    given = (compiled, "fuse(base, neon, robot * 0.5, hero)", '"<hero>"', fold_constants)
+    assert _operands(*given) == ["t/base", "t/plain", "t/robot * 0.5", "t/hero"]
+    assert _operands(*given, order_operands) == ["t/base", "t/hero", "t/robot * 0.5", "t/plain"]
+
+
+def _operands(compiled: Compile, model: str, prompt: str, *passes: Pass) -> list[str]:
+    """The inputs of a picture's fusion."""
+    body = f'{HEAD}emit sample({model}, prompt: {prompt}) as "a.png"'
+    (graph,) = compiled(body, passes=(*passes, expand_verbs, drop_dead)).graphs
+    (fusion,) = (node for node in graph.nodes() if node.op == "fuse")
+    return [
+        f"{operand(given).name or base_node(given).name}"
+        + "".join(f" * {constant(each.inputs[1])}" for each in infixes(given, "strength"))
+        for given in fusion.inputs
+    ]
