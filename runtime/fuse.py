@@ -393,12 +393,13 @@ class _Weights:
 def _changed(leaf: Model, operands: tuple[Deltas, ...], combine: Combine, how: str) -> Model:
     device = leaf.base.device
     changed = overlay(leaf.tensor, leaf.overlay, operands, combine, device.dtype, device.torch)
-    is_heard = any(name.startswith("text_encoder.") for each in operands for name in each.compute)
+    touched = {name.startswith("text_encoder.") for each in operands for name in each.compute}
     made = [leaf.content, how, *(f"{each.key} * {each.strength!r}" for each in operands)]
     return replace(
         leaf,
         overlay=changed,
-        voice=object() if is_heard else leaf.voice,
+        voice=object() if True in touched else leaf.voice,
+        hand=object() if False in touched else leaf.hand,
         content=hashlib.sha256("\n".join(made).encode()).hexdigest(),
     )
 
@@ -406,8 +407,9 @@ def _changed(leaf: Model, operands: tuple[Deltas, ...], combine: Combine, how: s
 def _added(
     base: torch.Tensor, deltas: Sequence[torch.Tensor], strengths: Sequence[float], keys: Sequence[str]
 ) -> torch.Tensor:
-    """One operand alone: what every operator on weights makes of it by `base + strength · delta`."""
-    return base + strengths[0] * deltas[0]
+    """One operand alone, to the bit as `sum` adds it: `base + strength · delta`, rounded once."""
+    working = torch.float32 if base.device.type == "mps" else torch.float64
+    return (base.to(working) + strengths[0] * deltas[0].to(working)).float()
 
 
 def _drops_zeros(operator: Operator) -> bool:

@@ -204,7 +204,7 @@ class Predictor:
         """Each leaf's prediction for each text, converted to the run's kind; what shares weights in one call."""
         groups: dict[tuple[int, int], list[int]] = {}
         for index, (leaf, _) in enumerate(wanted):
-            groups.setdefault((id(leaf.base), id(leaf.overlay)), []).append(index)
+            groups.setdefault((id(leaf.base), id(leaf.hand)), []).append(index)
         found: dict[int, torch.Tensor] = {}
         for members in groups.values():
             most = max(1, ROWS_AT_ONCE // len(sample))
@@ -278,12 +278,12 @@ def mean_leaf(rest: Model, parts: Sequence[tuple[Model, float]]) -> Model:
         return replace(rest, beside=(*rest.beside, *added))
     names = sorted({name for leaf, _ in dense for name in leaf.overlay})
     overlay = Overlay({name: partial(_mean_tensor, rest, dense, name) for name in names}, rest.overlay)
-    heard = any(leaf.voice is not rest.voice for leaf, _ in dense)
     return replace(
         rest,
         beside=(*rest.beside, *added),
         overlay=overlay.settle(),
-        voice=object() if heard else rest.voice,
+        voice=object() if any(leaf.voice is not rest.voice for leaf, _ in dense) else rest.voice,
+        hand=object() if any(leaf.hand is not rest.hand for leaf, _ in dense) else rest.hand,
     )
 
 

@@ -67,9 +67,10 @@ class Base:
 class Model:
     """A base with whatever is fused into its weights: changed tensors, added words, another VAE. A leaf of the tree.
 
-    `beside` are LoRAs that are not added into the denoiser's weights but run beside its layers. `voice` stands for the
-    text encoder as it is changed: models of one voice encode a text to the same tensor. `words` are the embeddings that
-    were added. `space` is the latent space, `content` names what it is made of, by digests.
+    `beside` are LoRAs that are not added into the denoiser's weights but run beside its layers. `voice` stands for
+    the text encoder as it is changed: models of one voice encode a text to the same tensor. `hand` stands for the
+    denoiser's weights: models of one hand can be asked in one batch. `words` are the embeddings that were added.
+    `space` is the latent space, `content` names what it is made of, by digests.
     """
 
     base: Base
@@ -78,6 +79,7 @@ class Model:
     vae: Vae
     space: str
     voice: object
+    hand: object
     content: str
     beside: tuple[Beside, ...] = ()
     words: tuple[Any, ...] = ()
@@ -85,7 +87,16 @@ class Model:
     @classmethod
     def of(cls, base: Base) -> Model:
         """A base with nothing fused into it."""
-        return cls(base, Overlay(), base.tokens, base.vae, base.space, base.text_encoder.module, base.content)
+        return cls(
+            base=base,
+            overlay=Overlay(),
+            tokens=base.tokens,
+            vae=base.vae,
+            space=base.space,
+            voice=base.text_encoder.module,
+            hand=base.unet.module,
+            content=base.content,
+        )
 
     def tensor(self, name: str) -> torch.Tensor:
         """A tensor in the most precise form at hand, by canonical name; what runs beside the layers is left out."""

@@ -17,8 +17,11 @@ transformers = pytest.importorskip("transformers")
 
 from safetensors.torch import save_file  # noqa: E402
 
-from mosaic.compiler.operators import Acts, Operator, operator  # noqa: E402
+from mosaic import stdlib  # noqa: E402
+from mosaic.compiler.operators import Operator  # noqa: E402
 from mosaic.compiler.program import (  # noqa: E402
+    Align,
+    CombinePrompts,
     Decode,
     Denoise,
     Emit,
@@ -32,11 +35,11 @@ from mosaic.compiler.program import (  # noqa: E402
     LoadModel,
     Operand,
     Program,
+    PromptPart,
     Refine,
     Resume,
     Source,
 )
-from mosaic.compiler.types import Kind  # noqa: E402
 from mosaic.compiler.weights import ldm  # noqa: E402
 from mosaic.runtime.engine import Engine, RunResult  # noqa: E402
 
@@ -208,15 +211,6 @@ def in_original_layout(tiny: Tiny) -> dict[str, Any]:
     return {name: tensor.clone().contiguous() for name, tensor in tensors.items()}
 
 
-@operator(acts=Acts.WEIGHTS, accepts=(Kind.LORA, Kind.CHECKPOINT))
-def sum_(base: Any, deltas: Any, strengths: Any, keys: Any) -> Any:
-    """The weighted sum."""
-    total = base.clone()
-    for delta, strength in zip(deltas, strengths, strict=True):
-        total += strength * delta
-    return total
-
-
 @dataclass
 class Build:
     """Writes programs by hand. Methods return value numbers."""
@@ -245,6 +239,34 @@ class Build:
         """Experts into a model by `sum`."""
         wanted = tuple(Operand(expert=self.expert(e), strength=s) for e, s in operands)
         return self.add(Fuse(model=model, operator="sum", operator_version=1, settings={}, operands=wanted))
+
+    def fuse_by(self, operator: str, model: int, *operands: Operand, **settings: Any) -> int:
+        """Operands into a model by any operator, its defaults where no setting is given."""
+        known = stdlib.find_operators()[operator]
+        given = {setting.name: settings.get(setting.name, setting.default) for setting in known.settings}
+        return self.add(
+            Fuse(
+                model=model,
+                operator=operator,
+                operator_version=known.version,
+                settings=given,
+                operands=tuple(operands),
+            )
+        )
+
+    def operand(self, given: Expert | int, strength: float = 1.0, **more: Any) -> Operand:
+        """An expert, or the number of a model, as an operand."""
+        if isinstance(given, int):
+            return Operand(model=given, strength=strength, **more)
+        return Operand(expert=self.expert(given), strength=strength, **more)
+
+    def combine(self, *parts: PromptPart) -> int:
+        """Several prompts for one picture."""
+        return self.add(CombinePrompts(parts=tuple(parts)))
+
+    def align(self, latent: int, source: int, model: int) -> int:
+        """A latent in another model's space, by way of the picture."""
+        return self.add(Align(latent=latent, source=source, model=model))
 
     def text(self, model: int, text: str) -> int:
         """A prompt."""
@@ -332,8 +354,8 @@ class Bench:
 
 @pytest.fixture(scope="session")
 def operators() -> dict[str, Operator]:
-    """The operators that the tests' engine knows."""
-    return {"sum": sum_}
+    """The operators that come with the language."""
+    return dict(stdlib.find_operators())
 
 
 @pytest.fixture(scope="session")

@@ -11,13 +11,18 @@ import torch
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.program import Denoise, Resume
 from mosaic.compiler.steps import steps_until
-from mosaic.runtime.denoise import SCHEDULERS, Meter, resume, sample
+from mosaic.runtime.denoise import SCHEDULERS, Denoising, resume, sample
 from mosaic.runtime.devices import choose
 from mosaic.runtime.families import families
 from mosaic.runtime.files import Reader
-from mosaic.runtime.values import Conditioning, Model
+from mosaic.runtime.predict import Meter
+from mosaic.runtime.values import Conditioning, Model, Prompt
 
 STEPS = 5
+
+
+def no_mask(index: int) -> torch.Tensor:
+    raise AssertionError(f"no program here has pictures, and picture {index} was asked for")
 
 
 @pytest.mark.parametrize("cut", range(1, STEPS))
@@ -65,15 +70,16 @@ def test_another_model_takes_over(tiny: Any, tuned: Any, bench: Any, build: Any)
 def test_the_model_s_own_prediction_kind_counts(name: str, velocity: Any) -> None:
     reader = Reader(lambda file: Path(file.location))
     model = Model.of(families()["sd1"].load(velocity.expert, reader, choose("cpu", "auto"), {}))
-    positive, negative = (Conditioning(model.base.family.encode_text(model, text)) for text in ("a cat", ""))
+    positive, negative = (Conditioning((Prompt(text),)) for text in ("a cat", ""))
+    work = Denoising(model, positive, negative, Meter(), no_mask)
     wanted = {"model": 0, "positive": 0, "negative": 0, "guidance": 2.0}
     start = Denoise(**wanted, steps=4, width=16, height=16, seed=1, scheduler=name, until=0.5)
-    half = sample(model, positive, negative, start, Meter())
+    half = sample(work, start)
     # As if a model that predicts noise had left it half-way.
     assert half.run is not None
     half.run.scheduler.register_to_config(prediction_type="epsilon")
-    resumed = resume(model, half, positive, negative, Resume(**wanted, latent=0), Meter())
-    whole = sample(model, positive, negative, start.model_copy(update={"until": 1.0}), Meter())
+    resumed = resume(work, half, Resume(**wanted, latent=0))
+    whole = sample(work, start.model_copy(update={"until": 1.0}))
     assert torch.equal(resumed.sample, whole.sample)
 
 

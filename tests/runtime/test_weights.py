@@ -21,11 +21,22 @@ from mosaic.runtime.values import Model
 
 
 def fused(model: Model, operators: Any, *operands: tuple[Any, float]) -> Model:
-    fusion = Fusion(tuple(expert for expert, _ in operands), operators, Reader(at_location))
-    wanted = tuple(Operand(expert=n, strength=strength) for n, (_, strength) in enumerate(operands))
-    return fusion.apply(
-        model, Fuse(model=0, operator="sum", operator_version=1, settings={}, operands=wanted)
+    fusion = Fusion(
+        tuple(expert for expert, _ in operands), operators, Reader(at_location), no_base, no_bridge
     )
+    wanted = tuple(Operand(expert=n, strength=strength) for n, (_, strength) in enumerate(operands))
+    fuse = Fuse(model=0, operator="sum", operator_version=1, settings={}, operands=wanted)
+    made = fusion.apply(model, fuse, {})
+    assert isinstance(made, Model)
+    return made
+
+
+def no_base(expert: Any) -> Any:
+    raise AssertionError(f"operators on weights load no networks, and {expert.id} was asked for")
+
+
+def no_bridge(expert: Any) -> Any:
+    raise AssertionError(f"one latent space needs no bridge, and {expert.id} was asked for")
 
 
 def at_location(file: Any) -> Path:
@@ -218,10 +229,16 @@ def test_what_does_not_fit_is_left_out_where_the_plan_allows_it(
     save_file(
         {**tensors, bad: odd, "unet.nowhere.lora_A.weight": torch.ones(2, 2)}, tmp_path / "odd.safetensors"
     )
-    fusion = Fusion((make_expert(tmp_path / "odd.safetensors", "lora"),), operators, Reader(at_location))
+    fusion = Fusion(
+        (make_expert(tmp_path / "odd.safetensors", "lora"),),
+        operators,
+        Reader(at_location),
+        no_base,
+        no_bridge,
+    )
     operands = (Operand(expert=0, strength=0.7, partial=True),)
     wanted = Fuse(model=0, operator="sum", operator_version=1, settings={}, operands=operands)
-    partly = fusion.apply(base, wanted).overlay
+    partly = fusion.apply(base, wanted, {}).overlay
     alone = fused(base, operators, (make_expert(tmp_path / "rest.safetensors", "lora"), 0.7)).overlay
     assert partly.keys() == alone.keys()
     assert all(torch.equal(partly[name], alone[name]) for name in alone)
@@ -235,11 +252,17 @@ def test_nothing_that_fits_is_refused_all_the_same(
     save_file(
         dict.fromkeys(names, torch.ones(2, 2)) | {names[1]: torch.zeros(2, 2)}, tmp_path / "no.safetensors"
     )
-    fusion = Fusion((make_expert(tmp_path / "no.safetensors", "lora"),), operators, Reader(at_location))
+    fusion = Fusion(
+        (make_expert(tmp_path / "no.safetensors", "lora"),),
+        operators,
+        Reader(at_location),
+        no_base,
+        no_bridge,
+    )
     operands = (Operand(expert=0, strength=0.7, partial=True),)
     wanted = Fuse(model=0, operator="sum", operator_version=1, settings={}, operands=operands)
     with pytest.raises(MosaicError, match="M451"):
-        fusion.apply(base, wanted)
+        fusion.apply(base, wanted, {})
 
 
 def test_an_operator_of_another_version_is_refused(tuned: Any, base: Model) -> None:
