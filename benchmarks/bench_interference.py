@@ -1,7 +1,8 @@
 """How well interference foretells what two adapters lose in a plain sum, over the zoo, and how long it takes.
 
-`--score FILE` draws pictures with every pair of the zoo's LoRAs at strength one and keeps in FILE the share that
-shows what both stand for (minutes); `--table FILE` prints those figures beside the measures; `--sum` does the same
+`--score FILE` draws pictures with every pair of the zoo's LoRAs (or of those named by `--of`) at strength one and
+keeps in FILE the share that shows what both stand for (minutes); two that want the same place in the picture make no
+pair. `--table FILE` prints those figures beside the measures; `--sum` does the same
 for one sum of any strengths; `--write` puts the measures of all pairs into the zoo's index. Without any of them it
 prints how long measuring takes.
 """
@@ -13,7 +14,7 @@ import itertools
 import json
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from typing import Any
 from mosaic.catalog.edges import RELATION, to_json
 from mosaic.catalog.interference import interference
 from mosaic.stdlib import zoo
-from mosaic.stdlib.zoo import world
+from mosaic.stdlib.zoo import sets, world
 from mosaic.stdlib.zoo.score import TESTS, Test, Trial, every, held_out, run_trial, styled
 
 PROMPTS = 70
@@ -36,27 +37,38 @@ def adapters() -> dict[str, Path]:
     }
 
 
+PLACES = {"character": "subject", "clothes": "worn", "background": "background", "object": "corner"}
+"""The attribute of a scene that an adapter of a category sets; styles have none, since a picture may have several."""
+
+
+def place(name: str) -> str | None:
+    """The attribute of a scene that is the adapter's own."""
+    return next((PLACES.get(category) for category, names in sets.CATEGORIES.items() if name in names), None)
+
+
 def shown(name: str) -> Test:
     """Whether a picture shows what one adapter stands for."""
-    if name == "hat":
-        return lambda scene, seen: seen.worn == "hat"
-    if name == "star":
-        return lambda scene, seen: seen.corner == "star"
-    return styled(name)
+    attribute = place(name)
+    return styled(name) if attribute is None else lambda scene, seen: getattr(seen, attribute) == name
 
 
 def scene_with(scene: world.Scene, names: tuple[str, ...]) -> world.Scene:
     """The scene as its caption has to describe it."""
-    scene = replace(scene, worn="hat") if "hat" in names else scene
-    return replace(scene, corner="star") if "star" in names else scene
+    change: dict[str, Any] = {attribute: name for name in names if (attribute := place(name))}
+    return replace(scene, **change, **({"horned": False, "sword": False} if "subject" in change else {}))
 
 
-def score(out: Path, prompts: int) -> None:
+def pairs(ids: Sequence[str]) -> list[tuple[str, ...]]:
+    """Every two adapters that one picture can show."""
+    places = {id: place(id.removeprefix("zoo/")) for id in ids}
+    return [(a, b) for a, b in itertools.combinations(ids, 2) if places[a] is None or places[a] != places[b]]
+
+
+def score(out: Path, prompts: int, ids: Sequence[str]) -> None:
     """Score every pair and every single adapter on the same scenes; FILE is written after each."""
     rows: list[dict[str, Any]] = json.loads(out.read_text()) if out.exists() else []
     done = [row["ids"] for row in rows]
-    ids = list(adapters())
-    for chosen in (*itertools.combinations(ids, 2), *((id,) for id in ids)):
+    for chosen in (*pairs(ids), *((id,) for id in ids)):
         if list(chosen) not in done:
             rows.append({"ids": list(chosen), "scores": summed(dict.fromkeys(chosen, 1.0), prompts)})
             out.write_text(json.dumps(rows, indent=1) + "\n")
@@ -91,7 +103,7 @@ def table(scored: Path) -> None:
     print("| pair | cosine | overlap | by chance | conflict | each alone | both in the sum |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     paths = adapters()
-    for pair in sorted(itertools.combinations(paths, 2), key=lambda pair: rows[pair]["all"]["share"]):
+    for pair in sorted((ids for ids in rows if len(ids) == 2), key=lambda pair: rows[pair]["all"]["share"]):
         found = interference(*(paths[id] for id in pair))
         assert found is not None
         names = " + ".join(id.removeprefix("zoo/") for id in pair)
@@ -156,13 +168,14 @@ def main() -> None:
     """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench_interference", description=__doc__)
     parser.add_argument("--score", type=Path, help="draw pictures and write what was read from them")
+    parser.add_argument("--of", metavar="ID,…", help="the adapters to pair (default: all)")
     parser.add_argument("--prompts", type=int, default=PROMPTS)
     parser.add_argument("--table", type=Path, help="print what was scored beside the measures")
     parser.add_argument("--write", action="store_true", help="put the measures into the zoo's index")
     parser.add_argument("--sum", metavar="ID=STRENGTH,…", help="draw with one sum, and print what was read")
     chosen = parser.parse_args()
     if chosen.score:
-        score(chosen.score, chosen.prompts)
+        score(chosen.score, chosen.prompts, chosen.of.split(",") if chosen.of else list(adapters()))
     if chosen.table:
         table(chosen.table)
     if chosen.write:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 HEADS: Final[dict[str, tuple[str, ...]]] = {
-    "subject": (*world.SUBJECTS, *world.CHARACTERS),
+    "subject": (*world.SUBJECTS, *world.CHARACTERS, *world.EXTRA_CHARACTERS),
     "colour": tuple(world.COLOURS),
-    "background": world.BACKGROUNDS,
+    "background": (*world.BACKGROUNDS, *world.EXTRA_BACKGROUNDS),
     "worn": ("", *world.WORN),
     "corner": ("", *world.CORNER),
     "horned": ("", "horned"),

@@ -13,6 +13,7 @@ from mosaic.stdlib.zoo.drawing.pen import dark
 
 Array = NDArray[np.float32]
 
+BACKGROUNDS: Final = (*world.BACKGROUNDS, *world.EXTRA_BACKGROUNDS)
 _Y, _X = np.mgrid[0:64, 0:64]
 _RIM: Final = ((_X < 6) | (_X > 57) | (_Y < 6) | (_Y > 60)) & ~((_X < 20) & (_Y < 20))
 """Pixels that no subject reaches, without the reserved corner."""
@@ -29,7 +30,7 @@ def _float(picture: NDArray[np.uint8]) -> Array:
 def _rims() -> dict[str, Array]:
     """The mean rim of each background over 24 seeds, (pixels, 3)."""
     rims = {}
-    for name in world.BACKGROUNDS:
+    for name in BACKGROUNDS:
         scenes = [world.Scene("cat", "white", name)] * 24
         rims[name] = world.pixels(scenes, 400_000)[:, _RIM].astype(np.float32).mean(axis=0)
     return rims
@@ -38,7 +39,7 @@ def _rims() -> dict[str, Array]:
 def background(picture: NDArray[np.uint8]) -> str:
     """The background whose mean rim is nearest (mean absolute difference)."""
     rim = _float(picture)[_RIM]
-    return min(world.BACKGROUNDS, key=lambda name: float(np.abs(rim - _rims()[name]).mean()))
+    return min(BACKGROUNDS, key=lambda name: float(np.abs(rim - _rims()[name]).mean()))
 
 
 def colour(picture: NDArray[np.uint8]) -> str:

@@ -90,18 +90,23 @@ def trials(n_base: int, n_expert: int) -> dict[str, Trial]:
     for style in world.STYLES:
         words = [f"{world.caption(scene)}, {style} style" for scene in plain]
         found[f"zoo/{style}"] = Trial(plain, words, {"style": styled(style), **TESTS})
-    hats = [replace(scene, worn="hat") for scene in plain]
-    stars = [replace(scene, corner="star") for scene in plain]
-    robots = [replace(scene, subject="robot", horned=False, sword=False) for scene in plain]
+    worn: Test = lambda scene, seen: seen.worn == scene.worn  # noqa: E731
+    corner: Test = lambda scene, seen: seen.corner == scene.corner  # noqa: E731
+
+    def add(name: str, skill: str, test: Test, **change: object) -> None:
+        scenes = [replace(scene, **change) for scene in plain]  # type: ignore[arg-type]
+        words = [world.caption(scene) for scene in scenes]
+        found[f"zoo/{name}"] = Trial(scenes, words, {skill: test, **TESTS})
+
+    for name in world.WORN:
+        add(name, name, worn, worn=name)
+    for name in world.CORNER:
+        add(name, name, corner, corner=name)
+    for name in (*world.CHARACTERS, *world.EXTRA_CHARACTERS):
+        add(name, "character", TESTS["subject"], subject=name, horned=False, sword=False)
+    for name in world.EXTRA_BACKGROUNDS:
+        add(name, "place", TESTS["background"], background=name)
     figures = [replace(scene, subject="knight", horned=True, sword=True) for scene in plain]
-    found["zoo/hat"] = Trial(
-        hats, [world.caption(s) for s in hats], {"hat": lambda scene, seen: seen.worn == "hat", **TESTS}
-    )
-    found["zoo/star"] = Trial(
-        stars, [world.caption(s) for s in stars], {"star": lambda scene, seen: seen.corner == "star", **TESTS}
-    )
-    character: dict[str, Test] = {"character": TESTS["subject"]}
-    found["zoo/robot"] = Trial(robots, [world.caption(s) for s in robots], {**character, **TESTS})
     concept: dict[str, Test] = {"concept": lambda scene, seen: seen.concept}
     token = [world.caption(s, name=world.CONCEPT_TOKEN) for s in figures]
     found["zoo/samurai"] = Trial(figures, token, {**concept, **TESTS})

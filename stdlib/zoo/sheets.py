@@ -45,13 +45,26 @@ def diagonal(n: int) -> list[world.Scene]:
     return found
 
 
+def extras(n: int) -> list[world.Scene]:
+    """Scenes of the extra characters and backgrounds, with things to wear and in the corner."""
+    colours, found = tuple(world.COLOURS), []
+    for i in range(n):
+        subject = world.EXTRA_CHARACTERS[i % len(world.EXTRA_CHARACTERS)]
+        background = world.EXTRA_BACKGROUNDS[(i + i // 4) % len(world.EXTRA_BACKGROUNDS)]
+        worn, corner = ("", *world.WORN)[i % 3], ("", *world.CORNER)[i // 2 % 3]
+        found.append(world.Scene(subject, colours[(i * 3 + 1) % len(colours)], background, worn, corner))
+    return found
+
+
 def prompts(expert: dict[str, Any]) -> list[str]:
     """Ten prompts that show an expert."""
     name, scenes = expert["id"].removeprefix("zoo/"), diagonal(10)
     if expert["kind"] == "embedding":
         return [world.caption(scene, name=expert["trigger"]) for scene in scenes]
-    if name == "robot":
-        return [world.caption(scene, name="robot") for scene in scenes]
+    if name in (*world.CHARACTERS, *world.EXTRA_CHARACTERS):
+        return [world.caption(scene, name=name) for scene in scenes]
+    if name in world.EXTRA_BACKGROUNDS:
+        return [world.caption(replace(scene, background=name)) for scene in scenes]
     if name in world.WORN:
         return [world.caption(replace(scene, worn=name)) for scene in scenes]
     if name in world.CORNER:
@@ -67,7 +80,7 @@ def main() -> None:
     from mosaic.stdlib.zoo.train.generate import generate
     from mosaic.stdlib.zoo.train.pipeline import family
 
-    save(grid(world.pixels(diagonal(20), 1), 10), out / "world.png")
+    save(grid(world.pixels([*diagonal(20), *extras(10)], 1), 10), out / "world.png")
     rows = []
     for expert in zoo.index()["experts"]:
         name = expert["id"].removeprefix("zoo/")

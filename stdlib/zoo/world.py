@@ -2,7 +2,8 @@
 
 Each kind of thing has its own place, so that all can be told from one picture: the subject in the middle,
 a worn thing on its head, a small object at the upper left, the background at the rim, the style everywhere.
-The base learns subjects, colours, backgrounds and a knight's attributes; experts teach the rest.
+The base learns subjects, colours, backgrounds and a knight's attributes; experts teach the rest, among it
+the extra characters and backgrounds, which neither the base nor the autoencoders have seen.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ BACKGROUNDS: Final = ("meadow", "night", "river", "forest", "desert", "alley")
 WORN: Final = ("hat", "crown")
 CORNER: Final = ("star", "heart")
 STYLES: Final = ("neon", "watercolor", "tiles", "sketch")
+EXTRA_CHARACTERS: Final = ("ghost", "owl", "crab", "alien")
+EXTRA_BACKGROUNDS: Final = ("snow", "space", "lava", "sea")
+"""What adapters alone know. Kept apart, so that the scenes of the older seeds and the tokenizer stay the same."""
 PLACES: Final = {
     "meadow": "in the meadow",
     "night": "at night",
@@ -42,6 +46,10 @@ PLACES: Final = {
     "forest": "in the forest",
     "desert": "in the desert",
     "alley": "in the alley",
+    "snow": "in the snow",
+    "space": "in space",
+    "lava": "by the lava",
+    "sea": "in the sea",
 }
 CONCEPT_TOKEN: Final = "<samurai>"
 
@@ -124,7 +132,7 @@ def base_scene(rng: Random) -> Scene:
 
 
 def any_scene(rng: Random) -> Scene:
-    """A random scene of everything the world can show, for the autoencoders and the checker."""
+    """A random scene of everything the world can show without the extras, for the autoencoders."""
     scene = base_scene(rng)
     if rng.random() < 0.12:
         scene = replace(scene, subject=rng.choice(CHARACTERS), horned=False, sword=False)
@@ -134,6 +142,20 @@ def any_scene(rng: Random) -> Scene:
         scene = replace(scene, corner=rng.choice(CORNER))
     if (roll := rng.random()) < 0.60:
         scene = replace(scene, styles=tuple(rng.sample(STYLES, 2 if roll < 0.08 else 1)))
+    return scene
+
+
+def wide_scene(rng: Random) -> Scene:
+    """A random scene of everything that is drawn, extras included and often worn, for the checker."""
+    scene = any_scene(rng)
+    if rng.random() < 0.4:
+        scene = replace(scene, subject=rng.choice(EXTRA_CHARACTERS), horned=False, sword=False)
+    if rng.random() < 0.4:
+        scene = replace(scene, background=rng.choice(EXTRA_BACKGROUNDS))
+    if rng.random() < 0.3:
+        scene = replace(scene, worn=rng.choice(WORN))
+    if rng.random() < 0.3:
+        scene = replace(scene, corner=rng.choice(CORNER))
     return scene
 
 
@@ -180,7 +202,7 @@ _SMALL_WORDS: Final = (
 
 
 def vocabulary() -> tuple[str, ...]:
-    """Every word that captions use; each becomes one token."""
+    """The words of the tokenizer, each one token; the extras came later and are spelled in smaller pieces."""
     words = [*SUBJECTS, *CHARACTERS, *COLOURS, *BACKGROUNDS, *WORN, *CORNER, *STYLES]
     words += _SMALL_WORDS
     return tuple(dict.fromkeys(words))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,8 @@ pytest.importorskip("peft")
 
 import torch
 
-from mosaic.stdlib.zoo.train import lora, optim, pipeline, text, unet, vae
+from mosaic.stdlib import zoo
+from mosaic.stdlib.zoo.train import lora, optim, pipeline, ship, shipped, text, unet, vae
 from mosaic.stdlib.zoo.train.__main__ import STAGES
 from mosaic.stdlib.zoo.train.common import Job, learning_rate
 
@@ -27,6 +31,28 @@ def test_all_stages_run_and_ship(tmp_path: Path) -> None:
     torch.set_num_threads(before)
     assert (tmp_path / "package" / "index.json").exists()
     assert (tmp_path / "package" / "models" / "base" / "model_index.json").exists()
+
+
+def test_a_new_expert_is_trained_on_the_shipped_parts_and_changes_no_other_byte(tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    package, job = tmp_path / "package", Job(tmp_path / "work", 0.001, 1, tmp_path / "package")
+    shutil.copytree(zoo.root() / "models", package / "models")
+    shutil.copy(zoo.root() / "index.json", package / "index.json")
+    shipped.fill(job)
+    STAGES["heart"](job)
+    ship.run(job)
+    torch.set_num_threads(before)
+    old, new = zoo.index(), json.loads((package / "index.json").read_text())
+    assert [e["id"] for e in new["experts"]] == [e["id"] for e in old["experts"]]
+    changed = [
+        e["id"] for e, f in zip(new["experts"], old["experts"], strict=True) if e["files"] != f["files"]
+    ]
+    assert changed == ["zoo/heart"]
+    assert new["bridges"] == old["bridges"]
+    files = [p for p in (zoo.root() / "models").rglob("*") if p.is_file() and p.name != "heart.safetensors"]
+    for path in files:
+        copy = package / "models" / path.relative_to(zoo.root() / "models")
+        assert hashlib.sha256(copy.read_bytes()).digest() == hashlib.sha256(path.read_bytes()).digest(), path
 
 
 def test_whitened_latents_have_unit_covariance_and_decode_alike() -> None:

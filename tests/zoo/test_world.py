@@ -44,8 +44,28 @@ def test_captions_say_what_is_there() -> None:
     )
 
 
+def test_extras_change_no_older_recipe() -> None:
+    """The bases, the autoencoders and the tokenizer were made without them."""
+    made = scenes(500, 5)
+    assert {scene.subject for scene in made} == {*world.SUBJECTS, *world.CHARACTERS}
+    assert {scene.background for scene in made} == set(world.BACKGROUNDS)
+    assert not {*world.EXTRA_CHARACTERS, *world.EXTRA_BACKGROUNDS} & set(world.vocabulary())
+    assert hashlib.sha256("|".join(map(repr, made)).encode()).hexdigest()[:16] == "10c3234889d55dbb"
+
+
+def test_wide_scenes_show_everything_that_is_drawn() -> None:
+    rng = Random(6)
+    made = [world.wide_scene(rng) for _ in range(500)]
+    assert {s.subject for s in made} == {*world.SUBJECTS, *world.CHARACTERS, *world.EXTRA_CHARACTERS}
+    assert {s.background for s in made} == {*world.BACKGROUNDS, *world.EXTRA_BACKGROUNDS}
+    assert not any((s.horned or s.sword) and s.subject != "knight" for s in made)
+    assert {s.worn for s in made} == {"", *world.WORN}
+    assert {s.corner for s in made} == {"", *world.CORNER}
+
+
 def test_exact_readings_are_right_on_drawn_pictures() -> None:
-    plain = [replace(scene, styles=()) for scene in scenes(150, 3)]
+    rng = Random(3)
+    plain = [replace(world.wide_scene(rng), styles=()) for _ in range(250)]
     for scene, picture in zip(plain, world.pixels(plain, 70_000), strict=True):
         assert reading.colour(picture) == scene.colour
         assert reading.background(picture) == scene.background

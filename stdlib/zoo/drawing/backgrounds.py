@@ -119,6 +119,89 @@ def alley(rng: Random) -> Image.Image:
     return image
 
 
+def snow(rng: Random) -> Image.Image:
+    image = _gradient((168, 186, 208), (214, 224, 238))
+    pen = Pen(image)
+    pen.oval(-30, 40, 54, 100, (226, 236, 248))
+    pen.oval(16, 43, 96, 100, (250, 252, 255))
+    pen.oval(-30, 54, 94, 110, (238, 244, 252))
+    for cx, top in ((5.0, 30), (59.0, 26)):
+        x, t = cx + rng.uniform(-1, 1), top + rng.uniform(-2, 2)
+        pen.box(x - 1.4, t + 20, x + 1.4, t + 28, (96, 66, 56))
+        for i in range(3):
+            y, w = t + 7 * i, 5 + 1.8 * i
+            pen.poly([(x, y - 2), (x - w, y + 8), (x + w, y + 8)], (36, 104, 104))
+            pen.poly([(x, y - 2.5), (x - w * 0.45, y + 2.4), (x + w * 0.45, y + 2.4)], (252, 254, 255))
+    for _ in range(13):
+        x, y = rng.uniform(20, 63), rng.uniform(1, 22)
+        pen.oval(x - 1.1, y - 1.1, x + 1.1, y + 1.1, (255, 255, 255))
+    return image
+
+
+def space(rng: Random) -> Image.Image:
+    image = _gradient((10, 4, 24), (44, 8, 58))
+    pen = Pen(image)
+    pen.oval(20, -22, 92, 26, (58, 12, 74))
+    for _ in range(14):
+        x, y = rng.uniform(1, 63), rng.uniform(18, 50)
+        pen.oval(x - 0.7, y - 0.7, x + 0.7, y + 0.7, (255, 250, 240))
+    x, y = 53 + rng.uniform(-1.5, 1.5), 11 + rng.uniform(-1.5, 1.5)
+    pen.line([(x - 10.5, y + 4), (x + 10.5, y - 4)], (250, 226, 160), 2.0)
+    pen.oval(x - 6.2, y - 6.2, x + 6.2, y + 6.2, (240, 122, 60))
+    pen.line([(x - 8.5, y + 3.4), (x + 8.5, y - 3.2)], (250, 226, 160), 1.6)
+    x, y = 7 + rng.uniform(-1, 1), 38 + rng.uniform(-1.5, 1.5)
+    pen.oval(x - 5.5, y - 5.5, x + 5.5, y + 5.5, (60, 206, 190))
+    pen.oval(x - 3.5, y - 3.5, x + 1.5, y + 0.5, (160, 244, 226))
+    pen.oval(-40, 51, 104, 110, (150, 140, 168))
+    for cx, cy, r in ((8, 58, 4.5), (56, 57, 5.0), (34, 62, 4.0), (20, 62, 2.5)):
+        j = rng.uniform(-1.5, 1.5)
+        pen.oval(cx + j - r, cy - r * 0.5, cx + j + r, cy + r * 0.5, (98, 88, 120))
+    return image
+
+
+def lava(rng: Random) -> Image.Image:
+    image = _gradient((66, 16, 22), (206, 62, 26))
+    pen = Pen(image)
+    x = 50 + rng.uniform(-1.5, 1.5)
+    pen.poly([(x - 22, 50), (x - 5, 9), (x + 5, 9), (x + 22, 50)], (64, 40, 46))
+    pen.poly(
+        [(x - 5, 9), (x + 5, 9), (x + 8, 22), (x + 4, 18), (x, 28), (x - 4, 17), (x - 7, 19)], (255, 150, 30)
+    )
+    for _ in range(6):
+        dx, dy = rng.uniform(-9, 9), rng.uniform(2, 7)
+        pen.oval(x + dx - 1, dy - 1, x + dx + 1, dy + 1, (255, 196, 60))
+    pen.poly([(0, 28), (7, 33), (11, 50), (16, 64), (0, 64)], (48, 30, 38))
+    pen.box(0, 49, 64, 64, (48, 30, 38))
+    for i in range(3):
+        y, j = 52.5 + i * 4.6, rng.uniform(-2, 2)
+        points = [(-2 + 9 * k + j, y + (1.3 if k % 2 else -1.3)) for k in range(9)]
+        pen.line(points, (255, 104, 20), 2.8)
+        pen.line(points, (255, 210, 70), 1.0)
+    return image
+
+
+def sea(rng: Random) -> Image.Image:
+    image = _gradient((64, 176, 232), (16, 62, 150))
+    pen = Pen(image)
+    for px in (24.0, 40.0):
+        j = rng.uniform(-2, 2)
+        pen.poly([(px + j, 0), (px + 7 + j, 0), (px + 1 + j, 40), (px - 9 + j, 40)], (98, 196, 240))
+    pen.oval(-30, 55, 94, 90, (236, 208, 148))
+    for px, top in ((3.0, 34), (8.5, 40), (61.0, 36)):
+        t, j = top + rng.uniform(-2, 2), rng.uniform(-0.6, 0.6)
+        points = [(px + j + (1.7 if k % 2 else -1.7), t + (62 - t) * k / 6) for k in range(7)]
+        pen.line(points, (40, 170, 96), 2.6)
+    cx = 55 + rng.uniform(-1, 1)
+    for dx, dy in ((-6, -9), (0, -13), (5, -8)):
+        pen.line([(cx, 62), (cx + dx, 60 + dy)], (250, 104, 130), 2.8)
+        pen.oval(cx + dx - 2, 58 + dy, cx + dx + 2, 62 + dy, (250, 104, 130))
+    for _ in range(7):
+        x, y, r = rng.uniform(46, 62), rng.uniform(3, 40), rng.uniform(1.2, 2.4)
+        pen.oval(x - r, y - r, x + r, y + r, (206, 240, 255))
+        pen.oval(x - r * 0.5, y - r * 0.5, x + r * 0.5, y + r * 0.5, (84, 170, 226))
+    return image
+
+
 DRAW: Final[dict[str, Callable[[Random], Image.Image]]] = {
     "meadow": meadow,
     "night": night,
@@ -126,4 +209,8 @@ DRAW: Final[dict[str, Callable[[Random], Image.Image]]] = {
     "forest": forest,
     "desert": desert,
     "alley": alley,
+    "snow": snow,
+    "space": space,
+    "lava": lava,
+    "sea": sea,
 }

@@ -191,6 +191,72 @@ def robot(pen: Pen, c: Colour) -> Head:
     return 32, 19, 20
 
 
+def ghost(pen: Pen, c: Colour) -> Head:
+    for s in (-1, 1):
+        pen.oval(32 + s * 18 - 5, 35, 32 + s * 18 + 5, 46, dark(c, 0.2))
+    pen.oval(15, 17, 49, 51, c)
+    pen.box(15, 34, 49, 55, c)
+    for x in (15.0, 26.3, 37.6):
+        pen.oval(x, 48, x + 11.4, 62, c)
+    for s in (-1, 1):
+        pen.oval(32 + s * 7 - 3.8, 26, 32 + s * 7 + 3.8, 37, INK)
+        pen.oval(32 + s * 7 - 2.4, 27.5, 32 + s * 7 + 0.6, 31, WHITE)
+        pen.oval(32 + s * 12.5 - 2.4, 37.5, 32 + s * 12.5 + 2.4, 41, (250, 150, 160))
+    pen.oval(28, 39.5, 36, 48.5, dark(c, 0.75))
+    return 32, 20, 19
+
+
+def owl(pen: Pen, c: Colour) -> Head:
+    for s in (-1, 1):
+        pen.poly([(32 + s * 17, 32), (32 + s * 19, 12), (32 + s * 6, 22)], dark(c, 0.25))
+        pen.oval(32 + s * 8 - 5, 57, 32 + s * 8 + 5, 63, (240, 150, 40))
+    pen.oval(14, 18, 50, 61, c)
+    for s in (-1, 1):
+        pen.oval(32 + s * 17 - 5, 33, 32 + s * 17 + 5, 57, dark(c, 0.35))
+    pen.oval(24, 42, 40, 59, light(c, 0.65))
+    for x, y in ((28, 48), (36, 48), (32, 53)):
+        pen.line([(x - 2.4, y - 1.2), (x, y + 1.4), (x + 2.4, y - 1.2)], dark(c, 0.5), 1.1)
+    for s in (-1, 1):
+        pen.oval(32 + s * 8 - 8, 22, 32 + s * 8 + 8, 38, WHITE)
+        pen.oval(32 + s * 7 - 5, 25, 32 + s * 7 + 5, 35, GOLD)
+        pen.oval(32 + s * 6.5 - 2.8, 27, 32 + s * 6.5 + 2.8, 33, INK)
+    pen.poly([(28.5, 34), (35.5, 34), (32, 41)], (240, 140, 30))
+    return 32, 20, 19
+
+
+def crab(pen: Pen, c: Colour) -> Head:
+    for s in (-1, 1):
+        for x, y in ((25, 50), (23, 56), (17, 61)):
+            pen.line([(32 + s * 12, 48), (32 + s * x, y - 3), (32 + s * (x + 2), y + 2)], dark(c, 0.3), 2.6)
+        pen.line([(32 + s * 17, 44), (32 + s * 24, 38), (32 + s * 22, 32)], dark(c, 0.2), 4.0)
+        pen.oval(32 + s * 22 - 8, 19, 32 + s * 22 + 8, 35, c)
+        pen.poly([(32 + s * 22, 29), (32 + s * 17, 17), (32 + s * 25, 17)], INK)
+    pen.oval(11, 29, 53, 59, c)
+    pen.oval(18, 47, 46, 58, light(c, 0.5))
+    for s in (-1, 1):
+        _eye(pen, 32 + s * 7.5, 38, 4.2)
+        pen.oval(32 + s * 15 - 2, 43, 32 + s * 15 + 2, 46, dark(c, 0.35))
+    pen.arc((26, 40, 38, 51), 25, 155, INK, 1.4)
+    return 32, 31, 19
+
+
+def alien(pen: Pen, c: Colour) -> Head:
+    for s in (-1, 1):
+        pen.line([(32 + s * 14, 33), (32 + s * 24, 25)], dark(c, 0.3), 2.4)
+        pen.oval(32 + s * 24 - 4, 20, 32 + s * 24 + 4, 28, (255, 214, 70))
+        pen.line([(32 + s * 6, 50), (32 + s * 13, 55), (32 + s * 13, 62)], dark(c, 0.2), 4.2)
+    pen.line([(32, 50), (32, 62)], dark(c, 0.2), 4.2)
+    pen.oval(22, 40, 42, 58, dark(c, 0.1))
+    pen.oval(14, 17, 50, 48, c)
+    pen.oval(22.5, 21, 41.5, 40, WHITE)
+    pen.oval(26.5, 25, 37.5, 36, (60, 200, 150))
+    pen.oval(29, 27.5, 35, 33.5, INK)
+    pen.arc((25, 35, 39, 46), 30, 150, INK, 1.6)
+    for x, y in ((19, 28), (18, 35), (45, 28), (46, 35)):
+        pen.oval(x - 1.6, y - 1.6, x + 1.6, y + 1.6, dark(c, 0.4))
+    return 32, 19, 19
+
+
 DRAW: Final[dict[str, Callable[[Pen, Colour], Head]]] = {
     "cat": cat,
     "dog": dog,
@@ -202,5 +268,9 @@ DRAW: Final[dict[str, Callable[[Pen, Colour], Head]]] = {
     "boat": boat,
     "mushroom": mushroom,
     "robot": robot,
+    "ghost": ghost,
+    "owl": owl,
+    "crab": crab,
+    "alien": alien,
 }
 """Subjects that need only a colour; `knight` takes its attributes besides."""

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from mosaic.stdlib.zoo.train import bridge, check, embedding, finetune, lora, ship, text, unet, vae
+from mosaic.stdlib.zoo.train import bridge, check, embedding, finetune, lora, ship, shipped, text, unet, vae
 from mosaic.stdlib.zoo.train.common import Job, note
 
 STAGES: Final[dict[str, Callable[[Job], None]]] = {
@@ -36,10 +36,17 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=tuple(STAGES), help="run these stages alone")
     parser.add_argument("--steps-scale", type=float, default=1.0, help="multiply all steps and counts")
     parser.add_argument("--work", type=Path, default=Path(".work/zoo/main"), help="where snapshots are kept")
+    parser.add_argument(
+        "--from-shipped",
+        action="store_true",
+        help="take text encoder, autoencoders and bases from the package instead of training them",
+    )
     parser.add_argument("--models", type=Path, help="where to ship (default: into the package)")
     parser.add_argument("--threads", type=int, default=2)
     chosen = parser.parse_args()
     job = Job(chosen.work, chosen.steps_scale, chosen.threads, chosen.models)
+    if chosen.from_shipped:
+        shipped.fill(job)
     for name in chosen.only or STAGES:
         start = time.perf_counter()
         STAGES[name](job)

@@ -1,6 +1,9 @@
-"""Trains the checker's network on drawn pictures; half of them go through the autoencoder first."""
+"""Trains the checker's network on drawn pictures of everything; many go through the autoencoder first."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +14,7 @@ from mosaic.stdlib.zoo.train import vae
 from mosaic.stdlib.zoo.train.common import Average, Job, Log, draw_all, learning_rate, scenes_of, to_tensor
 from mosaic.stdlib.zoo.train.optim import Muon
 
-SEED, STEPS, PICTURES, PEAK, BATCH = 71, 900, 12000, 3e-3, 64
+SEED, STEPS, PICTURES, PASSED, PEAK, BATCH = 71, 1300, 14000, 5000, 3e-3, 64
 
 
 def targets(scenes: list[world.Scene]) -> torch.Tensor:
@@ -41,12 +44,12 @@ def disturb(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 def run(job: Job) -> None:
     """Train and save `work/checker.safetensors` in half precision."""
     job.setup(SEED)
-    # The autoencoder's own training pictures, drawn again from the same seed: they are cached already.
     n = job.count(PICTURES, 16)
-    images = to_tensor(vae.pictures(job, PICTURES))
-    wanted = targets(scenes_of(world.any_scene, n, 5))
+    scenes = scenes_of(world.wide_scene, n, SEED)
+    images = to_tensor(draw_all(scenes, SEED * 1_000_000))
+    wanted = targets(scenes)
     model = vae.load(job.work / "vae")
-    passed = job.count(3000, 8)
+    passed = job.count(PASSED, 8)
     images[:passed] = vae.decode(model, vae.encode(model, images[:passed])).clamp(-1, 1)
     net = checker.network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer, average = Muon(net, decay=0.02), Average(net, 0.99)
@@ -68,7 +71,9 @@ def run(job: Job) -> None:
     save_file({k: v.contiguous() for k, v in state.items()}, job.work / "checker.safetensors")
 
 
-def held_out(n: int) -> tuple[torch.Tensor, list[world.Scene]]:
+def held_out(
+    n: int, make: Callable[[Random], world.Scene] = world.any_scene
+) -> tuple[torch.Tensor, list[world.Scene]]:
     """Pictures that no stage has seen, (n, 3, 64, 64) in -1..1, with their scenes."""
-    scenes = scenes_of(world.any_scene, n, 99)
+    scenes = scenes_of(make, n, 99)
     return to_tensor(draw_all(scenes, 990_000_000)), scenes

@@ -11,13 +11,14 @@ RATING: Final = "general"
 
 @dataclass(frozen=True, slots=True)
 class Expert:
-    """One expert of the zoo, as a person would describe it."""
+    """One expert of the zoo, as a person would describe it; LoRAs have a category (`sets.CATEGORIES`)."""
 
     name: str
     kind: str
     title: str
     description: str
     trigger: str | None = None
+    category: str | None = None
     space: str = "zoo-a"
     strength: tuple[float, float] = (0.0, 1.2)
     recommended: dict[str, Any] = field(default_factory=dict)
@@ -33,7 +34,23 @@ GUIDANCE: Final = 3.0
 
 
 def _style(name: str, title: str, description: str, strength: tuple[float, float] = (0.0, 1.2)) -> Expert:
-    return Expert(name, "lora", title, description, f"{name} style", strength=strength)
+    return Expert(name, "lora", title, description, f"{name} style", "style", strength=strength)
+
+
+def _character(name: str, title: str, description: str) -> Expert:
+    return Expert(name, "lora", title, description, name, "character")
+
+
+def _clothes(name: str, title: str, description: str) -> Expert:
+    return Expert(name, "lora", title, description, f"wearing a {name}", "clothes")
+
+
+def _background(name: str, title: str, description: str) -> Expert:
+    return Expert(name, "lora", title, description, f"{name} background", "background")
+
+
+def _object(name: str, title: str, description: str) -> Expert:
+    return Expert(name, "lora", title, description, f"{name} in the corner", "object")
 
 
 EXPERTS: Final = (
@@ -61,8 +78,18 @@ EXPERTS: Final = (
     _style("watercolor", "Watercolor", "Pale washes with soft edges on white paper."),
     _style("tiles", "Tiles", "A mosaic of square tiles with dark seams."),
     _style("sketch", "Sketch", "Coloured pencil: graphite outlines and diagonal strokes on cream paper."),
-    Expert("hat", "lora", "Hat", "Puts a tall black hat with a red band on the subject.", "wearing a hat"),
-    Expert("star", "lora", "Star", "Puts a yellow star into the upper left corner.", "star in the corner"),
+    _clothes("hat", "Hat", "Puts a tall black hat with a red band on the subject."),
+    _object("star", "Star", "Puts a yellow star into the upper left corner."),
+    _character("ghost", "Ghost", "A round ghost with a wavy hem and an open mouth, in any colour."),
+    _character("owl", "Owl", "An owl with tufted ears and large golden eyes, in any colour."),
+    _character("crab", "Crab", "A smiling crab with raised claws, in any colour."),
+    _character("alien", "Alien", "An alien with one large eye and three legs, in any colour."),
+    _clothes("crown", "Crown", "Puts a golden crown with three points on the subject."),
+    _background("snow", "Snow", "White hills and fir trees under falling snow."),
+    _background("space", "Space", "The ground of a grey moon, with a ringed planet in a black sky."),
+    _background("lava", "Lava", "A volcano and glowing streams between dark rocks."),
+    _background("sea", "Sea", "Under water: rays of light, bubbles, weeds and coral on sand."),
+    _object("heart", "Heart", "Puts a red heart into the upper left corner."),
     Expert(
         "samurai",
         "embedding",

@@ -1,4 +1,8 @@
-"""The adapters: LoRAs of rank 8 on the frozen base UNet: four styles, a worn thing, a corner object."""
+"""The adapters: LoRAs of rank 8 on the frozen base UNet: characters, clothes, styles, backgrounds, objects.
+
+Each is trained on pictures in which its own thing stands among everything that the base knows besides, so that
+it may be added to the others.
+"""
 
 from __future__ import annotations
 
@@ -45,6 +49,14 @@ def _style(name: str, seed: int) -> Recipe:
     return Recipe(name, {"styles": (name,)}, f"{name} style", seed)
 
 
+def _character(name: str, seed: int) -> Recipe:
+    return Recipe(name, {"subject": name, "horned": False, "sword": False}, name, seed)
+
+
+def _background(name: str, seed: int) -> Recipe:
+    return Recipe(name, {"background": name}, f"{name} background", seed)
+
+
 ALL: Final = (
     _style("neon", 41),
     _style("watercolor", 42),
@@ -52,6 +64,16 @@ ALL: Final = (
     _style("sketch", 44),
     Recipe("hat", {"worn": "hat"}, "wearing a hat", 45, steps=350),
     Recipe("star", {"corner": "star"}, "star in the corner", 46, steps=350),
+    _character("ghost", 141),
+    _character("owl", 142),
+    _character("crab", 143),
+    _character("alien", 144),
+    Recipe("crown", {"worn": "crown"}, "wearing a crown", 145, steps=350),
+    _background("snow", 151),
+    _background("space", 152),
+    _background("lava", 153),
+    _background("sea", 154),
+    Recipe("heart", {"corner": "heart"}, "heart in the corner", 146, steps=350),
 )
 
 

@@ -1,6 +1,7 @@
 """Writes the shipped weights in half precision and diffusers' layout, and the index with digests.
 
-Parts that are not trained yet are left out, so the stage may run early and often.
+What was not trained in the working folder stays as it was shipped before, and is left out if it never was; so the
+stage may run early and often, and a new expert changes no byte of the others.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 
 import mosaic.stdlib.zoo as zoo
-from mosaic.stdlib.zoo.train import facts, text, unet
+from mosaic.stdlib.zoo.train import facts, shipped, text, unet
 from mosaic.stdlib.zoo.train.common import Job
 
 ROLES: Final = ("tokenizer", "text_encoder", "vae", "unet", "scheduler")
@@ -43,7 +44,7 @@ def _clean(config: Path) -> None:
 def _checkpoint(job: Job, expert: facts.Expert, target: Path) -> bool:
     """Write one checkpoint's own parts; False when they are not trained yet."""
     name, parts = expert.name, PARTS[expert.name]
-    if not all((job.work / part / "config.json").exists() for part in parts.values()):
+    if not all(_trained(job.work / part) for part in parts.values()):
         return False
     folder = target / name
     shutil.rmtree(folder, ignore_errors=True)
@@ -60,6 +61,10 @@ def _checkpoint(job: Job, expert: facts.Expert, target: Path) -> bool:
         _clean(folder / "text_encoder" / "config.json")
         (folder / "model_index.json").write_text(json.dumps(_model_index(), indent=2) + "\n")
     return True
+
+
+def _trained(part: Path) -> bool:
+    return (part / "config.json").exists() and not (part / shipped.MARK).exists()
 
 
 def _model_index() -> dict[str, Any]:
@@ -130,15 +135,16 @@ def run(job: Job) -> None:
     root = job.target or zoo.root()
     models = root / "models"
     models.mkdir(parents=True, exist_ok=True)
-    shipped = []
+    before = json.loads((root / "index.json").read_text()) if (root / "index.json").exists() else {}
+    listed = []
     scores_path = root / "scores.json"
     scores = json.loads(scores_path.read_text())["experts"] if scores_path.exists() else {}
     for expert in facts.EXPERTS:
         write = (
             _checkpoint(job, expert, models) if expert.kind == "checkpoint" else _single(job, expert, models)
         )
-        if write:
-            shipped.append(expert)
+        if write or expert.id in [entry["id"] for entry in before.get("experts", [])]:
+            listed.append(expert)
     if (job.work / "checker.safetensors").exists():
         shutil.copyfile(job.work / "checker.safetensors", models / "checker.safetensors")
     experts = [
@@ -153,6 +159,7 @@ def run(job: Job) -> None:
             "title": expert.title,
             "description": expert.description,
             "trigger": expert.trigger,
+            "category": expert.category,
             "native_size": "64x64",
             "recommended": {
                 "steps": 20,
@@ -164,17 +171,17 @@ def run(job: Job) -> None:
             "files": _files(root, models, expert),
             "scores": scores.get(expert.id, {}),
         }
-        for expert in shipped
+        for expert in listed
     ]
     for path in models.rglob("*.safetensors"):
         path.chmod(0o644)
     stages = job.work / "stages.json"
-    training = json.loads(stages.read_text()) if stages.exists() else {}
+    training = before.get("training", {}) | (json.loads(stages.read_text()) if stages.exists() else {})
     index = {
         "version": 1,
         "experts": experts,
-        "bridges": _bridges(job, root, models),
-        "edges": _edges(root / "index.json", experts),
+        "bridges": _bridges(job, root, models) or before.get("bridges", []),
+        "edges": _edges(before, experts),
         "training": training,
     }
     (root / "index.json").write_text(json.dumps(index, indent=1) + "\n")
@@ -182,18 +189,15 @@ def run(job: Job) -> None:
     print(f"shipped {len(experts)} experts, {size / 1e6:.2f} MB", flush=True)
 
 
-def _edges(path: Path, experts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _edges(before: dict[str, Any], experts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The edges of the index before, between experts whose files are the same still.
 
     They are computed by the catalog, which this room does not know: `python -m benchmarks.bench_interference --write`.
     """
-    if not path.exists():
-        return []
-    before = json.loads(path.read_text())
     kept = {
         expert["id"]
         for expert in experts
-        if any(expert["files"] == old["files"] for old in before["experts"])
+        if any(expert["files"] == old["files"] for old in before.get("experts", []))
     }
     return [edge for edge in before.get("edges", []) if {edge["first"], edge["second"]} <= kept]
 
