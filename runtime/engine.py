@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TypeVar, cast
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from mosaic.compiler.diagnostic import MosaicError
@@ -103,6 +105,16 @@ class RunResult:
     versions: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """Pictures (n, height, width, 3) of 8 bits, one a seed, and what they took together."""
+
+    pictures: npt.NDArray[np.uint8]
+    evaluations: int
+    rows: int
+    seconds: float
+
+
 class Engine:
     """Runs programs on one device.
 
@@ -142,6 +154,22 @@ class Engine:
                 return _Walk(self, program, output).run()
         finally:
             self._progress.finish()
+
+    def draw(self, program: Program, seeds: Sequence[int]) -> Drawn:
+        """The one picture that a program emits, from several seeds in one batch. Nothing is written.
+
+        The program samples once, from noise; its own seed is not used.
+        Raises MosaicError as `run` does, ValueError for a program of another shape.
+        """
+        operations = [instruction.operation for instruction in program.instructions]
+        sampled = [each for each in operations if isinstance(each, Denoise | Resume | Refine)]
+        emitted = [each for each in operations if isinstance(each, Emit)]
+        if len(sampled) != 1 or not isinstance(sampled[0], Denoise) or [e.type for e in emitted] != ["image"]:
+            raise ValueError("only a program that samples once and emits one picture can be drawn")
+        verify(program)
+        self._reader.verify(file for expert in program.experts for file in expert.files)
+        with deterministic(self._device):
+            return _Drawing(self, program, seeds).draw()
 
     def base(self, expert: Expert) -> Base:
         """A checkpoint, loaded or still in memory. Raises MosaicError."""
@@ -370,6 +398,33 @@ def only_written(program: Program) -> frozenset[int]:
     working = (i.operation for i in program.instructions if not isinstance(i.operation, Emit))
     read = {value for operation in working for value, _ in takes(operation)}
     return frozenset(i.result for i in program.instructions) - read
+
+
+class _Drawing(_Walk):
+    """A run that takes several seeds and keeps its pictures."""
+
+    def __init__(self, engine: Engine, program: Program, seeds: Sequence[int]) -> None:
+        super().__init__(engine, program, Path())
+        self.seeds = seeds
+        self.pictures: list[npt.NDArray[np.uint8]] = []
+
+    def draw(self) -> Drawn:
+        result = self.run()
+        return Drawn(np.stack(self.pictures), result.evaluations, result.rows, result.seconds)
+
+    def _execute(self, operation: Operation, number: int) -> Value | None:
+        match operation:
+            case Denoise():
+                return denoise.sample(self._denoising(operation), operation, self.seeds)
+            case Decode():
+                model = last_leaf(self._model(operation.model))
+                rows = torch.split(self._latent(operation.latent).sample.to(model.base.device.torch), 1)
+                drawn = [pictures.from_tensor(model.base.family.decode(model.vae, row)) for row in rows]
+                self.pictures = [image.pixels for image in drawn]
+                return drawn[0]
+            case Emit():
+                return None
+        return super()._execute(operation, number)
 
 
 _LABELS = {

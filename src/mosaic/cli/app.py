@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mosaic.cli import bridge, catalog, check, explain, fmt, grammar, lock, plan, recover, run, verify
+from mosaic.cli import bench, bridge, catalog, check, explain, fmt, grammar, lock, plan, recover, run, verify
 
 app = typer.Typer(
     name="mosaic",
@@ -26,6 +26,7 @@ app.command("explain")(explain.explain)
 app.command("grammar")(grammar.grammar)
 app.command("recover")(recover.recover)
 app.add_typer(catalog.app)
+app.add_typer(bench.app)
 app.add_typer(bridge.app)
 
 
