@@ -50,6 +50,8 @@ ROWS: Final = (
     Row("M421", using.too_strong, using.strong_enough),
     Row("M422", using.excluding, using.excluding_another),
     Row("M423", using.other_lineage, using.same_lineage),
+    Row("M424", using.unreadable_selector, using.selector),
+    Row("M425", using.selects_nothing, using.selector),
     Row("M430", using.crowded, using.unrelated),
     Row("M431", using.alike, using.unrelated),
     Row("M432", using.against, using.unrelated),

@@ -217,6 +217,34 @@ def same_lineage(world: World) -> Scene:
     return sound(replace(scene, base=world.base("sdxl", lineage=lineage)))
 
 
+# M424, M425
+
+
+def unreadable_selector(world: World) -> Scene:
+    name = world.family()
+    text = world.random.choice(("", "attn2,,ff", "attn2.to k", "0.attn2", "attn2, !", "attn2.[kv]"))
+    via = f'attention(layers: {MARK}"{text}")'
+    return Scene(world.base(name), [Use(world.lora(name), 0.7)], via=via)
+
+
+def selects_nothing(world: World) -> Scene:
+    """Cross-attention where there is none, what was not trained, a stage that is not there, a slip of the pen."""
+    name = world.family()
+    unet = name not in ("sd3", "flux")
+    layers = ("attn1", "conv", "down.9", "te", "to_kk") if unet else ("attn2", "attn2.*", "down", "te")
+    lora = world.lora(name, recipe=world.recipe(name, scope="cross", text_encoder=False))
+    via = f'attention(layers: "{world.random.choice(layers)}")'
+    return Scene(world.base(name), [Use(lora, 0.7)], mark="use:0", via=via)
+
+
+def selector(world: World) -> Scene:
+    name = world.family()
+    unet = name not in ("sd3", "flux")
+    words = ("attn2", "attn2.*", "up.attn2", "unet", "conv, attn?") if unet else ("attn", "transformer", "*")
+    via = f'attention(layers: "{world.random.choice(words)}")'
+    return Scene(world.base(name), [*clean(world, name), Use(world.lora(name), 0.7)], via=via)
+
+
 # M430, M431, M432
 
 

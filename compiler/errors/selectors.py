@@ -22,7 +22,7 @@ class NotASelector(Diagnostic):
     `unet.up_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k.weight`; it may leave words out, and a number belongs
     to the word before it: `attn2`, `up.attn2`, `down_blocks.0`, `attn2.to_?`. In a word `*` stands for any letters and
     `?` for one. `!` takes away what other terms select. Short words are `down`, `mid`, `up` (stages of a U-Net),
-    `attn1`, `attn2` (its self- and cross-attention), `ff`, `conv`, `time`, `proj`, and `te` (all text encoders).
+    `attn1`, `attn2` (its self- and cross-attention), `ff`, `conv`, `time`, and `te` (all text encoders).
     """
 
     code: ClassVar[str] = "M424"

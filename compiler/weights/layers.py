@@ -30,13 +30,12 @@ SHORT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "ff": ("ff", "ff_context"),
         "conv": ("conv", "conv1", "conv2", "conv_in", "conv_out", "conv_shortcut"),
         "time": ("time_embedding", "time_emb_proj", "time_text_embed"),
-        "proj": ("proj_in", "proj_out"),
         "te": ("text_encoder", "text_encoder_2", "text_encoder_3"),
     }
 )
 """Short words and the parts of names that they stand for: stages of a U-Net, its self- and cross-attention,
-feed-forward layers, convolutions, the layers that read the time, the projections into and out of a stack of
-transformer blocks, all text encoders."""
+feed-forward layers, convolutions, the layers that read the time, all text encoders. None of them hides a part of a
+name that it does not stand for, so that a name, or a piece of one, always selects what bears it."""
 
 _UNET_ONLY: Final = ("attn1", "attn2")
 """Some transformers have layers of these names, which are no cross-attention."""
@@ -161,7 +160,9 @@ def _term(written: str, start: int) -> Term | Malformed:
         letters = _WORD.match(word)
         if letters is None or letters.end() < len(word):
             return Malformed(
-                start + (letters.end() if letters else 0), 1, "only letters, digits, `_`, `-`, `*` and `?`"
+                start + (letters.end() if letters else 0),
+                1,
+                "a word is made of letters, digits, `_`, `-`, `*` and `?`",
             )
         if not word.isdigit():
             runs.append(Run(word))

@@ -29,14 +29,14 @@ def attention(
 ) -> Tensor:
     """The exact weighted sum of `sum`, in the selected layers alone: cross-attention unless told.
 
-    The layers by which a denoiser reads the prompt carry most of what a fine-tuned expert means by its words: Custom
-    Diffusion (Kumari et al. 2023, arXiv:2212.04488) trains and merges the keys and values of cross-attention and
-    nothing else. `layers` says which tensors of the base take the experts' changes; all others stay the base's.
+    Custom Diffusion (Kumari et al. 2023, arXiv:2212.04488) finds that fine-tuning changes the layers most by which a
+    denoiser reads the prompt, and trains and merges nothing but their keys and values. `layers` says which tensors of
+    the base take the experts' changes; all others stay the base's.
 
     A selector is a list of terms: `"attn2"`, `"attn2.to_k, attn2.to_v"`, `"up.attn2"`, `"down.0"`, `"te, !te.mlp"`. A
     term is a path of words through a tensor's name, which may leave words out between them, with `*` and `?` for any
     letters; a number belongs to the word before it. Beside the words of the names stand `down`, `mid`, `up` (the stages
-    of a U-Net), `attn1` and `attn2` (its self- and cross-attention), `ff`, `conv`, `time`, `proj`, and `te` (all text
+    of a U-Net), `attn1` and `attn2` (its self- and cross-attention), `ff`, `conv`, `time`, and `te` (all text
     encoders). `!` takes away what the others select.
 
     The transformers of SD3 and Flux have no cross-attention. What selects nothing of an expert is refused when the plan
