@@ -216,3 +216,11 @@ def test_without_headers_what_was_noted_down_decides(compiled: Compile, made: Ma
 
 def test_a_malformed_selector_is_said_once(compiled: Compile, made: Make) -> None:
     assert list(codes(compiled, made, "attn2,,", touched=[NAMES["to_k"]])) == ["M424"]
+
+
+def test_a_selection_is_never_the_compilers_choice(compiled: Compile) -> None:
+    """An operator that leaves layers out is used where a plan asks for it."""
+    body = 'let base = checkpoint("t/base")\nemit fuse(base, lora("t/wash")) as "look.safetensors"'
+    result = compiled(body, operators=stdlib.find_operators())
+    (choices,) = result.choices.values()
+    assert [choice.operator for choice in choices] == ["sum"]
