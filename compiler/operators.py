@@ -83,7 +83,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Operator:
-    """An operator as the compiler sees it. `kernel` is only ever called by the runtime.
+    """An operator as the compiler sees it. `kernel` is called by the runtime.
 
     What a kernel is handed depends on what the operator acts on; `settings` are the values of a plan, by name.
 
@@ -101,7 +101,8 @@ class Operator:
     *schedule*: `kernel(total, windows, shares, **settings) -> Sequence[int]`, once a run. `windows` are the steps
     (first, last exclusive) in which each operand may act, of `total` steps; `shares` how much of the run each should
     have (all equal unless the operator weighs them, see `weighs`). The result names for each step the operand that
-    denoises, or -1 for the base alone.
+    denoises, or -1 for the base alone. It imports nothing heavy: where models work in several latent spaces, the
+    compiler calls it too, to know in which of them a run ends.
     """
 
     name: str

@@ -57,7 +57,7 @@ def _model(required: bool = True) -> Parameter:
 
 def _prompt(required: bool) -> Parameter:
     inherited = "" if required else " Left out: the prompt that the latent was made with."
-    several = ' Several beside each other: `["a cat" in left, "a dog" in right]`.'
+    several = " A list holds several, each with its strength, region and window."
     return Parameter(
         "prompt",
         (Kind.TEXT, Kind.PROMPTS),

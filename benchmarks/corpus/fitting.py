@@ -53,12 +53,13 @@ def few_tensors(world: World) -> Scene:
 def other_prediction(world: World) -> Scene:
     name = world.random.choice(("sd1", "sdxl", "sd2"))
     other = {"epsilon": "v", "v": "epsilon"}["v" if name == "sd2" else "epsilon"]
-    return among(world, name, Use(world.base(name, prediction=other, native_size=None), 0.4))
+    scene = among(world, name, Use(world.base(name, prediction=other, native_size=None), 0.4))
+    return replace(scene, via="sum")  # left to the compiler, predictions would be blended, which is sound
 
 
 def same_prediction(world: World) -> Scene:
     base = world.base("sdxl", prediction="v")
-    return Scene(base, [Use(world.base("sdxl", prediction="v"), 0.4), *clean(world, "sdxl")])
+    return Scene(base, [Use(world.base("sdxl", prediction="v"), 0.4), *clean(world, "sdxl")], via="sum")
 
 
 # M409, M418, M419

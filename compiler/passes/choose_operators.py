@@ -45,10 +45,11 @@ def settle(graph: Graph, context: Context) -> tuple[Graph, tuple[Choice, ...]]:
         operator = context.operators[choice.operator]
         given = json.loads(str(node.attribute("settings"))).get(operator.name, {})
         settings = {setting.name: given.get(setting.name, setting.default) for setting in operator.settings}
+        written = json.dumps(settings, sort_keys=True)
         attributes = {
             "operator": operator.name,
-            "settings": json.dumps(settings, sort_keys=True),
-            "ends_in": ends_in(operator, inputs),
+            "settings": written,
+            "ends_in": ends_in(operator, written, inputs),
         }
         return make("fuse", inputs, attributes, like=node)
 

@@ -59,7 +59,10 @@ def _is_idle(given: Node, operator: Operator) -> bool:
 def choosing(node: Node, kept: list[int], operator: Operator) -> Node:
     """A fusion of some of its inputs, in another order perhaps."""
     inputs = tuple(node.inputs[at] for at in kept)
-    attributes = {**dict(node.attributes), "ends_in": ends_in(operator, inputs)}
+    attributes = {
+        **dict(node.attributes),
+        "ends_in": ends_in(operator, str(node.attribute("settings")), inputs),
+    }
     # Where an input was written travels with it; what is left over is where the operator was named.
     origin = node.origin
     if origin is not None and len(origin.inputs) >= len(node.inputs):

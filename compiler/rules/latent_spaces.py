@@ -76,7 +76,10 @@ def _ways(node: Node, context: Context) -> Iterator[Diagnostic]:
     if len(spaces(node.inputs)) < 2:
         return
     told: dict[tuple[str, str], None] = {}
-    run = [each for each in stretches(node.inputs) if each.space]
+    settings = str(node.attribute("settings"))
+    run = [
+        each for each in stretches(operator_of(node, context.operators), settings, node.inputs) if each.space
+    ]
     for before, after in pairwise(run):
         way = (before.space, after.space)
         if before.space == after.space or way in told:

@@ -85,8 +85,8 @@ def _rectangle(node: Node) -> Iterator[Diagnostic]:
     for position, edge, side in ((2, "x", "width"), (3, "y", "height")):
         start, size = known[position - 2], known[position]
         if start + size > 1 + ROUNDING:
-            rule = f"keeps the rectangle on the canvas: `{edge}` and `{side}` are at most 100% together"
-            yield _report(node, position, f"`{side}`", rule, f"{start + size:.4g}")
+            rule = f"lies on the canvas: `{edge}` + `{side}` is at most 1"
+            yield _report(node, position, "a rectangle", rule, f"{start + size:.4g}")
 
 
 def _size(node: Node, context: Context) -> Iterator[Diagnostic]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -16,7 +16,15 @@ from mosaic.compiler import Compiled, compile
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.errors.names import UnknownName
-from mosaic.compiler.facts import Candidate, Coverage, ExpertFacts, FileFact, Interference, TokenCount
+from mosaic.compiler.facts import (
+    BridgeFacts,
+    Candidate,
+    Coverage,
+    ExpertFacts,
+    FileFact,
+    Interference,
+    TokenCount,
+)
 from mosaic.compiler.near import nearest
 from mosaic.compiler.operators import Acts, Law, Operator, operator
 from mosaic.compiler.passes import OPTIMISE, Pass
@@ -47,7 +55,10 @@ EXPERTS = {
     facts.id: facts
     for facts in (
         expert("t/base", Kind.CHECKPOINT, "sd1", "space-a", "v"),
-        expert("t/space-a-to-space-c", Kind.BRIDGE, None, "space-c"),
+        replace(
+            expert("t/space-a-to-space-c", Kind.BRIDGE, None, "space-c"),
+            bridge=BridgeFacts("space-a", "space-c"),
+        ),
         expert("t/third", Kind.CHECKPOINT, "sd1", "space-c", "v"),
         expert("t/robot", Kind.CHECKPOINT, "sd1", "space-a", "v"),
         expert("t/other", Kind.CHECKPOINT, "sd1", "space-b", "v"),
@@ -192,8 +203,13 @@ def blend(weights: float) -> float:
 
 @operator(acts=Acts.SCHEDULE, accepts=(Kind.LORA, Kind.CHECKPOINT, Kind.MODEL), laws=(Law.IDENTITY_AT_ZERO,))
 def turns(total: int, windows: Sequence[tuple[int, int]], shares: Sequence[float]) -> Sequence[int]:
-    """One model after the other."""
-    return [-1] * total
+    """One model after the other: those with a window in it, the others in what is left."""
+    own = [i for i, window in enumerate(windows) if window != (0, total)]
+    owner = [next((i for i in own if windows[i][0] <= step < windows[i][1]), -1) for step in range(total)]
+    left, free = [i for i in range(len(windows)) if i not in own], [s for s in range(total) if owner[s] < 0]
+    for place, step in enumerate(free if left else ()):
+        owner[step] = left[place * len(left) // len(free)]
+    return owner
 
 
 OPERATORS: Mapping[str, Operator] = {found.name: found for found in (sum_, dear, beside, blend, turns)}

@@ -73,6 +73,12 @@ if __name__ == "__main__":
     write("pictures/notes.txt", "No model here.\n")
     write("old.ckpt", "not even a pickle, but named like one\n")
     write("cut-off.safetensors", safetensors(LORA)[:-20])
+    bridge = {
+        f"mosaic.bridge.{key}": end
+        for key, end in (("kind", "linear"), ("source", "zoo-a"), ("target", "zoo-b"))
+    }
+    write("broken-bridge.safetensors", safetensors({"weight": (4, 4, 2, 2), "bias": (4,)}, **bridge))
+    write("no-prompts.txt", "\n\n")
     write("half-copied/unet/config.json", "{}\n")
     write("language.safetensors", safetensors({"lm_head.weight": (4, 2), "model.norm.weight": (2,)}))
     write("edited-by-hand/unet/config.json", '{"sample_size": 8,}\n')
