@@ -11,7 +11,9 @@ from PIL import Image
 from mosaic.compiler import compile
 from mosaic.compiler.passes import OPTIMISE, Pass
 from mosaic.compiler.passes.drop_dead import drop_dead
+from mosaic.compiler.passes.drop_idle import drop_idle
 from mosaic.compiler.passes.fold_constants import fold_constants
+from mosaic.compiler.passes.order_operands import order_operands
 from mosaic.compiler.passes.share_equal import share_equal
 from mosaic.compiler.source import SourceFile
 from mosaic.project import Project, engine
@@ -38,10 +40,38 @@ plan p {{
   emit sample(again, prompt: "{{who}}, {{neon}}", steps: 4, until: 50%) as "half.png"
 }}
 """
+COMPOSED = """mosaic 1
+plan p {
+  let base = checkpoint("zoo/base")
+  let robot = checkpoint("zoo/robot")
+  let hero = embedding("zoo/samurai")
+  let neon = lora("zoo/neon")
+  let wash = lora("zoo/watercolor")
+  let hat = lora("zoo/hat")
+  let left = rect(0%, 0%, 50%, 100%)
+  let all = rect(0%, 0%, 100%, 100%)
+  let sum_ = fuse(fuse(base), wash * 0.4, neon * 1 during 0%..100%, hero, hat * 0, robot * 0.1, via: sum)
+  let turns = fuse(base, wash during 0%..50%, neon, hat * 0, via: switch)
+  let both = fuse(base, wash in left, neon * 0.5 in all, hat in left * 0, via: composite)
+  let three = fuse(base, wash * 0.4, robot * 0.3, fuse(robot, neon) * 0.2 during 0%..50%, via: guidance)
+  emit sample(sum_, prompt: ["a {hero}, {neon}, {wash}", "a dog" * 0], steps: 2, size: 32x32) as "sum.png"
+  emit sample(turns, prompt: "a cat, {neon}, {wash}" during 0%..100%, steps: 4, size: 32x32) as "turns.png"
+  emit sample(both, prompt: ["a cat, {neon}" in left, "a dog, {wash}" in all * 1], steps: 2, size: 32x32) as "both.png"
+  emit sample(three, prompt: "a cat, {neon}, {wash}", steps: 4, size: 32x32) as "three.png"
+}
+"""
+REWRITES = (fold_constants, drop_idle, order_operands, share_equal, drop_dead)
 
 
 def _pictures(folder: Path, passes: tuple[Pass, ...], *, fragment: bool = True) -> dict[str, bytes]:
-    text = PLAN.format(fragment=FRAGMENT if fragment else "", look=BY_FRAGMENT if fragment else BY_HAND)
+    return _run(
+        PLAN.format(fragment=FRAGMENT if fragment else "", look=BY_FRAGMENT if fragment else BY_HAND),
+        folder,
+        passes,
+    )
+
+
+def _run(text: str, folder: Path, passes: tuple[Pass, ...]) -> dict[str, bytes]:
     source = SourceFile(str(folder / "p.mosaic"), text)
     compiled = compile(source, Project().context(source), passes=passes)
     assert not compiled.has_errors, [found.message() for found in compiled.diagnostics]
@@ -55,16 +85,31 @@ def optimised(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return _pictures(tmp_path_factory.mktemp("optimised"), OPTIMISE)
 
 
-@pytest.mark.parametrize("left_out", [fold_constants, share_equal, drop_dead], ids=lambda each: each.__name__)
+@pytest.mark.parametrize("left_out", REWRITES, ids=lambda each: each.__name__)
 def test_without_a_pass(left_out: Pass, optimised: dict[str, bytes], tmp_path: Path) -> None:
     passes = tuple(each for each in OPTIMISE if each is not left_out)
     assert _pictures(tmp_path, passes) == optimised
 
 
 def test_without_all_of_them(optimised: dict[str, bytes], tmp_path: Path) -> None:
-    passes = tuple(each for each in OPTIMISE if each not in (fold_constants, share_equal, drop_dead))
+    passes = tuple(each for each in OPTIMISE if each not in REWRITES)
     assert _pictures(tmp_path, passes) == optimised
 
 
 def test_inlined_by_hand(optimised: dict[str, bytes], tmp_path: Path) -> None:
     assert _pictures(tmp_path, OPTIMISE, fragment=False) == optimised
+
+
+@pytest.fixture(scope="module")
+def composed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    return _run(COMPOSED, tmp_path_factory.mktemp("composed"), OPTIMISE)
+
+
+@pytest.mark.parametrize(
+    "left_out",
+    [(drop_idle,), (order_operands,), REWRITES],
+    ids=lambda some: "-".join(p.__name__ for p in some),
+)
+def test_composed_without(left_out: tuple[Pass, ...], composed: dict[str, bytes], tmp_path: Path) -> None:
+    """Windows, regions, several prompts and models as operands; what says nothing among them."""
+    assert _run(COMPOSED, tmp_path, tuple(each for each in OPTIMISE if each not in left_out)) == composed
