@@ -131,20 +131,20 @@ def linear(
     """The convolution that maps one set of latents onto another with the least squared error, by the normal equations
     in float64: weight (out, in, k, k) and bias (out), float32.
 
-    `ridge` times the number of latents is added to the diagonal (Hoerl & Kennard 1970, Technometrics 12:1), so that
-    channels that move together do not get huge weights against each other.
+    `ridge` times the mean of the diagonal is added to it (Hoerl & Kennard 1970, Technometrics 12:1), so that channels
+    that move together do not get huge weights against each other.
     """
     ins, outs = source.shape[1], target.shape[1]
     size = ins * kernel * kernel + 1
     gram = torch.zeros(size, size, dtype=torch.float64)
     moments = torch.zeros(size, outs, dtype=torch.float64)
-    count = 0
     for some, wanted in _pairs(source, target):
         rows = _neighbourhoods(some, kernel)
         gram += rows.T @ rows
         moments += rows.T @ wanted.permute(0, 2, 3, 1).reshape(-1, outs).double()
-        count += len(rows)
-    gram += ridge * count * torch.eye(size, dtype=torch.float64)
+    penalty = torch.eye(size, dtype=torch.float64) * (ridge * gram.diagonal()[:-1].mean())
+    penalty[-1, -1] = 0  # the bias is free
+    gram += penalty
     solution = torch.linalg.solve(gram, moments).float()
     return solution[:-1].T.reshape(outs, ins, kernel, kernel).contiguous(), solution[-1].contiguous()
 

@@ -127,6 +127,9 @@ class NoCleanLatent(Diagnostic):
     position: int
     total: int
 
+    def help(self) -> tuple[str, ...]:
+        return ("let the first model take a step before the latent is carried over",)
+
 
 @dataclass(frozen=True)
 class BridgeDoesNotFit(Diagnostic):
@@ -144,6 +147,9 @@ class BridgeDoesNotFit(Diagnostic):
 
     bridge: str
     reason: str
+
+    def help(self) -> tuple[str, ...]:
+        return ("name a bridge that was fitted between these two models: `mosaic bridge fit`",)
 
 
 @dataclass(frozen=True)
@@ -163,6 +169,9 @@ class BrokenBridge(Diagnostic):
     path: str
     reason: str
 
+    def help(self) -> tuple[str, ...]:
+        return ("fit it anew: `mosaic bridge fit`",)
+
 
 @dataclass(frozen=True)
 class SpacesAlike(Diagnostic):
@@ -179,6 +188,9 @@ class SpacesAlike(Diagnostic):
     source: str
     target: str
     space: str
+
+    def help(self) -> tuple[str, ...]:
+        return ("hand latents from the one to the other as they are",)
 
 
 @dataclass(frozen=True)
@@ -199,6 +211,9 @@ class SpacesUnlike(Diagnostic):
     first: int
     second: int
 
+    def help(self) -> tuple[str, ...]:
+        return ("leave it to `align`, which then goes through the picture",)
+
 
 @dataclass(frozen=True)
 class UnnamedSpace(Diagnostic):
@@ -213,6 +228,9 @@ class UnnamedSpace(Diagnostic):
     title: ClassVar[str] = "the latent space of `{expert}` is not known"
 
     expert: str
+
+    def help(self) -> tuple[str, ...]:
+        return ("name a checkpoint that holds its VAE",)
 
 
 @dataclass(frozen=True)
@@ -233,6 +251,9 @@ class TooFewPictures(Diagnostic):
     least: int
     where: str
 
+    def help(self) -> tuple[str, ...]:
+        return ("give more pictures, or let the first model draw them: `--samples 200`",)
+
 
 @dataclass(frozen=True)
 class NoPrompts(Diagnostic):
@@ -247,3 +268,6 @@ class NoPrompts(Diagnostic):
     title: ClassVar[str] = "no prompts in {where}"
 
     where: str
+
+    def help(self) -> tuple[str, ...]:
+        return ("write a prompt a line, or give some by --prompt",)
