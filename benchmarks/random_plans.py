@@ -59,6 +59,29 @@ SETTINGS: dict[str, tuple[Sequence[str], Sequence[str]]] = {
     "scheduler": ([f'"{name}"' for name in SCHEDULERS], ('"dimm"',)),
 }
 """Values of arguments, good and wrong ones."""
+WEIGHTS = (
+    "sum",
+    "sum(rank: 2)",
+    "ties(density: 0.5)",
+    "dare(density: 0.5)",
+    "della(density: 0.5)",
+    "magnitude(density: 0.3)",
+    "attention",
+    'attention(layers: "attn1, attn2")',
+)
+PREDICTIONS = ("composite", "guidance")
+SCHEDULES = ("switch", "switch(period: 2)", "switch(aware: true)", "chain", "chain(lead: 0.3)")
+REGIONS = (
+    "left",
+    "rect(25%, 0%, 75%, 50%)",
+    "rect(0%, 0%, 100%, 100%)",
+    "rect(10%, 10%, 1%, 80%, feather: 20%)",
+    'mask("grey.png")',
+    'mask("bits.png", feather: 10%)',
+    'mask("photo.jpg")',
+    'mask("clear.png")',
+)
+WINDOWS = ("0%..50%", "50%..100%", "0%..100%", "20%..cut", "cut..100%", "33%..34%")
 WRONG = 0.02
 """How often a choice is made that is probably a mistake."""
 
@@ -70,12 +93,16 @@ plan p { emit fuse(checkpoint("zoo/base"), lora("zoo/hat") * 0.5) as "look.safet
 
 @dataclass
 class Model:
-    """A model's expression, its latent space, and the names of what is fused into it."""
+    """A model's expression, its latent space, and the names of what is fused into it.
+
+    `emittable`: it is one set of weights. `crossing`: it goes through several latent spaces, so it is only sampled.
+    """
 
     text: str
     space: str
     fused: tuple[str, ...] = ()
     emittable: bool = True
+    crossing: bool = False
 
 
 @dataclass
@@ -130,6 +157,10 @@ class Maker:
         return self.random.choice([f"{value:.0%}", f"{value:.3f}"])
 
     def prompt(self, model: Model) -> str:
+        return self.several(self.words(model))
+
+    def words(self, model: Model) -> str:
+        """One text."""
         words = self.random.choice(
             ["a red cat", "a blue knight by the river", "", "{who}", "a {who} in the alley", "ein Bär"]
         )
@@ -139,6 +170,29 @@ class Maker:
         if self.wrong():
             parts += ["a red cat"] * 12
         return '"' + ", ".join(parts) + '"'
+
+    def several(self, text: str) -> str:
+        """A prompt, or a list of them of which one counts everywhere (mostly)."""
+        if not self.chance(0.2):
+            return text
+        others = [
+            self.random.choice(['"a blue dog"', '"{who}"', '""', "words"]) + self.place(1.0)
+            for _ in range(self.random.choice([0, 1, 2]))
+        ]
+        where = self.place(1.0) if self.wrong() else self.random.choice(["", "", " * 0.7"])
+        items = [f"{text}{where}", *others]
+        self.random.shuffle(items)
+        return f"[{', '.join(items)}]"
+
+    def place(self, share: float, *, regions: bool = True) -> str:
+        """Infixes: a strength, a region, a window, each as it happens."""
+        infixes = [f" * {self.number_text()}" if self.chance(0.7 * share) else ""]
+        if regions and self.chance(0.4 * share):
+            infixes.append(f" in {self.random.choice(REGIONS)}")
+        if self.chance(0.4 * share):
+            infixes.append(f" during {self.random.choice(WINDOWS)}")
+        self.random.shuffle(infixes)
+        return "".join(infixes)
 
     # Experts and models
 
@@ -164,38 +218,60 @@ class Maker:
             self.tokens.append(self.bind("word", 'embedding("zoo/samurai")'))
         self.models += [Model(name, SPACES.get(id, "a"), emittable=True) for name, id in self.bases.items()]
 
-    def operand(self) -> tuple[str, str]:
-        """An operand's text, and the name that it is bound to."""
-        pool = [*self.loras] * 3 + [
-            name for name, id in self.bases.items() if id != "zoo/base-b" or self.wrong()
-        ]
-        name = self.random.choice(pool or ["lora0"])
-        infix = f" * {self.number_text()}" if self.chance(0.7) else ""
+    def operand(self, below: Model, operator: str) -> tuple[str, tuple[str, ...], bool]:
+        """An operand's text, the names of what it brings, and whether it has a place or a window."""
+        is_weights = operator in WEIGHTS or not operator
+        pool = [Model(name, below.space, (name,)) for name in self.loras] * 3
+        spaces = {name: SPACES.get(id, "a") for name, id in self.bases.items()}
+        pool += [Model(name, at) for name, at in spaces.items() if at == below.space or self.wrong()]
+        if operator != "composite" or self.wrong():
+            others = [model for model in self.models if model.space == below.space and not model.crossing]
+            pool += [m for m in others if m.text.startswith("look") and (m.emittable or not is_weights)]
+        chosen = self.random.choice(pool) if pool else Model("lora0", "a")
+        name, brought = chosen.text, chosen.fused
+        has_regions = operator in ("", *PREDICTIONS) or self.wrong()
+        infix = self.place(1.0, regions=has_regions)
+        if operator in SCHEDULES and name not in self.loras and not self.wrong():
+            infix = infix.partition(" * ")[0]  # half a model has no turn of its own
         if self.chance(0.02):
             infix += self.random.choice([" during 0%..50%", " in rect(0%, 0%, 50%, 100%)", " * 1000", " * 0"])
-        return f"{name}{infix}", name
+        return f"{name}{infix}", brought, " during" in infix or " in " in infix
 
     def model(self) -> Model:
         """A new model over one that is there."""
-        below = self.random.choice(self.models)
+        below = self.random.choice([model for model in self.models if not model.crossing or self.wrong()])
         if below.space == "b" and not self.wrong():
             return below  # the zoo's adapters are for the other base
-        if self.loras and self.chance(0.25):
+        if self.loras and self.chance(0.2):
             return self.by_fragment()
-        chosen = [self.operand() for _ in range(self.random.choice([1, 1, 2, 3]))]
-        names = tuple(name for _, name in chosen if name in self.loras)
-        operands = [text for text, _ in chosen]
-        if self.tokens and self.chance(0.5) and not set(self.tokens) & set(below.fused):
+        strangers = [name for name, id in self.bases.items() if SPACES.get(id, "a") != below.space]
+        if strangers and self.chance(0.4):
+            return self.through_spaces(below, self.random.choice(strangers))
+        operator = self.random.choice(["", "", self.random.choice([*WEIGHTS, *PREDICTIONS, *SCHEDULES])])
+        chosen = [self.operand(below, operator) for _ in range(self.random.choice([1, 1, 2, 3]))]
+        names = tuple(name for _, brought, _ in chosen for name in brought)
+        operands = [text for text, _, _ in chosen]
+        if self.tokens and self.chance(0.5) and not set(self.tokens) & set((*below.fused, *names)):
             operands.append(self.tokens[0])
             names += (self.tokens[0],)
         if self.chance(0.05):
             which = self.random.choice(["base", "base", "base-b"])
             operands.append(f'vae("{zoo.root() / "models" / which / "vae"}")')
-        via = self.random.choice(
-            ["", "", ", via: sum", ", via: auto"] + ([", via: ties(density: 0.5)"] if self.wrong() else [])
-        )
+        via = f", via: {operator}" if operator else self.random.choice(["", "", ", via: auto"])
+        if self.chance(0.05):
+            via = self.random.choice(
+                [", via: [sum, guidance]", ", via: [sum, composite, guidance]", ", via: slerp"]
+            )
         name = self.bind("look", f"fuse({below.text}, {', '.join(operands)}{via})")
-        return Model(name, below.space, (*below.fused, *names))
+        is_one = below.emittable and operator in ("", *WEIGHTS) and not any(placed for _, _, placed in chosen)
+        return Model(name, below.space, (*below.fused, *names), emittable=is_one)
+
+    def through_spaces(self, below: Model, stranger: str) -> Model:
+        """A schedule that hands a run over to a model of another latent space."""
+        window = self.random.choice([" during 50%..100%", " during cut..100%", " during 40%..100%"])
+        fused = f"fuse({below.text}, {stranger}{window}, via: chain)"
+        space = "b" if below.space == "a" else "a"
+        return Model(self.bind("look", fused), space, below.fused, emittable=False, crossing=True)
 
     def by_fragment(self) -> Model:
         base = self.random.choice([*self.bases])
@@ -232,13 +308,13 @@ class Maker:
         extra = self.settings("steps", "size", *self.some("negative", "guidance", "seed", "scheduler"))
         until = self.settings("until") if half else ""
         if self.chance(0.08):
-            call = f"looks.draft({model.text}, {self.prompt(model)}, steps: 3, until: 50%)"
+            call = f"looks.draft({model.text}, {self.words(model)}, steps: 3, until: 50%)"
             return Latent(self.bind("made", call), model.space, done=False)
         text = self.bind("made", f"sample({model.text}, prompt: {self.prompt(model)}{extra}{until})")
         return Latent(text, model.space, done=not half)
 
     def near(self, space: str) -> Model:
-        fitting = [model for model in self.models if model.space == space]
+        fitting = [model for model in self.models if model.space == space and not model.crossing]
         return self.random.choice(self.models if self.wrong() or not fitting else fitting)
 
     def resume(self) -> Latent:
@@ -271,8 +347,15 @@ class Maker:
             self.bind("again", f"refine({model.text}, {text}{strength}{prompt}{extra})"), model.space
         )
 
+    def align(self) -> Latent:
+        """A latent carried into another space, or into its own."""
+        latent = self.random.choice(self.latents)
+        model = self.near(self.random.choice(["a", "b"]))
+        text = self.bind("over", f"align({latent.text}, to: {model.text})")
+        return Latent(text, model.space, latent.done, latent.prompted)
+
     def encode(self) -> Latent:
-        model = self.random.choice(self.models)
+        model = self.near(self.random.choice(["a", "b"]))
         picture = self.random.choice(self.images) if self.images else self.picture()
         return Latent(
             self.bind("coded", f"encode({picture}, with: {model.text})"), model.space, prompted=False
@@ -298,8 +381,9 @@ class Maker:
             path = self.random.choice(["../out", "same", "folder/inner", "a:b"])
         suffix = ".png"
         if value == "model":
-            made = [model for model in self.models if model.text.startswith("look")]
-            text, suffix = self.random.choice(made or self.models).text, ".safetensors"
+            made = [m for m in self.models if m.text.startswith("look") and (m.emittable or self.wrong())]
+            plain = [model for model in self.models if model.text in self.bases]
+            text, suffix = self.random.choice(made or plain).text, ".safetensors"
         elif value == "image" and self.images:
             text = self.random.choice(self.images)
         elif value == "wrong" or not self.latents:
@@ -327,12 +411,16 @@ class Maker:
         self.models, self.latents, self.images = [], [], []
         if self.chance(0.2):
             self.lines.append(self.policy())
+        self.lines.append("  let left = rect(0%, 0%, 50%, 100%)")
+        self.lines.append('  let words = "a green house"')
         self.experts()
-        for _ in range(self.random.choice([0, 1, 1, 2])):
+        for _ in range(self.random.choice([0, 1, 1, 2, 3])):
             self.models.append(self.model())
         self.latents.append(self.sample())
         for _ in range(self.random.choice([0, 1, 1, 2, 3])):
-            make = self.random.choice(["sample", "resume", "resume", "refine", "refine", "encode", "picture"])
+            make = self.random.choice(
+                ["sample", "resume", "resume", "refine", "refine", "encode", "picture", "align"]
+            )
             if make == "picture":
                 self.picture()
             else:
