@@ -49,6 +49,7 @@ bench: $(VENV)/.dev ## measure: start-up, compiling, denoising, the catalog
 	$(BIN)/python benchmarks/bench_start.py
 	$(BIN)/python benchmarks/bench_compile.py
 	$(BIN)/python benchmarks/bench_denoise.py
+	$(BIN)/python -m benchmarks.bench_export
 	$(BIN)/python -m benchmarks.bench_import
 	$(BIN)/python -m benchmarks.bench_catalog
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from mosaic.runtime.writing import write_pieces
@@ -76,4 +78,5 @@ def _bytes(name: str, entry: Entry) -> memoryview:
         raise AssertionError(f"`{name}` was announced as {entry.shape} and computed as {tuple(tensor.shape)}")
     # On its device first: half as many bytes are moved.
     tensor = tensor.to(entry.dtype).cpu().contiguous()
-    return memoryview(tensor.reshape(-1).view(torch.uint8).numpy())
+    numbers: npt.NDArray[np.uint8] = tensor.reshape(-1).view(torch.uint8).numpy()
+    return numbers.data

@@ -7,9 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from mosaic.compiler.weights import ldm
+from mosaic.compiler.weights.adapter_keys import canonical
 
 torch = pytest.importorskip("torch")
 diffusers = pytest.importorskip("diffusers")
+transformers = pytest.importorskip("transformers")
 utils = pytest.importorskip("diffusers.loaders.single_file_utils")
 
 Shapes = dict[str, tuple[int, ...]]
@@ -99,6 +101,95 @@ def test_diffusers_translates_the_vae_alike(vae_name_in_ldm: Callable[[str], str
     ours = ldm.components(original)
     assert ours == {f"vae.{name}": tuple(tensor.shape) for name, tensor in theirs.items()}
     assert ours == {f"vae.{name}": shape for name, shape in vae.items()}
+
+
+def published_text() -> Shapes:
+    config = transformers.CLIPTextConfig(
+        hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12
+    )
+    with torch.device("meta"):
+        encoder = transformers.CLIPTextModel(config)
+    return {name: tuple(tensor.shape) for name, tensor in encoder.state_dict().items()}
+
+
+def whole(**changes: object) -> Shapes:
+    """A whole model in diffusers' names."""
+    parts = {"unet": published_unet(**changes), "vae": published_vae(), "text_encoder": published_text()}
+    return {f"{part}.{name}": shape for part, shapes in parts.items() for name, shape in shapes.items()}
+
+
+ZOO = {
+    "block_out_channels": (32, 64),
+    "layers_per_block": 1,
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+}
+ONE_LEVEL = {
+    "block_out_channels": (32,),
+    "layers_per_block": 1,
+    "down_block_types": ("CrossAttnDownBlock2D",),
+    "up_block_types": ("CrossAttnUpBlock2D",),
+}
+
+
+@pytest.mark.parametrize(
+    "changes", [*DEPTHS, pytest.param(ZOO, id="zoo"), pytest.param(ONE_LEVEL, id="one-level")]
+)
+def test_a_whole_model_there_and_back(changes: dict[str, object]) -> None:
+    model = whole(**changes)
+    names = ldm.from_diffusers(model)
+    assert len(set(names.values())) == len(names)
+    # transformers leaves `text_model.` out, the original layout does not.
+    back = {canonical(new): old for old, new in ldm.to_diffusers(names.values()).items()}
+    assert back == {canonical(name): original for name, original in names.items()}
+    assert {canonical(name) for name in names} == {
+        canonical(name) for name in model if not name.endswith(".position_ids")
+    }
+    original = {
+        old: (*model[name], 1, 1) if ldm.is_projection(name) else model[name] for name, old in names.items()
+    }
+    assert ldm.is_ldm(original)
+    assert {canonical(name): shape for name, shape in ldm.components(original).items()} == {
+        canonical(name): model[name] for name in names
+    }
+
+
+def test_the_names_are_those_of_the_published_file(vae_name_in_ldm: Callable[[str], str]) -> None:
+    """The UNet's and VAE's by rules written down a second time, and some names of each part as they were published."""
+    names = ldm.from_diffusers(whole())
+    unet, vae = published_unet(), published_vae()
+    assert [names[f"unet.{name}"] for name in unet] == list(in_ldm(unet))
+    assert [names[f"vae.{name}"] for name in vae] == [ldm.VAE + vae_name_in_ldm(name) for name in vae]
+    assert {
+        "model.diffusion_model.input_blocks.0.0.weight",
+        "model.diffusion_model.input_blocks.11.0.in_layers.2.weight",
+        "model.diffusion_model.middle_block.1.transformer_blocks.0.attn2.to_k.weight",
+        "model.diffusion_model.output_blocks.2.1.conv.weight",
+        "model.diffusion_model.output_blocks.5.2.conv.weight",
+        "model.diffusion_model.out.2.bias",
+        "first_stage_model.encoder.down.1.block.0.nin_shortcut.weight",
+        "first_stage_model.decoder.mid.attn_1.proj_out.weight",
+        "first_stage_model.decoder.up.3.upsample.conv.weight",
+        "first_stage_model.post_quant_conv.weight",
+        "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight",
+        "cond_stage_model.transformer.text_model.encoder.layers.11.self_attn.out_proj.bias",
+        "cond_stage_model.transformer.text_model.final_layer_norm.weight",
+    } <= set(names.values())
+
+
+def test_layers_that_the_original_lacks_keep_their_names() -> None:
+    names = [
+        "unet.conv_in.weight",
+        "unet.time_embedding.cond_proj.weight",
+        "text_encoder.text_projection.weight",
+    ]
+    found = ldm.from_diffusers(names)
+    assert found == {
+        "unet.conv_in.weight": "model.diffusion_model.input_blocks.0.0.weight",
+        "unet.time_embedding.cond_proj.weight": "unet.time_embedding.cond_proj.weight",
+        "text_encoder.text_projection.weight": "cond_stage_model.transformer.text_projection.weight",
+    }
+    assert ldm.to_diffusers(found.values()) == {original: name for name, original in found.items()}
 
 
 def test_text_encoder_and_what_has_no_counterpart() -> None:
