@@ -173,7 +173,7 @@ def _obstacles(node: Node, known: Operators) -> Iterator[str]:
     """What of a fusion no weights can hold."""
     given = blended(node)
     if any(region(each) is not None for each in given):
-        yield "weights have no place, so a region needs more than weights"
+        yield "weights know no regions"
     models = [each for each in given if each.type.kind in MODELS]
     kinds = dict.fromkeys(each.type.prediction for each in (node.inputs[0], *models) if each.type.prediction)
     if len(kinds) > 1:

@@ -75,8 +75,8 @@ def _fusions(result: Compiled) -> list[Fuse]:
         ("fuse(robot, neon) * 0.5", "sum", "exact weight arithmetic"),
         ("neon during 0%..50%", "sum", "exact weight arithmetic"),
         ("neon in rect(0%, 0%, 100%, 100%)", "sum", "exact weight arithmetic"),
-        ("neon in left, wash", "beside", "weights have no place"),
-        ("robot in left", "blend", "weights have no place"),
+        ("neon in left, wash", "beside", "weights know no regions"),
+        ("robot in left", "blend", "weights know no regions"),
         ("robot in left, neon", "blend", "one evaluation for each model a step"),
         (
             "epsilon * 0.5",
