@@ -88,7 +88,7 @@ EXPERTS: Final = (
     _background("snow", "Snow", "White hills and fir trees under falling snow."),
     _background("space", "Space", "The ground of a grey moon, with a ringed planet in a black sky."),
     _background("lava", "Lava", "A volcano and glowing streams between dark rocks."),
-    _background("sea", "Sea", "Under water: rays of light, bubbles, weeds and coral on sand."),
+    _background("sea", "Sea", "Underwater: rays of light, bubbles, weeds and coral on sand."),
     _object("heart", "Heart", "Puts a red heart into the upper left corner."),
     Expert(
         "samurai",

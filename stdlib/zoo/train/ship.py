@@ -12,7 +12,9 @@ import shutil
 from pathlib import Path
 from typing import Any, Final
 
+import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 import mosaic.stdlib.zoo as zoo
@@ -108,8 +110,18 @@ def _single(job: Job, expert: facts.Expert, target: Path) -> bool:
     if not source.exists():
         return False
     tensors = {key: value.half().contiguous() for key, value in load_file(source).items()}
-    save_file(tensors, target / f"{expert.name}.safetensors", metadata=_header(expert))
+    path, header = target / f"{expert.name}.safetensors", _header(expert)
+    # The order of a header's entries is not fixed: written again, the same content may be other bytes.
+    if not path.exists() or not _same(path, tensors, header):
+        save_file(tensors, path, metadata=header)
     return True
+
+
+def _same(path: Path, tensors: dict[str, torch.Tensor], header: dict[str, str]) -> bool:
+    with safe_open(path, "pt") as file:
+        if file.metadata() != header or set(file.keys()) != set(tensors):
+            return False
+        return all(torch.equal(file.get_tensor(key), value) for key, value in tensors.items())
 
 
 def _entry(root: Path, path: Path, role: str) -> dict[str, Any]:

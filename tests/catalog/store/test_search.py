@@ -31,6 +31,11 @@ def zoo(zoo_records: list[Record]) -> Store:
         ("coloured pencil", "zoo/sketch"),
         ("a mosaic of tiles", "zoo/tiles"),
         ("hat", "zoo/hat"),
+        ("a golden crown", "zoo/crown"),
+        ("one-eyed alien", "zoo/alien"),
+        ("fir trees in the snow", "zoo/snow"),
+        ("underwater", "zoo/sea"),
+        ("red heart", "zoo/heart"),
     ],
 )
 def test_the_zoo_answers(zoo: Store, asked: str, id: str) -> None:
@@ -116,7 +121,8 @@ def test_at_most_some_dozens_of_candidates(make: Make) -> None:
 
 
 def test_ids_that_are_spelt_alike(zoo: Store) -> None:
-    assert zoo.near(Kind.LORA, "zoo/neom") == ["zoo/neon"]
+    assert zoo.near(Kind.LORA, "zoo/neom") == ["zoo/neon", "zoo/snow"]
+    assert zoo.near(Kind.LORA, "zoo/sketsch")[0] == "zoo/sketch"
     assert zoo.near(Kind.LORA, "xyz/quark") == []
     assert zoo.near(Kind.CHECKPOINT, "zoo/neom") == []
 
