@@ -88,7 +88,7 @@ ROWS: Final = (
 _OF_A_RUN = "raised while a program runs, when files or tensors are not what the compiler was told"
 _OF_A_LOCK = "said of the lock's file or of a command about it, not of a plan (tests/cli, tests/cases/errors)"
 WITHOUT: Final = {
-    **{f"M{number}": _OF_A_RUN for number in (*range(451, 466), 751, 752)},
+    **{f"M{number}": _OF_A_RUN for number in (*range(451, 468), 469, 751, 752)},
     **{f"M{number}": _OF_A_LOCK for number in range(708, 730)},
     "M514": "a note that lists clauses; nothing is wrong, and nothing is a false alarm",
     "M524": "said of a file of words, not of a plan",

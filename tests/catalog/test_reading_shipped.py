@@ -14,7 +14,8 @@ from mosaic.stdlib import zoo
 def test_the_zoo() -> None:
     index = zoo.index()
     records = {record.facts.id: record for record in shipped(index, Path(zoo.__file__).parent)}
-    assert list(records) == [entry["id"] for entry in index["experts"]]
+    entries = [*index["experts"], *index["bridges"]]
+    assert list(records) == [entry["id"] for entry in entries]
     neon = records["zoo/neon"]
     adapter = neon.facts.adapter
     assert adapter is not None
@@ -25,13 +26,16 @@ def test_the_zoo() -> None:
     style = next(score for score in neon.scores if score.name == "style")
     assert 0.9 < style.low <= style.share <= style.high <= 1.0
     assert style.n == 600
-    for entry, record in zip(index["experts"], records.values(), strict=True):
+    for entry, record in zip(entries, records.values(), strict=True):
         assert [file.fact.sha256 for file in record.files] == [file["sha256"] for file in entry["files"]]
         assert all(record.signatures[file.signature] for file in record.files if file.signature)
         assert [score.name for score in record.scores] == list(entry.get("scores", {}))
         assert record.facts.parameters > 0
         texts = {file.fact.sha256 for file in record.files if not file.signature}
         assert record.texts.keys() == texts
+    bridge = records["zoo/a-to-b"].facts.bridge
+    assert bridge is not None
+    assert (bridge.source, bridge.target, bridge.form) == ("zoo-a", "zoo-b", "linear")
     samurai = records["zoo/samurai"].facts
     assert (samurai.vectors, samurai.trigger) == (1, "<samurai>")
 
