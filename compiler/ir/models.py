@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mosaic.compiler.ir.evaluate import operand, region, strength, window
-from mosaic.compiler.ir.graph import Node, walk
+from mosaic.compiler.ir.graph import Graph, Node, walk
 from mosaic.compiler.ir.origins import base_node
 from mosaic.compiler.operators import Acts, Operator
 from mosaic.compiler.types import Kind
@@ -46,7 +46,11 @@ def is_whole(given: Node, operator: Operator) -> bool:
 
 @dataclass(frozen=True)
 class Leaf:
-    """A base that a model runs, as its `expert` node, with all operands that change it, the first fused first."""
+    """A base that a model runs, as its `expert` node, with all operands that change it, the first fused first.
+
+    Models over one base are one leaf here: there may be more of them than can be listed, and what fits does not depend
+    on which of them an operand changes.
+    """
 
     base: Node
     operands: tuple[Node, ...] = ()
@@ -54,60 +58,67 @@ class Leaf:
     @property
     def experts(self) -> tuple[Node, ...]:
         """The `expert` nodes of base and operands."""
-        return (self.base, *(below for given in self.operands for below in (operand(given),)))
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """What it is made of."""
-        return (self.base.digest, *(given.digest for given in self.operands))
+        return (self.base, *map(operand, self.operands))
 
 
-def leaves(model: Node, operators: Operators) -> tuple[Leaf, ...]:
-    """Every base that a model runs, that of the innermost fusion first. Operators must have been chosen."""
+@dataclass(frozen=True)
+class Trees:
+    """What the models of a graph are made of. `known` has the leaves of every fusion, by the node's identity."""
+
+    known: Mapping[int, tuple[Leaf, ...]]
+
+    def leaves(self, model: Node) -> tuple[Leaf, ...]:
+        """Every base that a model runs, that of the innermost fusion first."""
+        return self.known.get(id(operand(model))) or (Leaf(base_node(model)),)
+
+    def experts(self, model: Node) -> tuple[Node, ...]:
+        """The `expert` nodes of everything that a model runs, each once: bases and what is fused into them."""
+        found = {node.digest: node for leaf in self.leaves(model) for node in leaf.experts}
+        return tuple(found.values())
+
+    def fused_into(self, model: Node) -> tuple[Node, ...]:
+        """Every operand that changes any base of a model, as it is written, each once."""
+        found = {given.digest: given for leaf in self.leaves(model) for given in leaf.operands}
+        return tuple(found.values())
+
+
+def trees(graph: Graph, operators: Operators) -> Trees:
+    """The trees of a graph whose operators are chosen."""
     known: dict[int, tuple[Leaf, ...]] = {}
-    for node in walk((model,)):
+    for node in graph.nodes():
         if node.op == "fuse":
-            known[id(node)] = _leaves(node, operators, known)
-    return known.get(id(operand(model))) or (Leaf(base_node(model)),)
+            known[id(node)] = _leaves(node, operators, Trees(known))
+    return Trees(known)
 
 
-def _leaves(fusion: Node, operators: Operators, known: Mapping[int, tuple[Leaf, ...]]) -> tuple[Leaf, ...]:
+def _leaves(fusion: Node, operators: Operators, below: Trees) -> tuple[Leaf, ...]:
     operator = operator_of(fusion, operators)
-
-    def below(node: Node) -> tuple[Leaf, ...]:
-        return known.get(id(operand(node))) or (Leaf(base_node(node)),)
-
     added: list[Node] = []
     wholes: list[Leaf] = []
     for given in fusion.inputs[1:]:
         if is_whole(given, operator):
-            wholes += below(given)
+            wholes += below.leaves(given)
         elif operand(given).op == "fuse":
             # What a fused model adds are weights: its words and its codec stay behind.
-            other = below(given)[0]
+            other = below.leaves(given)[0]
             added += (other.base, *(each for each in other.operands if each.type.kind not in BESIDE))
         else:
             added.append(given)
-    found = [Leaf(leaf.base, (*leaf.operands, *added)) for leaf in below(fusion.inputs[0])]
+    own = below.leaves(fusion.inputs[0])
     # One prompt serves all: every model knows the words that were added to the base.
-    words = tuple(given for given in found[0].operands if given.type.kind is Kind.EMBEDDING)
-    found += [
-        Leaf(leaf.base, (*(each for each in words if each not in leaf.operands), *leaf.operands))
-        for leaf in wholes
-    ]
-    return tuple({leaf.key: leaf for leaf in found}.values())
+    words = tuple(given for given in (*own[0].operands, *added) if given.type.kind is Kind.EMBEDDING)
+    found = [Leaf(leaf.base, (*leaf.operands, *added)) for leaf in own]
+    found += [Leaf(leaf.base, (*words, *leaf.operands)) for leaf in wholes]
+    return _merged(found) if len(found) > 1 else tuple(found)
 
 
-def experts(model: Node, operators: Operators) -> tuple[Node, ...]:
-    """The `expert` nodes of everything that a model runs, each once: bases and what is fused into them."""
-    found = {node.digest: node for leaf in leaves(model, operators) for node in leaf.experts}
-    return tuple(found.values())
-
-
-def fused_into(model: Node, operators: Operators) -> tuple[Node, ...]:
-    """Every operand that changes any base of a model, as it is written, each once."""
-    found = {given.digest: given for leaf in leaves(model, operators) for given in leaf.operands}
-    return tuple(found.values())
+def _merged(found: list[Leaf]) -> tuple[Leaf, ...]:
+    bases = {leaf.base.digest: leaf.base for leaf in reversed(found)}
+    operands: dict[str, dict[str, Node]] = {leaf.base.digest: {} for leaf in found}
+    for leaf in found:
+        for given in leaf.operands:
+            operands[leaf.base.digest].setdefault(given.digest, given)
+    return tuple(Leaf(bases[base], tuple(some.values())) for base, some in operands.items())
 
 
 def parted(model: Node, operators: Operators) -> str:

@@ -11,7 +11,7 @@ from mosaic.compiler.facts import ExpertFacts
 from mosaic.compiler.ir.evaluate import is_partial, operand
 from mosaic.compiler.ir.evaluate import strength as written_strength
 from mosaic.compiler.ir.graph import Graph, Node
-from mosaic.compiler.ir.models import BESIDE, is_whole, leaves, operator_of
+from mosaic.compiler.ir.models import BESIDE, Leaf, is_whole, operator_of, trees
 from mosaic.compiler.ir.origins import base_node, operands
 from mosaic.compiler.operators import Operator
 from mosaic.compiler.passes.fitness import Use, misfit
@@ -22,7 +22,7 @@ from mosaic.compiler.source import Span
 @dataclass(frozen=True)
 class Fused:
     """One operand of one fusion. `node` is its `expert` node, that at the bottom of a fused model; `base` a checkpoint
-    that it is fused into. `operator` is that of the fusion, `earlier` what the model that it is fused into runs."""
+    that it is fused into. `operator` is that of the fusion, `below` what the model that it is fused into runs."""
 
     fusion: Node
     position: int
@@ -30,7 +30,7 @@ class Fused:
     node: Node
     base: ExpertFacts
     operator: Operator
-    earlier: tuple[Node, ...]
+    below: tuple[Leaf, ...]
 
     @property
     def expert(self) -> ExpertFacts:
@@ -75,7 +75,8 @@ class Fused:
 
     def before(self) -> Iterator[tuple[Node, Span | None]]:
         """The `expert` nodes that were fused before it, with their places where those are in this fusion."""
-        for node in self.earlier:
+        fused = (given for leaf in self.below for given in leaf.operands)
+        for node in {each.digest: each for given in fused for each in _experts(given)}.values():
             yield node, None
         for at, given in enumerate(self.fusion.inputs[1 : self.position], 1):
             for node in _experts(given):
@@ -84,20 +85,16 @@ class Fused:
 
 def fused(graph: Graph, context: Context) -> Iterator[Fused]:
     """Every operand of every fusion, in the order of the graph; once for each base that the model below runs."""
+    known = trees(graph, context.operators)
     for node in graph.nodes():
         if node.op != "fuse":
             continue
         operator = operator_of(node, context.operators)
-        below = leaves(node.inputs[0], context.operators)
-        earlier = tuple(
-            {
-                each.digest: each for leaf in below for given in leaf.operands for each in _experts(given)
-            }.values()
-        )
+        below = known.leaves(node.inputs[0])
         for position, given in enumerate(node.inputs[1:], 1):
             for leaf in below:
                 bottom = base_node(given)
-                yield Fused(node, position, given, bottom, leaf.base.expert, operator, earlier)
+                yield Fused(node, position, given, bottom, leaf.base.expert, operator, below)
 
 
 def _experts(given: Node) -> tuple[Node, ...]:

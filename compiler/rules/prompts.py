@@ -8,8 +8,8 @@ from mosaic.compiler import errors
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.ir.evaluate import constant
-from mosaic.compiler.ir.graph import Graph, Node
-from mosaic.compiler.ir.models import leaves
+from mosaic.compiler.ir.graph import Graph
+from mosaic.compiler.ir.models import Leaf, trees
 from mosaic.compiler.ir.origins import SAMPLED, conditionings
 from mosaic.compiler.rules.place import place
 from mosaic.compiler.rules.prompt_texts import PromptText, read_texts
@@ -18,6 +18,7 @@ from mosaic.compiler.types import Kind
 
 def prompts(graph: Graph, context: Context) -> Iterator[Diagnostic]:
     """Nothing is cut off in silence."""
+    known = trees(graph, context.operators)
     for node in graph.nodes():
         if node.op not in SAMPLED:
             continue
@@ -28,15 +29,15 @@ def prompts(graph: Graph, context: Context) -> Iterator[Diagnostic]:
                 yield errors.names.MissingArgument(place(node).span, node.op, "prompt", advice)
             continue
         for each in read_texts(node, found):
-            yield from _length(node, each, context)
+            yield from _length(known.leaves(node.inputs[0]), each, context)
 
 
-def _length(node: Node, each: PromptText, context: Context) -> Iterator[Diagnostic]:
+def _length(models: tuple[Leaf, ...], each: PromptText, context: Context) -> Iterator[Diagnostic]:
     """Every model that reads a text takes it whole; the first one that does not is told."""
     words = constant(each.text)
     if not isinstance(words, str):
         return
-    for leaf in leaves(node.inputs[0], context.operators):
+    for leaf in models:
         fused = [below.expert for below in leaf.experts if below.type.kind is Kind.EMBEDDING]
         count = context.experts.tokens(leaf.base.expert, fused, words)
         if count is not None and count.used > count.limit:

@@ -11,7 +11,7 @@ from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.facts import FileFact
 from mosaic.compiler.ir.evaluate import constant, number, spelled
 from mosaic.compiler.ir.graph import Attribute, Graph, Node
-from mosaic.compiler.ir.models import leaves
+from mosaic.compiler.ir.models import Trees, trees
 from mosaic.compiler.ir.origins import base_expert
 from mosaic.compiler.near import nearest
 from mosaic.compiler.rules.place import place
@@ -26,13 +26,14 @@ ROUNDING = 1e-9
 
 def ranges(graph: Graph, context: Context) -> Iterator[Diagnostic]:
     """Every bounded argument of every verb, strengths, sizes, windows, scheduler names."""
+    known = trees(graph, context.operators)
     for node in graph.nodes():
         for position, (parameter, given) in enumerate(zip(_parameters(node), node.inputs, strict=False)):
             yield from _bounds(node, position, parameter, given)
         if node.op == "rect":
             yield from _rectangle(node)
         if node.op == "sample":
-            yield from _size(node, context)
+            yield from _size(node, known)
         if node.op in ("refine", "encode"):
             yield from _picture(node)
         if node.op == "strength":
@@ -89,12 +90,12 @@ def _rectangle(node: Node) -> Iterator[Diagnostic]:
             yield _report(node, position, "a rectangle", rule, f"{start + size:.4g}")
 
 
-def _size(node: Node, context: Context) -> Iterator[Diagnostic]:
+def _size(node: Node, known: Trees) -> Iterator[Diagnostic]:
     position = 5
     value = constant(node.inputs[position]) if node.inputs[position].op != "default" else None
     if not isinstance(value, tuple):
         return
-    bases = (leaf.base.expert for leaf in leaves(node.inputs[0], context.operators))
+    bases = (leaf.base.expert for leaf in known.leaves(node.inputs[0]))
     multiple = math.lcm(*(base.size_multiple for base in bases))
     if min(value) < 1 or max(value) > LARGEST_SIDE:
         yield _report(node, position, "`size`", f"has sides of 1 to {LARGEST_SIDE} pixels", value)

@@ -9,7 +9,7 @@ from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.ir.evaluate import constant, operand
 from mosaic.compiler.ir.graph import Graph, Node, walk
-from mosaic.compiler.ir.models import experts
+from mosaic.compiler.ir.models import trees
 from mosaic.compiler.ir.origins import SAMPLED, conditionings
 from mosaic.compiler.rules.place import place
 from mosaic.compiler.rules.triggers import insertion
@@ -18,13 +18,14 @@ from mosaic.compiler.types import Kind
 
 def tokens(graph: Graph, context: Context) -> Iterator[Diagnostic]:
     """Each insert of an expert is checked against the model that reads the prompt, and the other way round."""
+    known = trees(graph, context.operators)
     for node in graph.nodes():
         if node.op not in SAMPLED:
             continue
         found = conditionings(node)
         if found is None:
             continue
-        fused = experts(node.inputs[0], context.operators)
+        fused = known.experts(node.inputs[0])
         present = {below.digest for below in fused}
         for trigger in walk(found.texts):
             if trigger.op == "trigger" and operand(trigger.inputs[0]).digest not in present:

@@ -11,7 +11,7 @@ from mosaic.compiler.diagnostic import Diagnostic, Edit
 from mosaic.compiler.facts import ExpertFacts
 from mosaic.compiler.ir.evaluate import constant, operand
 from mosaic.compiler.ir.graph import Graph, Node
-from mosaic.compiler.ir.models import fused_into
+from mosaic.compiler.ir.models import trees
 from mosaic.compiler.ir.origins import SAMPLED, conditionings
 from mosaic.compiler.rules.fused import fused, is_literal, strength
 from mosaic.compiler.rules.place import Place, place
@@ -38,12 +38,13 @@ class _Use:
 
 def _uses(graph: Graph, context: Context) -> dict[str, _Use]:
     uses: dict[str, _Use] = {}
+    known = trees(graph, context.operators)
     for reader in graph.nodes():
         found = conditionings(reader) if reader.op in SAMPLED else None
         if found is None:
             continue
         texts = [constant(text) for text in found.texts]
-        for given in fused_into(reader.inputs[0], context.operators):
+        for given in known.fused_into(reader.inputs[0]):
             node, much = operand(given), strength(given)
             # What is weakened (a strength of zero or less) is not meant to be called.
             if node.type.kind is not Kind.LORA or not words(node.expert) or (much is not None and much <= 0):

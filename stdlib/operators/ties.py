@@ -40,11 +40,11 @@ def ties(
     in full; where n agree, by their mean: so two experts that say the same change the base as much as one of them. A
     negative strength votes for the opposite sign.
 
-    Other programs mean other things by the name (measured in docs/operators/oracles.md). PEFT elects by the unweighted
-    τ̂ and works on the factors of a LoRA unless told otherwise; mergekit divides by the sum of the strengths of those
-    who agree, not by their number; sd-mecha elects by counting signs, has no strengths and keeps one entry more. PEFT and
-    mergekit count a sum of zero as positive, round the number of entries down, and keep only some of those that are
-    equally large.
+    Other programs mean other things by the name (measured in docs/operators/oracles.md). PEFT elects by the
+    unweighted τ̂ and works on the factors of a LoRA unless told otherwise; mergekit divides by the sum of the
+    strengths of those who agree, not by their number; sd-mecha elects by counting signs, has no strengths and keeps
+    one entry more. PEFT and mergekit count a sum of zero as positive, round the number of entries down, and keep only
+    some of those that are equally large.
 
     Tensors have one shape and are float32; sums are float64 with one rounding at the end. Terms are added in ascending
     order: exchanging operands gives the same bytes.

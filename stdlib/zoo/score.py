@@ -141,14 +141,16 @@ def run_trial(
     return scores | ({"knight's attributes": share(knights)} if knights else {})
 
 
-def score_experts(checker: Checker, ids: list[str], n_base: int, n_expert: int) -> dict[str, Any]:
+def score_experts(
+    checker: Checker, ids: list[str], n_base: int, n_expert: int, seeds: int = SEEDS
+) -> dict[str, Any]:
     """Scores of the named experts."""
     from mosaic.stdlib.zoo.train.pipeline import family
 
     scores = {}
     for name, trial in trials(n_base, n_expert).items():
         if name in ids:
-            scores[name] = run_trial(family(name), trial, checker)
+            scores[name] = run_trial(family(name), trial, checker, seeds)
             print(name, {test: value["share"] for test, value in scores[name].items()}, flush=True)
     return scores
 
@@ -175,8 +177,9 @@ def main() -> None:
     """Score what the index lists and write `scores.json`; `--only` keeps the other entries as they are."""
     parser = argparse.ArgumentParser(prog="python -m mosaic.stdlib.zoo.score", description=__doc__)
     parser.add_argument("--only", nargs="+", help="ids of experts, or `sums`, or `parts`")
-    parser.add_argument("--prompts", type=int, default=200, help="prompts for the base (three seeds each)")
-    parser.add_argument("--expert-prompts", type=int, default=200, help="prompts for each expert (likewise)")
+    parser.add_argument("--prompts", type=int, default=200, help="prompts for the base")
+    parser.add_argument("--expert-prompts", type=int, default=200, help="prompts for each expert")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="pictures for each of these prompts")
     parser.add_argument(
         "--sum-prompts", type=int, default=70, help="prompts for each pair of styles (one seed)"
     )
@@ -198,7 +201,7 @@ def main() -> None:
     if "parts" in wanted:
         result["parts"] = score_parts(checker)
     ids = [name for name in ids if name in wanted]
-    result["experts"] |= score_experts(checker, ids, chosen.prompts, chosen.expert_prompts)
+    result["experts"] |= score_experts(checker, ids, chosen.prompts, chosen.expert_prompts, chosen.seeds)
     chosen.out.write_text(json.dumps(result, indent=1) + "\n")
     if "sums" in wanted:
         result["sums"] = score_sums(checker, chosen.sum_prompts)
