@@ -235,7 +235,7 @@ class _Walk:
             seconds=time.perf_counter() - started,
             evaluations=self.meter.evaluations,
             rows=self.meter.rows,
-            truncations=tuple(dict.fromkeys(self.fusion.truncations)),
+            truncations=self.fusion.truncations(),
             timings=tuple(timings),
             keys=tuple(dict.fromkeys(self.fusion.keys)),
             device=device.name,

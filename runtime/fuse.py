@@ -38,12 +38,15 @@ from mosaic.runtime.words import embed
 
 @dataclass(frozen=True)
 class Truncation:
-    """How much of the squared norm of its changes a fusion lost by being cut to a rank."""
+    """How much a fusion lost by being cut to a rank: of so many changed matrices the mean and the largest share of the
+    squared norm of a change, and the tensor that lost most."""
 
     operator: str
     rank: int
-    tensor: str
-    lost: float
+    tensors: int
+    mean: float
+    most: float
+    worst: str
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Fusion:
     load: Callable[[Expert], Base]
     bridge: Callable[[Expert], Bridge]
     keys: list[KeyCount] = field(default_factory=list)
-    truncations: list[Truncation] = field(default_factory=list)
+    _lost: dict[tuple[str, int], dict[str, float]] = field(default_factory=dict)
     _adapters: dict[tuple[int, str], Adapter] = field(default_factory=dict)
 
     def apply(
@@ -113,6 +116,20 @@ class Fusion:
         if settle:
             map_leaves(fused, partial(_settled, done=done))
         return fused
+
+    def truncations(self) -> tuple[Truncation, ...]:
+        """What fusions that were cut to a rank lost, of the tensors that are computed so far."""
+        found = []
+        for (operator, rank), lost in self._lost.items():
+            worst = max(lost, key=lambda name: lost[name])
+            found.append(
+                Truncation(operator, rank, len(lost), sum(lost.values()) / len(lost), lost[worst], worst)
+            )
+        return tuple(found)
+
+    def note(self, operator: str, rank: int, tensor: str, lost: float) -> None:
+        """Remember what a tensor lost."""
+        self._lost.setdefault((operator, rank), {})[tensor] = lost
 
     def _blended(self, wanted: Fuse, models: Mapping[int, Tree]) -> list[_Operand]:
         found = []
@@ -370,7 +387,7 @@ class _Weights:
             self.settings,
             self.rank,
             Law.LINEAR in self.operator.laws,
-            partial(_note, self.fusion.truncations, self.operator.name, self.rank),
+            partial(self.fusion.note, self.operator.name, self.rank),
         )
         how = f"{self.operator.name}/{self.operator.version} {sorted(self.settings.items())} {self.rank}"
         return _changed(leaf, tuple(taken), combine, how)
@@ -420,10 +437,6 @@ def _drops_zeros(operator: Operator) -> bool:
 def _settled(leaf: Model, done: Callable[[int], None]) -> Model:
     leaf.overlay.settle(done)
     return leaf
-
-
-def _note(found: list[Truncation], operator: str, rank: int, tensor: str, lost: float) -> None:
-    found.append(Truncation(operator, rank, tensor, lost))
 
 
 def _steps(window: Window | None, total: int) -> tuple[int, int]:

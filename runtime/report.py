@@ -93,6 +93,8 @@ def describe(program: Program, result: RunResult) -> dict[str, Any]:
         ],
         "seconds": round(result.seconds, 6),
         "evaluations": result.evaluations,
+        "rows": result.rows,
+        "truncations": [asdict(each) for each in result.truncations],
         "device": result.device,
         "dtype": result.dtype,
         "versions": dict(result.versions),

@@ -423,3 +423,22 @@ def test_two_hundred_switches_leave_the_base_as_it_is(
     for component in (loaded.unet, loaded.text_encoder):
         for name, inner in component.parameters.items():
             assert torch.equal(component.module.get_parameter(inner), loaded.stored[name].float())
+
+
+def test_what_a_cut_to_a_rank_loses_is_told(bench: Any, build: Any, tiny: Any, loras: Loras) -> None:
+    """Of two LoRAs of rank 3, rank 6 keeps all; a lower one loses, whether products are cut or dense changes."""
+    base = build.load(tiny.expert)
+    operands = [build.operand(e, 0.7) for e in (loras.first, loras.second)]
+    models = [
+        build.fuse_by(name, base, *operands, rank=rank)
+        for name, rank in (("sum", 6), ("sum", 2), ("ties", 2))
+    ]
+    for model in models:
+        build.sample(model)
+    whole, cut, dense = bench.run(build).truncations
+    assert (whole.operator, whole.rank, cut.operator, dense.operator) == ("sum", 6, "sum", "ties")
+    assert whole.most < 1e-10
+    assert 0.01 < cut.mean < cut.most < 1
+    assert 0.01 < dense.mean < 1
+    assert cut.tensors == whole.tensors > 10
+    assert cut.worst.startswith("unet.")

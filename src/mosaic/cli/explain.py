@@ -74,7 +74,7 @@ def _spelling(parameter: Parameter) -> str:
 
 
 def _kinds(parameter: Parameter) -> str:
-    return " | ".join(parameter.kinds) or parameter.shown
+    return parameter.shown or " | ".join(parameter.kinds)
 
 
 def _bounds(parameter: Parameter) -> str:

@@ -90,6 +90,11 @@ class Outcome:
         yield from (f"{path}  report" for path in self.reports)
         seconds = sum(result.seconds for _, result in self.results)
         evaluations = sum(result.evaluations for _, result in self.results)
+        for cut in dict.fromkeys(cut for _, result in self.results for cut in result.truncations):
+            yield (
+                f"{cut.operator} cut to rank {cut.rank}: {cut.mean:.1%} of a change lost on average, "
+                f"{cut.most:.1%} at most ({cut.worst})"
+            )
         yield f"{seconds:.1f} s, {evaluations} model evaluations"
 
 
