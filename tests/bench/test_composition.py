@@ -1,0 +1,112 @@
+"""The benchmark of composition: every scheme is a plan that compiles, shares are right, runs go on, peers agree."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mosaic.bench import table
+from mosaic.bench.composition import Outcome, draw, read, run
+from mosaic.bench.schemes import SCHEMES
+from mosaic.compiler.source import SourceFile
+from mosaic.project import Project
+from mosaic.stdlib.zoo.sets import composition_sets
+
+pytest.importorskip("torch")
+
+SETS = composition_sets(480)
+
+
+def outcome(scheme: str, number: int, seed: int, is_right: bool, size: int = 2, rows: float = 40) -> Outcome:
+    experts = tuple(f"zoo/{number}-{i}" for i in range(size))
+    kinds = ("character", "style", "object", "clothes", "background")[:size]
+    return Outcome(scheme, number, experts, kinds, seed, {"subject": True, "style": is_right}, rows, 20, 0.1)
+
+
+@pytest.mark.parametrize("name", [name for name, scheme in SCHEMES.items() if scheme.is_ours])
+def test_every_scheme_of_ours_is_a_plan(name: str) -> None:
+    project = Project()
+    for wanted in (SETS[0], SETS[-1]):
+        source = SourceFile("<test>", SCHEMES[name].plan(wanted))
+        compiled = project.compile(source)
+        assert len(compiled.programs) == 1
+        assert wanted.caption in source.text
+
+
+def test_every_operator_has_a_row() -> None:
+    from mosaic import stdlib
+
+    used = {scheme.via.partition("(")[0] for scheme in SCHEMES.values() if scheme.is_ours}
+    assert used == set(stdlib.find_operators())
+
+
+def test_a_share_is_over_pictures_and_its_interval_over_sets() -> None:
+    right = [outcome("sum", n, seed, n % 4 != 0) for n in range(40) for seed in (1, 2, 3)]
+    found = table.rate(right)
+    assert (found.share, found.pictures, found.sets) == (0.75, 120, 40)
+    assert 0.55 < found.low < 0.75 < found.high < 0.95
+    # Three equal seeds say no more than one.
+    alone = table.rate([each for each in right if each.seed == 1])
+    assert (alone.low, alone.high) == (found.low, found.high)
+    with pytest.raises(ValueError, match="no outcomes"):
+        table.rate([])
+
+
+def test_a_difference_is_paired_by_sets() -> None:
+    ours = [outcome("sum", n, 1, n % 2 == 0) for n in range(40)]
+    theirs = [outcome("merge", n, 1, n % 4 == 0) for n in range(40)]
+    more, low, high = table.difference(ours, theirs)
+    assert more == 0.25
+    assert 0 < low < more < high
+    assert table.difference(ours, ours) == (0.0, 0.0, 0.0)
+
+
+def test_the_tables_name_what_was_drawn() -> None:
+    made = [
+        outcome(s, n, 1, True, 3, rows) for s, rows in (("merge", 40), ("composite", 80)) for n in range(5)
+    ]
+    made += [outcome("sum", n, 1, n > 1, 3) for n in range(5)]
+    shown = table.main_table(made)
+    assert "| **sum** | – | .600 [" in shown
+    assert "| **composite** | – | 1.00 [1.00, 1.00] |" in shown
+    # The composite is right more often, and takes twice the evaluations of the peer.
+    assert "| 3 | merge: 1.00" in table.best_table(made)
+    assert "sum: .600" in table.best_table(made)
+    rows = table.fidelity(made)
+    assert [(row["via"], row["experts"], row["share"], row["rows"]) for row in rows] == [
+        ("sum", 3, 0.6, 2.0),
+        ("composite", 3, 1.0, 4.0),
+    ]
+    json.dumps(rows)
+
+
+def test_a_run_goes_on_where_it_stood(tmp_path: Path) -> None:
+    first = run(tmp_path, ["sum"], count=3, seeds=(1,))
+    lines = (tmp_path / "outcomes.jsonl").read_text().splitlines()
+    # As if the run had been killed in the middle of a line.
+    (tmp_path / "outcomes.jsonl").write_text("\n".join(lines[:-1]) + "\n" + lines[-1][:20] + "\n")
+    again = run(tmp_path, ["sum"], count=3, seeds=(1,))
+    key = lambda each: (each.experts, each.met)  # noqa: E731
+    assert sorted(map(repr, map(key, first))) == sorted(map(repr, map(key, again)))
+    assert len(list(read(tmp_path))) == 3
+
+
+def test_the_published_merge_is_the_sum() -> None:
+    """Two engines that share no code draw the same picture: diffusers with exchanged weights, and mosaic."""
+    wanted = next(each for each in SETS if len(each.experts) == 3)
+    theirs, _, their_rows = draw(SCHEMES["merge"], wanted, [1, 2])
+    ours, _, our_rows = draw(SCHEMES["sum"], wanted, [1, 2])
+    assert their_rows == our_rows == 2 * 2 * 20
+    assert np.abs(theirs.astype(int) - ours.astype(int)).mean() < 0.5
+
+
+def test_the_published_switch_is_the_switch() -> None:
+    wanted = next(each for each in SETS if len(each.experts) == 2)
+    theirs, _, _ = draw(SCHEMES["switch (published)"], wanted, [1])
+    ours, _, _ = draw(SCHEMES["switch"], wanted, [1])
+    names = [*wanted.categories]
+    assert names == sorted(names, key=SCHEMES["switch"].order.index), "the order of turns is the same"
+    assert np.abs(theirs.astype(int) - ours.astype(int)).mean() < 0.5
