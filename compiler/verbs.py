@@ -63,6 +63,7 @@ def _prompt(required: bool) -> Parameter:
         (Kind.TEXT, Kind.PROMPTS),
         "What the picture shows; `{name}` inserts." + several + inherited,
         required,
+        shown="text | [text, …]",
     )
 
 

@@ -22,6 +22,8 @@ def wanted(node: Node, kinds: tuple[Kind, ...], where: str, span: Span, world: W
 
 def article(kind: Kind) -> str:
     """The kind's name with its article."""
+    if kind is Kind.PROMPTS:
+        return "a list of texts"
     return f"an {kind}" if kind.value[0] in "aeiou" else f"a {kind}"
 
 

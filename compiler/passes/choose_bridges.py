@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 from mosaic.compiler.check.world import expert_node
 from mosaic.compiler.context import Context
 from mosaic.compiler.facts import ExpertFacts
 from mosaic.compiler.ir.graph import Graph, Node, map_graph
 from mosaic.compiler.ir.ops import make, with_inputs
+from mosaic.compiler.ir.stretches import spaces
 from mosaic.compiler.source import SourceFile, Span
 from mosaic.compiler.types import Kind
 
@@ -41,3 +44,10 @@ def registered(source: str, target: str, context: Context, span: Span | None = N
         if isinstance(facts, ExpertFacts) and known and (known.source, known.target) == (source, target):
             return facts
     return context.experts.bridge(source, target)
+
+
+def between(fusion: Node, context: Context) -> tuple[Node, ...]:
+    """What a schedule over several latent spaces may go through: the bridges among them, as `expert` nodes."""
+    pairs = permutations(spaces(fusion.inputs), 2)
+    found = (registered(*pair, context, fusion.origin.span if fusion.origin else None) for pair in pairs)
+    return tuple(expert_node(facts, fusion.origin) for facts in found if facts is not None)

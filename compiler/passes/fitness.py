@@ -8,6 +8,7 @@ from mosaic.compiler.context import Context
 from mosaic.compiler.facts import RATINGS, ExpertFacts
 from mosaic.compiler.ir.graph import Graph, Node
 from mosaic.compiler.ir.origins import base_node
+from mosaic.compiler.operators import Acts
 from mosaic.compiler.policy.refusal import refusal
 from mosaic.compiler.types import Kind
 
@@ -63,6 +64,11 @@ def misfit(facts: ExpertFacts, fusion: Node, base: ExpertFacts, use: Use, contex
     if facts.kind is Kind.CHECKPOINT and facts.id == base.id:
         return "it is the base itself"
     both = facts.kind is Kind.CHECKPOINT and facts.prediction and base.prediction
+    is_model = facts.kind is Kind.CHECKPOINT
+    if is_model and facts.space and base.space and facts.space != base.space:
+        return f"it works in latent space {facts.space}, the base in {base.space}"
+    if is_model and _stands_alone(fusion, context):
+        return f"it lacks {facts.lacks[0]}" if facts.lacks else ""
     if both and facts.prediction != base.prediction:
         return f"it predicts {facts.prediction}, the base {base.prediction}"
     if facts.variant != base.variant and (facts.variant or facts.kind is Kind.CHECKPOINT):
@@ -75,6 +81,13 @@ def misfit(facts: ExpertFacts, fusion: Node, base: ExpertFacts, use: Use, contex
         return ""
     met = context.experts.coverage(base, facts)
     return "" if met.complete else f"{met.total - met.matched} of {met.total} tensors have no place"
+
+
+def _stands_alone(fusion: Node, context: Context) -> bool:
+    """Whether the plan names operators under which a checkpoint is a model of its own, whatever its strength."""
+    allowed = str(fusion.attribute("operator"))
+    named = [] if allowed == "auto" else [context.operators[name] for name in allowed.split(",")]
+    return bool(named) and all(each.acts is Acts.PREDICTIONS and not each.scales for each in named)
 
 
 def _taken(algorithm: str, fusion: Node, context: Context) -> bool:

@@ -47,14 +47,14 @@ class Owed:
 
 def owed(graph: Graph, context: Context) -> tuple[tuple[str, Owed], ...]:
     """For each expert that reaches an emit, in the order of use, by the digest of its node."""
-    return tuple((part.node.digest, _owed(part, graph.policy, context)) for part in parts(graph))
+    return tuple((part.node.digest, _owed(part, graph.policy, context)) for part in parts(graph, context))
 
 
 def plan_rating(graph: Graph, context: Context) -> str | None:
     """The strictest rating of a plan's experts and prompts; None where an expert is unrated and nothing is
     explicit.
     """
-    known = [part.facts.rating for part in parts(graph)]
+    known = [part.facts.rating for part in parts(graph, context)]
     for node in walk(graph.emits):
         found = conditionings(node) if node.op in SAMPLED else None
         shown = prompts(found.prompt) if found is not None else ()

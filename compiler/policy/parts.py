@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from mosaic.compiler.context import Context
 from mosaic.compiler.facts import ExpertFacts
 from mosaic.compiler.ir.evaluate import operand
 from mosaic.compiler.ir.graph import Graph, Node, walk
 from mosaic.compiler.ir.origins import base_node
+from mosaic.compiler.passes.choose_bridges import between
 from mosaic.compiler.types import Kind
 
 _MODELS = (Kind.MODEL, Kind.CHECKPOINT)
@@ -32,11 +34,11 @@ class Part:
         return self.node.expert
 
 
-def parts(graph: Graph) -> tuple[Part, ...]:
-    """The experts that reach an emit, each once, at its first place."""
+def parts(graph: Graph, context: Context) -> tuple[Part, ...]:
+    """The experts that reach an emit, each once, at its first place; the bridges of schedules are among them."""
     found: dict[str, Part] = {}
     for emit in graph.emits:
-        experts = _experts(emit)
+        experts = _experts(emit, context)
         copied = emit.inputs[0].type.kind in _MODELS
         merged = copied and len(experts) > 1
         for digest, (node, base) in experts.items():
@@ -48,14 +50,14 @@ def parts(graph: Graph) -> tuple[Part, ...]:
     return tuple(found.values())
 
 
-def models(graph: Graph) -> Iterator[tuple[Node, ...]]:
+def models(graph: Graph, context: Context) -> Iterator[tuple[Node, ...]]:
     """For each emitted model the experts that it is made of."""
     for emit in graph.emits:
         if emit.inputs[0].type.kind in _MODELS:
-            yield tuple(node for node, _ in _experts(emit).values())
+            yield tuple(node for node, _ in _experts(emit, context).values())
 
 
-def _experts(emit: Node) -> dict[str, tuple[Node, Node | None]]:
+def _experts(emit: Node, context: Context) -> dict[str, tuple[Node, Node | None]]:
     """By digest, each expert below an emit, and the base that it is fused into."""
     nodes = tuple(walk((emit,)))
     bases = {
@@ -68,4 +70,7 @@ def _experts(emit: Node) -> dict[str, tuple[Node, Node | None]]:
     for node in nodes:
         if node.op == "expert":
             found.setdefault(node.digest, (node, bases.get(id(node))))
+        if node.op == "fuse" and node.attribute("ends_in"):
+            for bridge in between(node, context):
+                found.setdefault(bridge.digest, (bridge, None))
     return found

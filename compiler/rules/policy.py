@@ -29,13 +29,13 @@ def policy(graph: Graph, context: Context) -> Iterator[Diagnostic]:
     rule = graph.policy
     if rule is None or not (rule.concerns_rights or rule.credit is False):
         return
-    concerned = parts(graph)
+    concerned = parts(graph, context)
     for part in concerned:
         for finding in judge(part.facts, rule, context.licences, copied=part.copied, merged=part.merged):
             yield _message(finding, part, rule, context)
         yield from _laundered(part, rule, context)
     if rule.redistributes:
-        for experts in models(graph):
+        for experts in models(graph, context):
             yield from _locks(experts, rule, context)
     if rule.concerns_rights:
         yield from _clauses(graph.name, concerned, rule, context)

@@ -25,7 +25,7 @@ def rating(graph: Graph, context: Context) -> Iterator[Diagnostic]:
     if rule is None or rule.rating not in RATINGS:
         return
     asked = rule.at("rating")
-    for part in parts(graph):
+    for part in parts(graph, context):
         facts, spot = part.facts, place(part.node)
         known = (spot.span, facts.kind.value, facts.id)
         if too_strict(facts.rating, rule):

@@ -92,7 +92,7 @@ def test_suggestions_replace_the_name(compiled: Compile) -> None:
         assert {d.code for d in compiled(applied(found), whole=True).diagnostics} == {"M414"}
     (found,) = compiled(fused('checkpoint("t/epsilon") * 0.5, via: sum')).diagnostics
     assert found.code == "M403"
-    assert not compiled(applied(found, 1), whole=True).diagnostics
+    assert not compiled(applied(found), whole=True).diagnostics
 
 
 def test_a_name_from_outside_is_not_replaced(compiled: Compile) -> None:

@@ -402,3 +402,34 @@ def test_a_chain_of_a_thousand_fusions(compiled: Compile) -> None:
         'let base = checkpoint("t/base")\n' + "\n".join(lines) + '\nemit sample(m60, prompt: "a") as "p.png"'
     )
     assert codes(compiled(body)) == []
+
+
+# What else is asked of experts
+
+
+def test_the_bridges_of_a_schedule_have_licences(compiled: Compile) -> None:
+    policy = "policy { use: commercial, unknown: warn }\n"
+    result = compiled(policy + sampled("fuse(base, third during 50%..100%, via: turns)"))
+    assert any("t/space-a-to-space-c" in found.message() for found in result.diagnostics)
+    (program,) = result.programs
+    assert "bridge" in [program.experts[duty.expert].kind for duty in program.rights.duties]
+
+
+@pytest.mark.parametrize(
+    ("words", "via", "chosen"),
+    [
+        ("epsilon", "", "M218"),
+        ("epsilon", ", via: sum", "M218"),
+        ("epsilon", ", via: blend", "t/epsilon"),
+        ("third", "", "M218"),
+        ("third", ", via: turns", "M218"),
+        ("robot", ", via: blend", "t/robot"),
+    ],
+)
+def test_what_is_looked_up_can_be_blended(compiled: Compile, words: str, via: str, chosen: str) -> None:
+    model = f'fuse(base, find(checkpoint, "{words}") * 0.5{via})'
+    result = compiled(f'let base = checkpoint("t/base")\nemit sample({model}, prompt: "a cat") as "p.png"')
+    if chosen == "M218":
+        assert codes(result) == ["M218"]
+    else:
+        assert [find.chosen for find in result.finds["p"]] == [chosen]
