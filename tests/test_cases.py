@@ -33,6 +33,7 @@ ELSEWHERE = {
     "M901": "tests/cli/test_commands.py",
     # What running can raise: programs that were edited, files that changed after compiling, devices.
     **dict.fromkeys(("M451", "M452", "M461", "M463"), "tests/runtime/test_weights.py"),
+    "M469": "tests/runtime/test_composition.py",
     **dict.fromkeys(("M453", "M462", "M751"), "tests/runtime/test_files.py"),
     **dict.fromkeys(("M851", "M852", "M853", "M854", "M860"), "tests/runtime/test_files.py"),
     **dict.fromkeys(("M454", "M455"), "tests/runtime/test_text.py"),

@@ -116,6 +116,8 @@ class NoCleanLatent(Diagnostic):
     A step of denoising predicts the clean latent; that is what a bridge maps. A latent that took no step yet has no
     such prediction.
 
+        resume(other, align(sample(base, prompt: "a cat", steps: 4, until: 10%), to: other))
+
     To mend it, let the first model take at least one step before the latent is carried over.
     """
 
@@ -220,6 +222,8 @@ class UnnamedSpace(Diagnostic):
     """A model's latent space is not known, so that no plan could use a bridge out of it or into it.
 
     The space is told by the model's VAE. A checkpoint without a VAE has none.
+
+        mosaic bridge fit --from ./denoiser.safetensors --to zoo/base --samples 200 -o bridge.safetensors
 
     To mend it, name a checkpoint that holds its VAE.
     """

@@ -55,7 +55,7 @@ _REPLACED = (
     ("let", '"="', "ASSIGN"),
     ("named", "NAME", "KEY"),
     ("entry", "NAME", "KEY"),
-    ("modified", "operand modifier*", "operand | expert modifier+"),
+    ("modified", "operand modifier*", "operand | (expert | TEXT) modifier+"),
     ("operand", "reference | call | list", "expert | FLAG | list"),
     ("bounds", "_DOTS", '".."'),
 )

@@ -30,7 +30,7 @@ from mosaic.project import Project
 from mosaic.stdlib import zoo
 
 MODELS = zoo.root() / "models"
-SHIPPED = len(zoo.index()["experts"])
+SHIPPED = len(zoo.index()["experts"]) + len(zoo.index()["bridges"])
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
