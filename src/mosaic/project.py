@@ -114,12 +114,16 @@ class Project:
         try:
             compiled = compile(source, self.context(source), plan=plan, parameters=parameters or {})
         finally:
-            # A run may take hours, and nobody can add to a catalog that is held open for reading.
-            if self.catalog is not None:
-                self.catalog.close()
+            self.release()
         if compiled.has_errors:
             raise MosaicError(*compiled.diagnostics)
         return compiled
+
+    def release(self) -> None:
+        """Let go of the catalog: a run may take hours, and nobody can add to one that is held open for reading. It is
+        opened again when it is asked again."""
+        if self.catalog is not None:
+            self.catalog.close()
 
     def _context(self, root: Path) -> Context:
         from mosaic import stdlib

@@ -92,6 +92,7 @@ def run_fit(request: Request) -> None:
         worker = engine(device=request.device, progress=bars)
         fitted = _fit(request, project, (source, target), words, paths, worker, bars)
         made = _write(request, fitted)
+    project.release()
     if request.register:
         made = _registered(request, made)
     _show(request, fitted, made)
