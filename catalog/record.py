@@ -129,8 +129,11 @@ class Record:
 
 
 def content_digest(facts: ExpertFacts) -> str:
-    """64 hex digits over what an expert is made of: roles, names and bytes of its files; not where they lie."""
-    manifest = sorted(f"{file.role} {file.name} {file.sha256}" for file in facts.files)
+    """64 hex digits over what an expert is made of: roles, names and bytes of its files; not where they lie.
+
+    Where no digest of a file is known, nothing tells its bytes from another's of the same name but the expert's id.
+    """
+    manifest = sorted(f"{file.role} {file.name} {file.sha256 or f'of {facts.id}'}" for file in facts.files)
     return hashlib.sha256("\n".join(manifest).encode()).hexdigest()
 
 
