@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,26 +23,33 @@ from mosaic.stdlib.zoo.train.__main__ import STAGES
 from mosaic.stdlib.zoo.train.common import Job, learning_rate
 
 
-@pytest.mark.slow
-def test_all_stages_run_and_ship(tmp_path: Path) -> None:
+@pytest.fixture
+def settings() -> Iterator[None]:
+    """What a stage changes of the process is taken back: other tests mind threads and denormal numbers."""
     before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+    torch.set_flush_denormal(False)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("settings")
+def test_all_stages_run_and_ship(tmp_path: Path) -> None:
     job = Job(tmp_path / "work", scale=0.001, threads=2, target=tmp_path / "package")
     for run in STAGES.values():
         run(job)
-    torch.set_num_threads(before)
     assert (tmp_path / "package" / "index.json").exists()
     assert (tmp_path / "package" / "models" / "base" / "model_index.json").exists()
 
 
+@pytest.mark.usefixtures("settings")
 def test_a_new_expert_is_trained_on_the_shipped_parts_and_changes_no_other_byte(tmp_path: Path) -> None:
-    before = torch.get_num_threads()
     package, job = tmp_path / "package", Job(tmp_path / "work", 0.001, 1, tmp_path / "package")
     shutil.copytree(zoo.root() / "models", package / "models")
     shutil.copy(zoo.root() / "index.json", package / "index.json")
     shipped.fill(job)
     STAGES["heart"](job)
     ship.run(job)
-    torch.set_num_threads(before)
     old, new = zoo.index(), json.loads((package / "index.json").read_text())
     assert [e["id"] for e in new["experts"]] == [e["id"] for e in old["experts"]]
     changed = [
