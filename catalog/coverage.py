@@ -10,7 +10,8 @@ from typing import Final
 from mosaic.compiler.facts import Coverage, ExpertFacts, FileFact
 from mosaic.compiler.types import Kind
 from mosaic.compiler.weights import autoencoders, embeddings, ldm
-from mosaic.compiler.weights.adapter_keys import AdapterMatch, Pair, canonical, match
+from mosaic.compiler.weights.adapter_keys import AdapterMatch, canonical, match
+from mosaic.compiler.weights.changes import Change
 from mosaic.compiler.weights.header import Header
 from mosaic.compiler.weights.names import Shape, Shapes
 
@@ -67,7 +68,7 @@ def touched(theirs: Shapes, expert: ExpertFacts, open_: Open, read: ReadText) ->
     match expert.kind:
         case Kind.LORA:
             met = (found for _, found in _met(expert, theirs, open_, read))
-            return tuple(sorted({pair.module for found in met for pair in found.pairs}))
+            return tuple(sorted({change.module for found in met for change in found.changes}))
         case Kind.CHECKPOINT:
             held = tensors(expert, open_)
             return tuple(sorted(name for name in held if name in theirs and not name.startswith("vae.")))
@@ -112,10 +113,10 @@ def _adapter(expert: ExpertFacts, base: Shapes, open_: Open, read: ReadText) -> 
     excessive: list[str] = []
     for header, met in _met(expert, base, open_, read):
         total += len(header.tensors)
-        matched += sum(2 + (pair.alpha is not None) + (pair.mid is not None) for pair in met.pairs)
+        matched += sum(len(change.parts) for change in met.changes)
         unmatched += met.unmatched
         misshaped += met.misshaped
-        excessive += filter(None, (_excess(pair, base[pair.module]) for pair in met.pairs))
+        excessive += filter(None, (_excess(change, base) for change in met.changes))
     return Coverage(matched, total, tuple(unmatched), tuple(misshaped), tuple(excessive))
 
 
@@ -131,13 +132,16 @@ def _met(
         yield header, match(header.shapes, targets, metadata)
 
 
-def _excess(pair: Pair, target: Shape) -> str:
+def _excess(change: Change, base: Shapes) -> str:
     """How a rank goes beyond what the matrix that it changes can have; empty where it does not."""
-    largest = min(target[0], prod(target[1:]))
+    target = base.get(change.module, ())
     # Latents have few channels: trainers that take one rank for all modules overdo it there, and harmlessly.
-    if pair.rank <= largest or pair.module.endswith(_AT_LATENTS):
+    if change.rank is None or len(target) < 2 or change.module.endswith(_AT_LATENTS):
         return ""
-    return f"{pair.module.removesuffix('.weight')}: rank {pair.rank}, the matrix has at most {largest}"
+    largest = min(target[0], prod(target[1:]))
+    if change.rank <= largest:
+        return ""
+    return f"{change.module.removesuffix('.weight')}: rank {change.rank}, the matrix has at most {largest}"
 
 
 def _embedding(expert: ExpertFacts, base: Shapes, open_: Open) -> Coverage:

@@ -14,6 +14,7 @@ from mosaic.compiler.source import Span
 from mosaic.compiler.types import Kind
 from mosaic.compiler.weights import autoencoders, bridges, denoisers, embeddings, families
 from mosaic.compiler.weights.adapters import variant_of
+from mosaic.compiler.weights.changes import APPLIED
 from mosaic.compiler.weights.header import Header
 from mosaic.compiler.weights.names import Shapes
 
@@ -30,13 +31,9 @@ _TRIGGERS: Final = ("modelspec.trigger_phrase", "trigger_phrase", "trigger_words
 _LONGEST_TRIGGER: Final = 200
 _SHOWN: Final = 3
 _SPELT: Final[Mapping[str, str]] = {
-    "dora": "DoRA",
-    "loha": "LoHa",
-    "lokr": "LoKr",
     "oft": "OFT",
     "ia3": "IA3",
     "glora": "GLoRA",
-    "full": "full-difference",
 }
 
 _ROLES: Final[Mapping[Kind, str]] = {
@@ -150,7 +147,7 @@ def with_channels(found: Found, shapes: Shapes, vae: autoencoders.VaeFacts | Non
 
 def refuse_unrunnable(found: Found, shown: str, span: Span | None) -> None:
     """Refuse what a plan cannot use by its path (M813, M814): no catalog says what it is to the rules."""
-    if found.adapter is not None and found.adapter.algorithm != "lora":
+    if found.adapter is not None and found.adapter.algorithm not in APPLIED:
         named = found.adapter.algorithm
         raise MosaicError(errors.inputs.UnsupportedAdapter(span, shown, _SPELT.get(named, named)))
     if found.channels is not None:

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from mosaic.compiler.types import Kind
+from mosaic.compiler.weights.changes import APPLIED
 
 
 class Acts(StrEnum):
@@ -116,7 +117,7 @@ class Operator:
     owner: str
     kernel: Callable[..., Any] = field(compare=False, repr=False)
     # Encodings of the adapters that it can take, as `AdapterFacts.algorithm` names them.
-    algorithms: tuple[str, ...] = ("lora",)
+    algorithms: tuple[str, ...] = APPLIED
     # Which of "region" and "window" an operand may have.
     honours: frozenset[str] = frozenset({"window"})
     # Predictions only: a strength scales an expert's delta besides weighing its prediction.
@@ -143,7 +144,7 @@ def operator(
     laws: Iterable[Law] = (),
     evaluations: str = "1",
     version: int = 1,
-    algorithms: Iterable[str] = ("lora",),
+    algorithms: Iterable[str] = APPLIED,
     honours: Iterable[str] = ("window",),
     scales: bool = True,
     shares_unconditional: bool = False,
@@ -154,8 +155,8 @@ def operator(
 
     `evaluations` says how many denoiser calls a step costs (`1`, `experts`, `models`). `version` must be raised
     whenever the result of the kernel changes: it is part of every program's digest. `algorithms` are the encodings of
-    adapters (`lora`, `dora`, `loha`, `lokr`…) whose deltas the runtime can hand to the kernel. The rest is described at
-    `Operator`.
+    adapters that it takes: all whose deltas are known unless told, as kernels are handed dense deltas or none. The rest
+    is described at `Operator`.
 
     Raises TypeError where a setting's annotation is none of int, float, bool, str, alone or with `Bounds`.
     """

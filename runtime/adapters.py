@@ -1,4 +1,4 @@
-"""Adapters as deltas: which tensors of a base a LoRA changes, and by how much."""
+"""Adapters as deltas: which tensors of a base an adapter changes, and by how much."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial as bound
-from typing import Any
 
 import torch
 
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.errors.runtime import TensorsDoNotFit, UnmatchedTensors, UnsupportedAdapter
 from mosaic.compiler.program import Expert
-from mosaic.compiler.weights.adapter_keys import Pair, algorithm, match
+from mosaic.compiler.weights.adapter_keys import algorithm, match
+from mosaic.compiler.weights.changes import APPLIED, Change
+from mosaic.runtime import algorithms
 from mosaic.runtime.files import Reader
 from mosaic.runtime.weights import Deltas, Factors
 
@@ -32,10 +33,15 @@ def lora(
     strength: float,
     shapes: Mapping[str, tuple[int, ...]],
     reader: Reader,
+    stored: Mapping[str, torch.Tensor],
     *,
     partial: bool = False,
 ) -> tuple[Deltas, KeyCount]:
-    """The deltas of a LoRA (Hu et al. 2021, arXiv:2106.09685) for a base whose tensors have these shapes.
+    """The deltas of an adapter (LoRA, LoHa, LoKr, DoRA, full differences) for a base whose tensors have these shapes.
+
+    `stored` are the checkpoint's own tensors: the delta of a DoRA is taken from them, whatever is fused into the model
+    already, so that an adapter adds the same to every model of one checkpoint, and deltas can be added in any order. A
+    strength multiplies the whole delta.
 
     With `partial`, tensors without a place and modules of another shape are left out, and counted; something has to
     fit. Raises MosaicError: M451 for tensors without a place, M452 for other algorithms, M453 for other shapes.
@@ -49,9 +55,11 @@ def lora(
         elif not file.name.endswith((".json", ".txt", ".md")):
             tensors.update(reader.tensors(file))
             metadata.update(reader.metadata(file))
-    _require_lora(expert, tensors, metadata)
+    kind = algorithm(list(tensors))
+    if kind not in (*APPLIED, "unknown"):
+        raise MosaicError(UnsupportedAdapter(span=None, expert=expert.id, algorithm=kind))
     found = match({name: tuple(tensor.shape) for name, tensor in tensors.items()}, shapes, metadata)
-    lenient = partial and bool(found.pairs)
+    lenient = partial and bool(found.changes)
     if found.unmatched and not lenient:
         raise MosaicError(
             UnmatchedTensors(span=None, expert=expert.id, names=found.unmatched, total=len(tensors))
@@ -59,31 +67,17 @@ def lora(
     if found.misshaped and not lenient:
         raise MosaicError(TensorsDoNotFit(span=None, expert=expert.id, what="model", names=found.misshaped))
     compute: dict[str, Callable[[torch.device], torch.Tensor]] = {
-        pair.module: bound(_delta, pair, tensors, shapes[pair.module]) for pair in found.pairs
+        change.module: bound(_delta, change, tensors, shapes[change.module], stored)
+        for change in found.changes
     }
-    factors = {pair.module: bound(_factors, pair, tensors) for pair in found.pairs}
-    used = sum(2 + (pair.alpha is not None) + (pair.mid is not None) for pair in found.pairs)
+    factors = {
+        change.module: bound(_factors, change, tensors)
+        for change in found.changes
+        if change.encoding == "lora" and not change.magnitude
+    }
+    used = sum(len(change.parts) for change in found.changes)
     deltas = Deltas(strength, compute, content_key(expert), factors)
     return deltas, KeyCount(expert.id, used if lenient else len(tensors), len(tensors))
-
-
-def _require_lora(expert: Expert, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
-    kind = algorithm(list(tensors))
-    if kind not in ("lora", "unknown"):
-        raise MosaicError(UnsupportedAdapter(span=None, expert=expert.id, algorithm=kind))
-    if _stated(metadata).get("use_dora") is True:
-        raise MosaicError(UnsupportedAdapter(span=None, expert=expert.id, algorithm="dora"))
-
-
-def _stated(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """PEFT's configuration with component prefixes dropped."""
-    try:
-        config = json.loads(metadata.get("lora_adapter_metadata", "{}"))
-    except (ValueError, RecursionError):
-        return {}
-    if not isinstance(config, dict):
-        return {}
-    return {key.rpartition(".")[2]: value for key, value in config.items() if value}
 
 
 def content_key(expert: Expert) -> str:
@@ -92,20 +86,73 @@ def content_key(expert: Expert) -> str:
 
 
 def _delta(
-    pair: Pair, tensors: Mapping[str, torch.Tensor], shape: tuple[int, ...], device: torch.device
+    change: Change,
+    tensors: Mapping[str, torch.Tensor],
+    shape: tuple[int, ...],
+    stored: Mapping[str, torch.Tensor],
+    device: torch.device,
 ) -> torch.Tensor:
-    """`alpha / rank · up · down` in the shape of the tensor it changes, float32."""
-    return _factors(pair, tensors, device).dense().reshape(shape)
+    """What the adapter adds at full strength, in the shape of the tensor it changes, float32."""
+    if change.encoding == "lora":
+        delta = _factors(change, tensors, device).dense()
+    else:
+        delta = _DENSE[change.encoding](_Parts(change, tensors, device), shape) * _scale(change, tensors)
+    delta = delta.reshape(shape)
+    if not change.magnitude:
+        return delta
+    magnitude = _Parts(change, tensors, device)["dora_scale"].reshape(change.magnitude)
+    weight = stored[change.module].to(device=device, dtype=torch.float32)
+    return algorithms.dora(weight, delta, magnitude)
 
 
-def _factors(pair: Pair, tensors: Mapping[str, torch.Tensor], device: torch.device) -> Factors:
-    """The factors of a module, float32."""
+def _factors(change: Change, tensors: Mapping[str, torch.Tensor], device: torch.device) -> Factors:
+    """The factors of a LoRA's module, float32."""
+    parts = _Parts(change, tensors, device)
+    return Factors(parts["down"], parts["up"], parts.get("mid"), _scale(change, tensors))
 
-    def factor(name: str) -> torch.Tensor:
-        return tensors[name].to(device=device, dtype=torch.float32)
 
-    alpha = pair.rank if pair.stated_alpha is None else pair.stated_alpha
-    if pair.alpha is not None:
-        alpha = float(tensors[pair.alpha])
-    mid = None if pair.mid is None else factor(pair.mid)
-    return Factors(factor(pair.down), factor(pair.up), mid, alpha / pair.rank)
+def _scale(change: Change, tensors: Mapping[str, torch.Tensor]) -> float:
+    alpha = change.parts.get("alpha")
+    return change.scale(None if alpha is None else float(tensors[alpha]))
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The tensors of a change by part, float32 on a device."""
+
+    change: Change
+    tensors: Mapping[str, torch.Tensor]
+    device: torch.device
+
+    def __getitem__(self, part: str) -> torch.Tensor:
+        return self.tensors[self.change.parts[part]].to(device=self.device, dtype=torch.float32)
+
+    def get(self, part: str) -> torch.Tensor | None:
+        return self[part] if part in self.change.parts else None
+
+    def factored(self, stem: str, core: str = "") -> torch.Tensor:
+        """A matrix that is stored whole, or the product that is stored in its place."""
+        whole = self.get(stem)
+        if whole is not None:
+            return whole
+        return algorithms.product(self[f"{stem}_a"], self[f"{stem}_b"], self.get(core))
+
+
+def _loha(parts: _Parts, shape: tuple[int, ...]) -> torch.Tensor:
+    return algorithms.loha(parts.factored("hada_w1", "hada_t1"), parts.factored("hada_w2", "hada_t2"))
+
+
+def _lokr(parts: _Parts, shape: tuple[int, ...]) -> torch.Tensor:
+    return algorithms.lokr(parts.factored("lokr_w1"), parts.factored("lokr_w2", "lokr_t2"), shape[2:])
+
+
+def _full(parts: _Parts, shape: tuple[int, ...]) -> torch.Tensor:
+    (part,) = parts.change.parts
+    return parts[part]
+
+
+_DENSE: Mapping[str, Callable[[_Parts, tuple[int, ...]], torch.Tensor]] = {
+    "loha": _loha,
+    "lokr": _lokr,
+    "full": _full,
+}

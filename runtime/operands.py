@@ -43,9 +43,9 @@ class Changes:
     keys: list[KeyCount] = field(default_factory=list)
 
     def lora(self, leaf: Model, expert: Expert, strength: float, is_partial: bool) -> Deltas:
-        """What a LoRA adds to a leaf. Raises MosaicError (M451-M453)."""
+        """What an adapter adds to a leaf. Raises MosaicError (M451-M453)."""
         shapes = {name: tuple(leaf.tensor(name).shape) for name in leaf.base.stored}
-        deltas, count = lora(expert, strength, shapes, self.reader, partial=is_partial)
+        deltas, count = lora(expert, strength, shapes, self.reader, leaf.base.stored, partial=is_partial)
         self.keys.append(count)
         return deltas
 

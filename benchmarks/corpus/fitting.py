@@ -95,14 +95,14 @@ def plain_base(world: World) -> Scene:
 
 def other_algorithm(world: World) -> Scene:
     name = world.random.choice(("sd1", "sd2", "sdxl"))
-    algorithm = world.random.choice(("dora", "loha", "lokr"))
-    recipe = world.recipe(name, algorithm=algorithm, spelling="kohya")
+    recipe = world.recipe(name, algorithm="oft", spelling="kohya")
     return among(world, name, Use(world.lora(name, recipe=recipe), 0.6))
 
 
-def plain_algorithm(world: World) -> Scene:
+def known_algorithm(world: World) -> Scene:
     name = world.random.choice(("sd1", "sd2", "sdxl"))
-    recipe = world.recipe(name, algorithm="lora", spelling="kohya")
+    algorithm = world.random.choice(("lora", "dora", "loha", "lokr"))
+    recipe = world.recipe(name, algorithm=algorithm, spelling="kohya")
     return sound(among(world, name, Use(world.lora(name, recipe=recipe), 0.6)))
 
 

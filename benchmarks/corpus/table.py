@@ -36,7 +36,7 @@ ROWS: Final = (
     Row("M407", using.long_prompt, using.full_prompt),
     Row("M408", using.twice, using.once_each),
     Row("M409", fitting.half_model, fitting.whole_model),
-    Row("M410", fitting.other_algorithm, fitting.plain_algorithm),
+    Row("M410", fitting.other_algorithm, fitting.known_algorithm),
     Row("M411", fitting.huge_rank, fitting.large_rank),
     Row("M412", fitting.left_out, fitting.nothing_left_out),
     Row("M413", using.known_token, using.new_token),

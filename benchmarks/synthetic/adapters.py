@@ -106,6 +106,10 @@ def _factors(recipe: Recipe, shape: Shape) -> Iterator[tuple[str, Shape]]:
             yield f".hada_{which}_b", (rank, into * _count(kernel))
         yield ".alpha", ()
         return
+    if recipe.algorithm == "oft":
+        yield ".oft_blocks", (4, out // 4, out // 4)
+        yield ".alpha", ()
+        return
     if recipe.algorithm == "lokr":
         yield ".lokr_w1", (4, 4)
         yield ".lokr_w2_a", (out // 4, rank)
@@ -147,8 +151,8 @@ def _facts(recipe: Recipe, touched: list[tuple[str, str, Shape]]) -> AdapterFact
     attention = {"self": r"\.attn1\.", "cross": r"\.attn2\."}
     return AdapterFacts(
         algorithm=recipe.algorithm,
-        ranks=(recipe.rank, recipe.rank),
-        scales=(1.0, 1.0),
+        ranks=None if recipe.algorithm == "oft" else (recipe.rank, recipe.rank),
+        scales=None if recipe.algorithm == "oft" else (1.0, 1.0),
         parts=tuple(dict.fromkeys(part for part, _, _ in touched)),
         blocks=tuple(name for name, pattern in blocks.items() if any(re.search(pattern, n) for n in names)),
         attention=tuple(

@@ -23,12 +23,14 @@ def shown(names: tuple[str, ...]) -> str:
 class AlgorithmNotTaken(Diagnostic):
     """An adapter encodes its changes in a way that the fusion's operator cannot take.
 
-    For example, with a file that holds a LoHa (Hyeon-Woo et al. 2021) and an operator that takes plain LoRA:
+    For example, with a file that holds an orthogonal fine-tuning (OFT, Qiu et al. 2023):
 
-        let look = fuse(base, lora("style/loha"), via: sum)     # M410
+        let look = fuse(base, lora("style/oft"), via: sum)     # M410
 
-    LoHa, LoKr, DoRA, OFT and IA3 are told by the names of their tensors; reading one as a plain LoRA would give a
-    wrong picture. Use an operator that takes it, where there is one, or an adapter that was extracted as a LoRA.
+    LoRA, LoHa, LoKr, DoRA and full differences are taken by every operator of mosaic. OFT, IA3 and GLoRA multiply
+    weights in ways of their own; they are told by the names of their tensors, and reading one as a plain LoRA would
+    give a wrong picture. Use an operator that takes it, where there is one, or an adapter that was extracted as a
+    LoRA.
     """
 
     code: ClassVar[str] = "M410"

@@ -448,22 +448,25 @@ class BrokenConfig(Diagnostic):
 class UnsupportedAdapter(Diagnostic):
     """An adapter encodes its changes in a way that mosaic cannot apply.
 
-        let style = lora("./style-loha.safetensors")
+        let style = lora("./style-oft.safetensors")
 
-    LoRA is applied. DoRA, LoHa, LoKr, OFT, IA3 and full differences share its file names and some of its
-    tensor names, but applying them as if they were LoRA would give a wrong picture, so they are refused.
+    LoRA, DoRA, LoHa, LoKr and full differences are applied. OFT, IA3 and GLoRA share their file names and some
+    of their tensor names, but applying them as if they were LoRA would give a wrong picture, so they are refused.
     Mend it by a LoRA version of the adapter.
     """
 
     code: ClassVar[str] = "M813"
-    title: ClassVar[str] = "`{path}` is a {algorithm} adapter, which is not supported"
-    label: ClassVar[str] = "not a LoRA"
+    title: ClassVar[str] = "`{path}` is encoded as {algorithm}, which is not supported"
+    label: ClassVar[str] = "{algorithm}"
 
     path: str
     algorithm: str
 
     def help(self) -> tuple[str, ...]:
-        return ("use a LoRA version of the adapter, or convert it with its trainer's tools",)
+        return (
+            "LoRA, DoRA, LoHa, LoKr and full differences are applied: use such a version of the adapter, "
+            "or convert it with its trainer's tools",
+        )
 
 
 @dataclass(frozen=True)

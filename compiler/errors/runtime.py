@@ -62,13 +62,13 @@ class UnmatchedTensors(Diagnostic):
 
 @dataclass(frozen=True)
 class UnsupportedAdapter(Diagnostic):
-    """An adapter uses an algorithm that fusing does not handle yet.
+    """An adapter uses an algorithm that fusing does not handle.
 
-    LoRA adapters on linear and convolution layers are handled, in diffusers, PEFT and kohya names. LoHa,
-    LoKr, DoRA, OFT, IA3 and full-difference adapters follow other formulas; applying them as if they were
+    LoRA, DoRA, LoHa, LoKr and full differences on linear and convolution layers are handled, in the names of
+    diffusers, PEFT, kohya and LyCORIS. OFT, IA3 and GLoRA follow other formulas; applying them as if they were
     LoRA would give a wrong picture, so they are refused.
 
-        let look = fuse(base, lora("./a-lokr-file.safetensors"))
+        let look = fuse(base, lora("./an-oft-file.safetensors"))
 
     To mend it, use a LoRA version of the adapter, or fuse it into a checkpoint with its own tool and use
     that.
@@ -84,7 +84,7 @@ class UnsupportedAdapter(Diagnostic):
     def help(self) -> tuple[str, ...]:
         """Advice in words."""
         told = (f"told by {_listed(self.names)}",) if self.names else ()
-        return (*told, "LoRA adapters in diffusers, PEFT and kohya names are handled")
+        return (*told, "LoRA, DoRA, LoHa, LoKr and full differences are handled")
 
 
 @dataclass(frozen=True)

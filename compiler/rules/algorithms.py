@@ -13,7 +13,7 @@ from mosaic.compiler.rules.fused import Fused, fused, suggest
 
 
 def algorithms(graph: Graph, context: Context) -> Iterator[Diagnostic]:
-    """A LoHa read as a LoRA would give a wrong picture; what no operator takes is refused."""
+    """An OFT read as a LoRA would give a wrong picture; what no operator takes is refused."""
     for each in fused(graph, context):
         if is_taken(each) or each.expert.adapter is None:
             continue

@@ -1,6 +1,6 @@
 """Where the tensors of an adapter belong: names and shapes to modules of a base.
 
-LoRA (Hu et al. 2021, arXiv:2106.09685) adds `alpha / rank * up @ down` to a weight. Its files are written
+What an adapter adds to a weight stands in `changes.py`. Its files are written
 in at least five spellings: diffusers (`unet.….to_q.lora.down.weight`, older
 `….processor.to_q_lora.down.weight`), PEFT (`base_model.model.….to_q.lora_A.weight`), kohya
 (`lora_unet_down_blocks_0_….lora_down.weight`, `lora_te_…`, with diffusers' or the original ldm module
@@ -14,12 +14,13 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import prod, sqrt
+from math import sqrt
 from types import MappingProxyType
 from typing import Final
 
 from mosaic.compiler.weights import ldm, transformers
 from mosaic.compiler.weights.adapter_names import PRECEDENCE, role
+from mosaic.compiler.weights.changes import Change, magnitude_shape, misfit, rank_of, split
 from mosaic.compiler.weights.names import Shape
 
 COMPONENTS: Final = ("unet", "transformer", "text_encoder", "text_encoder_2", "text_encoder_3")
@@ -29,33 +30,12 @@ _NO_METADATA: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
-class Pair:
-    """The two factors of one module's delta: `delta = (alpha / rank) * up @ down`, reshaped to the target.
-
-    `module` is the target's key as it stands in `modules` (with `.weight`); `down`, `up`, `mid` and `alpha`
-    are names in the adapter. Shapes: down (rank, in) or (rank, in, kh, kw), up (out, rank) or (out, rank,
-    1, 1); with a Tucker core (`mid`, (rank, rank, kh, kw)) down is (rank, in, 1, 1). The effective alpha is
-    the tensor `alpha` if it is named, else `stated_alpha` (from PEFT's metadata, rank stabilisation already
-    multiplied in) if it is not None, else the rank (a scale of one).
-    """
-
-    module: str
-    component: str
-    down: str
-    up: str
-    alpha: str | None
-    mid: str | None
-    rank: int
-    stated_alpha: float | None = None
-
-
-@dataclass(frozen=True)
 class AdapterMatch:
     """How an adapter meets a base. `unmatched` names have no counterpart; `misshaped` are "name: 64 here,
     768 there".
     """
 
-    pairs: tuple[Pair, ...]
+    changes: tuple[Change, ...]
     unmatched: tuple[str, ...]
     misshaped: tuple[str, ...]
 
@@ -71,28 +51,16 @@ def algorithm(names: Mapping[str, Shape] | tuple[str, ...] | list[str]) -> str:
     return next((name for name in PRECEDENCE if name in found), "unknown")
 
 
-_FACTORS: Final[Mapping[str, str]] = MappingProxyType(
-    {"lora_down": "down", "lora_up": "up", "lora_mid": "mid", "lora_A": "down", "lora_B": "up"}
-)
-_DIFFUSERS: Final = (".lora_linear_layer", ".lora", "_lora")
+_UNKNOWN: Final = ("bias", "scalar")
+"""Parts of which nothing says what they change."""
 
 
 def _parsed(name: str) -> tuple[str, str] | None:
-    """A tensor's module as it is spelt, and its role: down, up, mid or alpha. None for any other name."""
-    stem, _, leaf = name.rpartition(".")
-    if leaf == "alpha":
-        return stem.removesuffix(".lora").removesuffix("_lora"), "alpha"
-    module, _, factor = stem.rpartition(".")
-    if leaf != "weight" or not module:
+    """A tensor's module as it is spelt, and its part there. None for a name that no delta is made of."""
+    found = role(name)
+    if found is None or found.part in _UNKNOWN or ".lora_embedding_" in name:
         return None
-    if factor in _FACTORS:
-        return module, _FACTORS[factor]
-    if factor in ("down", "up", "mid"):
-        ending = next((ending for ending in _DIFFUSERS if module.endswith(ending)), None)
-        return (module.removesuffix(ending), factor) if ending else None
-    # PEFT puts the adapter's own name between: `lora_A.default.weight`.
-    module, _, factor = module.rpartition(".")
-    return (module, _FACTORS[factor]) if module and factor in ("lora_A", "lora_B") else None
+    return found.module, found.part
 
 
 # Attention processors of early diffusers and of its text encoder named projections differently from their
@@ -106,6 +74,7 @@ _KOHYA_COMPONENT: Final = (
     ("lora_te2_", "text_encoder_2"),
     ("lora_te3_", "text_encoder_3"),
     ("lora_te_", "text_encoder"),
+    ("lycoris_", "unet"),
 )
 
 
@@ -121,44 +90,77 @@ def match(
     groups, unmatched = grouped(names)
     if transformers.is_transformer(modules):
         # Trainers call the denoiser `unet` whatever it is.
-        modules = {f"{name}.weight": shape for name, shape in transformers.targets(modules).items()}
+        modules = _both_layouts(modules)
         groups = {re.sub("^unet_", "transformer_", key): parts for key, parts in groups.items()}
         if not any(name.startswith("text_encoder_3.") for name in modules):
             # The T5 of Flux is its second encoder, and the third of those that trainers number.
             groups = {re.sub("^text_encoder_3_", "text_encoder_2_", key): v for key, v in groups.items()}
     targets = _targets(modules)
     stated = Stated.read(metadata)
-    pairs: list[Pair] = []
+    changes: list[Change] = []
     misshaped: list[str] = []
     if any(key not in targets for key in groups):
         targets = {**_original_targets(modules), **targets}
     for key, parts in groups.items():
-        target = targets.get(key)
-        if target is None or "down" not in parts or "up" not in parts:
-            unmatched.extend(parts.values())
-            continue
-        problem = _shape_problem(parts, names, modules[target])
-        if problem:
-            misshaped.append(problem)
-            continue
-        rank = names[parts["down"]][0]
-        pairs.append(
-            Pair(
-                module=target,
-                component=target.partition(".")[0],
-                down=parts["down"],
-                up=parts["up"],
-                alpha=parts.get("alpha"),
-                mid=parts.get("mid"),
-                rank=rank,
-                stated_alpha=stated.alpha(target, rank),
-            )
-        )
-    return AdapterMatch(tuple(pairs), tuple(sorted(unmatched)), tuple(misshaped))
+        weight, bias, rest = split(parts)
+        unmatched.extend(rest)
+        for given, end in ((weight, ".weight"), (bias, ".bias")):
+            if given is None:
+                continue
+            target = f"{targets.get(key, '').removesuffix('.weight')}{end}"
+            if target not in modules:
+                unmatched.extend(given[1].values())
+                continue
+            problem = misfit(*given, names, modules[target]) or _lacking(*given, target, stated)
+            if problem:
+                misshaped.append(problem)
+            else:
+                changes.append(_change(target, *given, names, modules[target], stated))
+    return AdapterMatch(tuple(changes), tuple(sorted(unmatched)), tuple(misshaped))
+
+
+def _change(
+    target: str,
+    encoding: str,
+    parts: Mapping[str, str],
+    names: Mapping[str, Shape],
+    shape: Shape,
+    stated: Stated,
+) -> Change:
+    rank = rank_of({part: names[name] for part, name in parts.items()})
+    of_config = stated.rank(target)
+    magnitude = parts.get("dora_scale")
+    return Change(
+        module=target,
+        component=target.partition(".")[0],
+        encoding=encoding,
+        parts=parts,
+        rank=rank,
+        stated_alpha=stated.alpha(target, rank or of_config or 1),
+        stated_rank=of_config,
+        magnitude=(magnitude_shape(magnitude, names[magnitude], shape) or ()) if magnitude else (),
+    )
+
+
+def _lacking(encoding: str, parts: Mapping[str, str], target: str, stated: Stated) -> str:
+    if encoding != "lora" or "dora_scale" in parts or not stated.says_dora(target):
+        return ""
+    return f"{parts['down']}: no magnitude here, one in the configuration (DoRA)"
+
+
+def _both_layouts(modules: Mapping[str, Shape]) -> dict[str, Shape]:
+    """The weights and biases of a transformer base, under the names of both layouts."""
+    found: dict[str, Shape] = {}
+    for end in (".weight", ".bias"):
+        held = {
+            f"{name.removesuffix(end)}.weight": shape for name, shape in modules.items() if name.endswith(end)
+        }
+        found |= {f"{name}{end}": shape for name, shape in transformers.targets(held).items()}
+    return found
 
 
 def grouped(names: Iterable[str]) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """The factors of each module by role (down, up, mid, alpha), and the names that are none.
+    """The tensors of each module by their part (down, up, alpha, hada_w1_a…), and the names that are none.
 
     Modules have one key in every spelling, dots written as underscores ("unet_mid_block_attentions_0_proj_in"), so
     that two adapters can be compared without their base. Only modules in the original layout keep its names.
@@ -170,9 +172,9 @@ def grouped(names: Iterable[str]) -> tuple[dict[str, dict[str, str]], list[str]]
         if found is None:
             unmatched.append(name)
             continue
-        module, role = found
+        module, part = found
         parts = groups.setdefault(_module_key(module), {})
-        if parts.setdefault(role, name) != name:
+        if parts.setdefault(part, name) != name:
             unmatched.append(name)  # two spellings of the same factor: the second has no place
     return groups, unmatched
 
@@ -255,33 +257,9 @@ def _text_projection(name: str) -> str:
     return f"{head}.{_TEXT_PROJECTION[last]}" if last in _TEXT_PROJECTION else name
 
 
-def _shape_problem(parts: Mapping[str, str], names: Mapping[str, Shape], target: Shape) -> str:
-    down, up = names[parts["down"]], names[parts["up"]]
-    if not down or not up or len(target) < 2:
-        return f"{parts['down']}: {_shown(down)} here, {_shown(target)} there"
-    if len(up) < 2 or up[1] != down[0] or prod(up[2:]) != 1:
-        return f"{parts['up']}: {_shown(up)} here, {up[0]}×{down[0]} there"
-    if up[0] != target[0]:
-        return f"{parts['up']}: {up[0]} here, {target[0]} there"
-    mid = names[parts["mid"]] if "mid" in parts else None
-    if mid is not None:
-        if mid[:2] != (down[0], down[0]) or mid[2:] != target[2:]:
-            return f"{parts['mid']}: {_shown(mid)} here, {_shown((down[0], down[0], *target[2:]))} there"
-        target = target[:2]
-    if down[1:2] != target[1:2]:
-        return f"{parts['down']}: {_shown(down[1:2])} here, {target[1]} there"
-    if prod(down[1:]) != prod(target[1:]):
-        return f"{parts['down']}: {_shown(down[1:])} here, {_shown(target[1:])} there"
-    return ""
-
-
-def _shown(shape: Shape) -> str:
-    return "×".join(map(str, shape)) or "a scalar"
-
-
 @dataclass(frozen=True)
 class Stated:
-    """What `lora_adapter_metadata` (diffusers' copy of PEFT's configuration) says of alpha."""
+    """What `lora_adapter_metadata` (diffusers' copy of PEFT's configuration) says of alpha and rank."""
 
     config: Mapping[str, object]
 
@@ -297,19 +275,37 @@ class Stated:
         return cls(config if isinstance(config, dict) else {})
 
     def alpha(self, target: str, rank: int) -> float | None:
-        component, _, module = target.removesuffix(".weight").partition(".")
+        component, module = _halves(target)
         value = self._of(component, "lora_alpha")
         if value is None:
             value = self._of(component, "alpha")  # PEFT's LoHa and LoKr
-        pattern = self._of(component, "alpha_pattern")
-        if isinstance(pattern, dict):
-            # PEFT matches the end of the module's name.
-            hits = [key for key in pattern if module == key or module.endswith(f".{key}")]
-            value = pattern[max(hits, key=len)] if hits else value
+        value = self._patterned(component, module, "alpha_pattern", value)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
         # Rank-stabilised LoRA (Kalajdzievski 2023, arXiv:2312.03732) scales by alpha / sqrt(rank).
         return float(value) * (sqrt(rank) if self._of(component, "use_rslora") is True else 1.0)
 
+    def rank(self, target: str) -> int | None:
+        component, module = _halves(target)
+        value = self._patterned(component, module, "rank_pattern", self._of(component, "r"))
+        return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+    def says_dora(self, target: str) -> bool:
+        """Whether the target has a magnitude beside its factors."""
+        return self._of(_halves(target)[0], "use_dora") is True
+
+    def _patterned(self, component: str, module: str, pattern: str, value: object) -> object:
+        given = self._of(component, pattern)
+        if not isinstance(given, dict):
+            return value
+        # PEFT matches the end of the module's name.
+        hits = [key for key in given if module == key or module.endswith(f".{key}")]
+        return given[max(hits, key=len)] if hits else value
+
     def _of(self, component: str, key: str) -> object:
         return self.config.get(f"{component}.{key}", self.config.get(key))
+
+
+def _halves(target: str) -> tuple[str, str]:
+    component, _, module = target.removesuffix(".weight").partition(".")
+    return component, module

@@ -19,11 +19,11 @@ from mosaic.compiler.facts import AdapterFacts
 from mosaic.compiler.types import Family
 from mosaic.compiler.weights.adapter_keys import Stated
 from mosaic.compiler.weights.adapter_names import PRECEDENCE, Place, place, role
+from mosaic.compiler.weights.changes import Parts, rank_of
 from mosaic.compiler.weights.denoisers import variant
 from mosaic.compiler.weights.names import Shape, Shapes
 
 _NO_METADATA: Final[Mapping[str, str]] = MappingProxyType({})
-Parts = Mapping[str, Shape]
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,21 +154,6 @@ def _target(where: Place, module: str) -> str:
     """The module as PEFT's configuration names it, with the component in front."""
     name = module.removeprefix("base_model.model.").removeprefix(f"{where.component}.")
     return f"{where.component}.{name}"
-
-
-def rank_of(parts: Parts) -> int | None:
-    """The rank of a module's delta, or None where its encoding has none."""
-    if (down := parts.get("down")) is not None:
-        return down[0] if down else None
-    # LoHa: (rank, in), with or without a Tucker core.
-    if (shape := parts.get("hada_w1_b")) is not None:
-        return shape[0] if shape else None
-    factors = [shape[0] for name in ("lokr_w1_b", "lokr_w2_b") if (shape := parts.get(name))]
-    if factors:
-        return max(factors)
-    if (shape := parts.get("a1")) is not None:
-        return min(shape) if shape else None
-    return None
 
 
 def inputs_of(parts: Parts) -> int | None:

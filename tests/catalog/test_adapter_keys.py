@@ -72,9 +72,10 @@ def test_each_spelling_finds_each_kind_of_module(base: Shapes, spelling: str, mo
     down_shape, up_shape = factors(base, module)
     found = match({down: down_shape, up: up_shape}, base)
     assert (found.unmatched, found.misshaped) == ((), ())
-    (pair,) = found.pairs
-    assert (pair.module, pair.down, pair.up, pair.rank) == (target(base, module), down, up, RANK)
-    assert pair.component == module.partition(".")[0]
+    (change,) = found.changes
+    assert (change.module, change.rank) == (target(base, module), RANK)
+    assert dict(change.parts) == {"down": down, "up": up}
+    assert change.component == module.partition(".")[0]
 
 
 def test_old_attention_processors(base: Shapes) -> None:
@@ -86,7 +87,7 @@ def test_old_attention_processors(base: Shapes) -> None:
             f"{old_processor(module)}_lora.up.weight": up,
         }
     found = match(names, base)
-    assert [p.module for p in found.pairs] == [f"{UNET_LINEAR}.weight", f"{UNET_OUT}.weight"]
+    assert [p.module for p in found.changes] == [f"{UNET_LINEAR}.weight", f"{UNET_OUT}.weight"]
     assert not found.unmatched
 
 
@@ -94,7 +95,7 @@ def test_old_text_encoder_projections(base: Shapes) -> None:
     down, up = factors(base, TEXT)
     head = TEXT.removesuffix(".q_proj")
     names = {f"{head}.to_q_lora.down.weight": down, f"{head}.to_q_lora.up.weight": up}
-    assert [p.module for p in match(names, base).pairs] == [target(base, TEXT)]
+    assert [p.module for p in match(names, base).changes] == [target(base, TEXT)]
 
 
 def test_alpha_and_tucker_core(base: Shapes) -> None:
@@ -106,14 +107,14 @@ def test_alpha_and_tucker_core(base: Shapes) -> None:
         f"{module}.lora_mid.weight": (RANK, RANK, 3, 3),
         f"{module}.lora_up.weight": (shape[0], RANK, 1, 1),
     }
-    (pair,) = match(names, base).pairs
-    assert (pair.alpha, pair.mid) == (f"{module}.alpha", f"{module}.lora_mid.weight")
+    (change,) = match(names, base).changes
+    assert (change.parts["alpha"], change.parts["mid"]) == (f"{module}.alpha", f"{module}.lora_mid.weight")
 
 
 def test_a_linear_adapter_of_a_pointwise_convolution(base: Shapes) -> None:
     shape = base[f"{UNET_ONE}.weight"]
     names = {f"{UNET_ONE}.lora_A.weight": (RANK, shape[1]), f"{UNET_ONE}.lora_B.weight": (shape[0], RANK)}
-    assert len(match(names, base).pairs) == 1
+    assert len(match(names, base).changes) == 1
 
 
 def test_what_finds_no_place_is_named(base: Shapes) -> None:
@@ -126,7 +127,7 @@ def test_what_finds_no_place_is_named(base: Shapes) -> None:
         "something.else": (3,),
     }
     found = match(names, base)
-    assert found.pairs == ()
+    assert found.changes == ()
     assert set(found.unmatched) == set(names)
 
 
@@ -138,7 +139,7 @@ def test_two_spellings_of_one_factor_do_not_hide_each_other(base: Shapes) -> Non
         f"{kohya(UNET_LINEAR)}.lora_up.weight": up,
     }
     found = match(names, base)
-    assert len(found.pairs) + len(found.unmatched) == 2
+    assert len(found.changes) + len(found.unmatched) == 2
 
 
 def test_wrong_width_says_both_widths(base: Shapes) -> None:
@@ -154,7 +155,7 @@ def test_wrong_width_says_both_widths(base: Shapes) -> None:
 )
 def test_shapes_that_cannot_be_factors(base: Shapes, down: tuple[int, ...], up: tuple[int, ...]) -> None:
     found = match({f"{UNET_LINEAR}.lora_A.weight": down, f"{UNET_LINEAR}.lora_B.weight": up}, base)
-    assert not found.pairs
+    assert not found.changes
     assert len(found.misshaped) == 1
 
 
@@ -169,7 +170,7 @@ def test_a_real_peft_adapter_is_matched_whole(unet: object, base: Shapes) -> Non
     found = match({name: tuple(tensor.shape) for name, tensor in state.items()}, base)
     assert not found.unmatched
     assert not found.misshaped
-    assert 2 * len(found.pairs) == len(state)
+    assert 2 * len(found.changes) == len(state)
 
 
 def test_stated_alpha_comes_from_pefts_metadata(base: Shapes) -> None:
@@ -178,14 +179,14 @@ def test_stated_alpha_comes_from_pefts_metadata(base: Shapes) -> None:
 
     def stated(**config: object) -> float | None:
         text = json.dumps({f"unet.{key}": value for key, value in config.items()})
-        return match(names, base, {"lora_adapter_metadata": text}).pairs[0].stated_alpha
+        return match(names, base, {"lora_adapter_metadata": text}).changes[0].stated_alpha
 
     assert stated(lora_alpha=4) == 4.0
     assert stated(lora_alpha=4, use_rslora=True) == pytest.approx(4 * RANK**0.5)
     assert stated(lora_alpha=4, alpha_pattern={"attn2.to_k": 16}) == 16.0
     assert stated(lora_alpha="many") is None
-    assert match(names, base, {"lora_adapter_metadata": "{"}).pairs[0].stated_alpha is None
-    assert match(names, base).pairs[0].stated_alpha is None
+    assert match(names, base, {"lora_adapter_metadata": "{"}).changes[0].stated_alpha is None
+    assert match(names, base).changes[0].stated_alpha is None
 
 
 @pytest.mark.parametrize(

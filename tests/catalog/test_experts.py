@@ -400,11 +400,16 @@ class TestRefusals:
         assert isinstance(found, inputs.UnknownArchitecture)
         assert "`lm_head.weight`" in found.help()[0]
 
-    def test_adapters_that_are_no_lora(self, find: Find, tmp_path: Path) -> None:
-        save_file({**LORA, "lora_unet_x.hada_w1_a": torch.ones(2, 2)}, tmp_path / "x.safetensors")
+    def test_adapters_whose_deltas_are_not_known(self, find: Find, tmp_path: Path) -> None:
+        save_file({**LORA, "lora_unet_x.oft_blocks": torch.ones(2, 2, 2)}, tmp_path / "x.safetensors")
         found = find("lora", "./x.safetensors")
         assert isinstance(found, inputs.UnsupportedAdapter)
-        assert "LoHa" in found.message()
+        assert "OFT" in found.message()
+
+    @pytest.mark.parametrize("part", ["hada_w1_a", "lokr_w1", "dora_scale", "diff"])
+    def test_adapters_that_are_no_lora(self, find: Find, tmp_path: Path, part: str) -> None:
+        save_file({**LORA, f"lora_unet_x.{part}": torch.ones(2, 2)}, tmp_path / "x.safetensors")
+        assert not isinstance(find("lora", "./x.safetensors"), Diagnostic)
 
     @pytest.mark.parametrize("reference", ["./", "../", ".", "/", "./a\0b", "~/", "./" + "x" * 5000, ""])
     def test_strange_references_are_answered(self, find: Find, reference: str) -> None:

@@ -342,6 +342,11 @@ PIECES = st.sampled_from(
             "lora_down.",
             "lora_up.",
             "lora_mid.",
+            "hada_w1_a",
+            "lokr_w1",
+            "diff",
+            "diff_b",
+            "dora_scale",
             "alpha",
             "weight",
             "emb_params",
@@ -362,8 +367,8 @@ def test_strange_names_and_shapes_are_answered(names: Shapes, modules: Shapes) -
     adapters.adapter_facts(adapters.scan(names), None)
     ldm.components(names)
     met = adapter_keys.match(names, modules)
-    in_pairs = [name for pair in met.pairs for name in (pair.down, pair.up, pair.alpha, pair.mid) if name]
-    assert len(set(in_pairs)) == len(in_pairs)
-    assert set(in_pairs).isdisjoint(met.unmatched)
+    placed = [name for change in met.changes for name in change.parts.values()]
+    assert len(set(placed)) == len(placed)
+    assert set(placed).isdisjoint(met.unmatched)
     # Nothing is dropped in silence: a name is matched, unmatched, or stands with one that is misshaped.
-    assert len(in_pairs) + len(met.unmatched) == len(names) or met.misshaped
+    assert len(placed) + len(met.unmatched) == len(names) or met.misshaped

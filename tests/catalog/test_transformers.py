@@ -44,7 +44,7 @@ def test_diffusers_names_over_a_diffusers_base(flux: dict[str, Shape]) -> None:
         out, into = flux[f"transformer.{module}.weight"]
         met = match(factors(f"transformer.{module}", out, into, spelling="peft"), flux)
         assert (met.unmatched, met.misshaped) == ((), ())
-        assert met.pairs[0].module == f"transformer.{module}.weight"
+        assert met.changes[0].module == f"transformer.{module}.weight"
 
 
 def test_kohya_names_of_the_original_layout_over_a_diffusers_base(flux: dict[str, Shape]) -> None:

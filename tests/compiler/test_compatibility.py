@@ -40,8 +40,12 @@ LORA = 'lora("x/style")'
 @pytest.mark.parametrize(
     ("facts", "code"),
     [
-        ({"adapter": AdapterFacts("loha")}, "M410"),
-        ({"adapter": AdapterFacts("dora", ranks=(4, 4))}, "M410"),
+        ({"adapter": AdapterFacts("oft")}, "M410"),
+        ({"adapter": AdapterFacts("glora", ranks=(4, 4))}, "M410"),
+        ({"adapter": AdapterFacts("loha", ranks=(4, 4))}, None),
+        ({"adapter": AdapterFacts("lokr")}, None),
+        ({"adapter": AdapterFacts("dora", ranks=(4, 4))}, None),
+        ({"adapter": AdapterFacts("full")}, None),
         ({"adapter": AdapterFacts("lora", ranks=(4, 1281))}, "M411"),
         ({"adapter": AdapterFacts("lora", ranks=(4, 1280))}, None),
         ({"adapter": AdapterFacts(parts=("unet", "text_encoder_2"))}, "M416"),
@@ -71,7 +75,7 @@ def test_one_lora(compiled: Compile, made: Make, facts: dict[str, Any], code: st
 
 def test_what_another_rule_says_is_not_said_by_coverage(compiled: Compile, made: Make) -> None:
     covered = {"x/style": Coverage(0, 8, ("a", "b"))}
-    for facts in ({"adapter": AdapterFacts("loha")}, {"variant": "edit"}, {"family": "sdxl"}):
+    for facts in ({"adapter": AdapterFacts("oft")}, {"variant": "edit"}, {"family": "sdxl"}):
         style = replace(made("x/style", Kind.LORA), **facts)  # type: ignore[arg-type]
         assert len(compiled(fused(LORA), more=[style], covered=covered).diagnostics) == 1
 

@@ -43,7 +43,7 @@ def test_is_the_expert_that_it_finds(compiled: Compile) -> None:
 def test_what_the_rules_would_refuse_is_never_chosen(compiled: Compile, made: Make) -> None:
     more = [
         made("a/film", Kind.LORA, "sdxl", trigger="film grain"),
-        replace(made("b/film", Kind.LORA, trigger="film grain"), adapter=AdapterFacts("loha")),
+        replace(made("b/film", Kind.LORA, trigger="film grain"), adapter=AdapterFacts("ia3")),
         made("c/film", Kind.LORA, trigger="film grain"),
         replace(made("d/film", Kind.LORA, trigger="film grain"), excludes=("t/base",)),
         replace(made("e/film", Kind.LORA, trigger="film grain"), variant="inpaint"),
@@ -56,7 +56,7 @@ def test_what_the_rules_would_refuse_is_never_chosen(compiled: Compile, made: Ma
     (find,) = result.finds["p"]
     assert find.chosen == "g/film"
     assert find.refused == (
-        "`b/film`: no operator takes loha",
+        "`b/film`: no operator takes ia3",
         "`c/film`: 2 of 8 tensors have no place",
         "`d/film`: it does not go with the base",
         "`e/film`: it is made for inpaint models",

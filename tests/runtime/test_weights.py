@@ -195,7 +195,7 @@ def test_unmatched_tensors_are_refused(
 
 
 @pytest.mark.parametrize(
-    ("suffix", "algorithm"), [("hada_w1_a", "loha"), ("lokr_w1", "lokr"), ("dora_scale", "dora")]
+    ("suffix", "algorithm"), [("oft_blocks", "oft"), ("on_input", "ia3"), ("a1.weight", "glora")]
 )
 def test_other_algorithms_are_refused(
     suffix: str, algorithm: str, base: Model, operators: Any, make_expert: Any, tmp_path: Path

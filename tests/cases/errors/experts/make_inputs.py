@@ -86,6 +86,7 @@ if __name__ == "__main__":
         "loha.safetensors",
         safetensors({"lora_unet_conv_in.hada_w1_a": (8, 1), "lora_unet_conv_in.hada_w1_b": (1, 4)}),
     )
+    write("oft.safetensors", safetensors({"lora_unet_conv_in.oft_blocks": (2, 4, 4)}))
     write("inpainting.safetensors", safetensors(INPAINTING))
     write("photo.webp", b"RIFF\x04\0\0\0WEBP")
     write("latin.mosaic", "mosaic 1 # caf\xe9\n".encode("latin-1"))
