@@ -30,7 +30,7 @@ from mosaic.runtime import denoise
 from mosaic.runtime.align import carry
 from mosaic.runtime.bridges import Bridge, read_bridge
 from mosaic.runtime.denoise import Denoising
-from mosaic.runtime.predict import Meter
+from mosaic.runtime.evaluate import Meter
 from mosaic.runtime.values import Conditioning, Latent, Model, Prompt
 from mosaic.stdlib.zoo import world
 from mosaic.stdlib.zoo.checker import Checker

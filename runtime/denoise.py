@@ -32,7 +32,8 @@ from mosaic.compiler.program import Denoise, Refine, Resume
 from mosaic.compiler.steps import steps_taken, steps_until
 from mosaic.runtime.align import carry
 from mosaic.runtime.bridges import Bridge
-from mosaic.runtime.predict import Meter, Predictor
+from mosaic.runtime.evaluate import Evaluator, Meter
+from mosaic.runtime.predict import Predictor
 from mosaic.runtime.predictions import KINDS, level_of, to_clean
 from mosaic.runtime.regions import LoadMask
 from mosaic.runtime.values import Base, Conditioning, Latent, Model, Run, Tree, Turn, first_leaf, leaves
@@ -213,7 +214,7 @@ def _stretch(work: Denoising, first: Model, latent: Latent, end: int, guidance: 
         scaled = scheduler.scale_model_input(current, timestep)
         level = level_of(scheduler, index)
         predicted = predictor.predict(terms, index, scaled, timestep, level)
-        clean = to_clean(predicted, scaled, level, predictor.kind)
+        clean = to_clean(predicted, scaled, level, predictor.evaluator.kind)
         current = scheduler.step(predicted, timestep, current, return_dict=False, **extra)[0]
         index += 1
         work.meter.advance(index - begun)
@@ -227,7 +228,6 @@ def _predictor(
 ) -> Predictor:
     return Predictor(
         tree=work.model,
-        host=host,
         positive=work.positive,
         negative=work.negative,
         guidance=guidance,
@@ -235,8 +235,7 @@ def _predictor(
         height=size[0],
         width=size[1],
         load=work.load,
-        meter=work.meter,
-        kind=kind,
+        evaluator=Evaluator(host, kind, work.meter),
     )
 
 

@@ -48,11 +48,11 @@ from mosaic.runtime.adapters import KeyCount
 from mosaic.runtime.align import carry
 from mosaic.runtime.bridges import read_bridge
 from mosaic.runtime.devices import DeviceName, DtypeName, choose, deterministic, versions
+from mosaic.runtime.evaluate import Meter
 from mosaic.runtime.families import ModuleCache, families
 from mosaic.runtime.files import Reader
 from mosaic.runtime.fuse import Fusion, Truncation
 from mosaic.runtime.outputs import Emitted, recipe, write_image, write_latent, write_model
-from mosaic.runtime.predict import Meter
 from mosaic.runtime.progress import Progress, Silent
 from mosaic.runtime.values import (
     Base,

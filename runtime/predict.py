@@ -8,37 +8,25 @@ first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import torch
-from diffusers import DDIMScheduler
 
 from mosaic.compiler.program import Region
 from mosaic.compiler.steps import steps_until
 from mosaic.runtime import regions
-from mosaic.runtime.beside import Beside, beside
-from mosaic.runtime.predictions import KINDS, Clock, Level, as_read, convert
+from mosaic.runtime.beside import Beside
+from mosaic.runtime.evaluate import Evaluator
+from mosaic.runtime.predictions import Level
 from mosaic.runtime.regions import LoadMask
-from mosaic.runtime.values import Base, Conditioning, Mix, Model, Tree, Turn, Window, first_leaf
-from mosaic.runtime.weights import Overlay, wearing
-
-ROWS_AT_ONCE = 16
-"""More rows than this are asked in several calls: what bounds the memory of many experts and prompts."""
+from mosaic.runtime.values import Conditioning, Mix, Model, Tree, Turn, Window, first_leaf
+from mosaic.runtime.weights import Overlay
 
 Share = float | torch.Tensor
 """How much of a prediction is a leaf's: everywhere the same, or (h, w)."""
-
-
-@dataclass
-class Meter:
-    """Counts what a run costs and reports steps: `evaluations` are calls of denoisers, `rows` the latents in them."""
-
-    evaluations: int = 0
-    rows: int = 0
-    advance: Callable[[int], None] = lambda done: None
 
 
 @dataclass(frozen=True)
@@ -52,14 +40,9 @@ class Term:
 
 @dataclass
 class Predictor:
-    """Predicts for latents of one size in one denoising run of `total` steps.
-
-    `host` is the base whose noise schedule the run follows, `kind` what its scheduler expects of a prediction (epsilon,
-    v). Latents are (n, channels, h, w).
-    """
+    """Predicts for latents of one size, (n, channels, h, w), in one denoising run of `total` steps."""
 
     tree: Tree
-    host: Base
     positive: Conditioning
     negative: Conditioning
     guidance: float
@@ -67,12 +50,10 @@ class Predictor:
     height: int
     width: int
     load: LoadMask
-    meter: Meter
-    kind: str
+    evaluator: Evaluator
     _tables: dict[int, Sequence[int]] = field(default_factory=dict)
     _masks: dict[Region, torch.Tensor] = field(default_factory=dict)
     _means: dict[tuple[object, ...], Model] = field(default_factory=dict)
-    _clocks: dict[int, Clock] = field(default_factory=dict)
 
     def terms(self, step: int) -> list[Term]:
         """The leaves that take part in a step (from 0), each once."""
@@ -101,7 +82,8 @@ class Predictor:
             for prompt, _ in prompts:
                 hidden = prompt.hidden(term.leaf)
                 wanted.setdefault((id(term.leaf), id(hidden)), (term.leaf, hidden))
-        rows = dict(zip(wanted, self._evaluate(list(wanted.values()), sample, timestep, level), strict=True))
+        predicted = self.evaluator.predictions(list(wanted.values()), sample, timestep, level)
+        rows = dict(zip(wanted, predicted, strict=True))
         total: torch.Tensor | None = None
         for term in terms:
             guided: torch.Tensor | None = None
@@ -193,73 +175,6 @@ class Predictor:
         if region not in self._masks:
             self._masks[region] = regions.weights(region, self.height, self.width, self.load)
         return self._masks[region]
-
-    def _evaluate(
-        self,
-        wanted: Sequence[tuple[Model, torch.Tensor]],
-        sample: torch.Tensor,
-        timestep: torch.Tensor,
-        level: Level,
-    ) -> list[torch.Tensor]:
-        """Each leaf's prediction for each text, converted to the run's kind; what shares weights in one call."""
-        groups: dict[tuple[int, int], list[int]] = {}
-        for index, (leaf, _) in enumerate(wanted):
-            groups.setdefault((id(leaf.base), id(leaf.hand)), []).append(index)
-        found: dict[int, torch.Tensor] = {}
-        for members in groups.values():
-            most = max(1, ROWS_AT_ONCE // len(sample))
-            for start in range(0, len(members), most):
-                part = members[start : start + most]
-                predicted = self._call([wanted[i] for i in part], sample, timestep, level)
-                found.update(zip(part, predicted, strict=True))
-        return [found[index] for index in range(len(wanted))]
-
-    def _call(
-        self,
-        asked: Sequence[tuple[Model, torch.Tensor]],
-        sample: torch.Tensor,
-        timestep: torch.Tensor,
-        level: Level,
-    ) -> Sequence[torch.Tensor]:
-        leaf = asked[0][0]
-        base, count = leaf.base, len(sample)
-        kind = KINDS[str(base.scheduler.get("prediction_type", "epsilon"))]
-        given = as_read(sample, level, kind)
-        rows = torch.cat([given] * len(asked)) if len(asked) > 1 else given
-        texts = torch.cat([hidden.expand(count, -1, -1) for _, hidden in asked])
-        time = self._time(base, kind, timestep, level)
-        changes = [one.beside for one, _ in asked for _ in range(count)]
-        with wearing(base.unet, leaf.overlay) as denoiser:
-            if any(changes):
-                with beside(base.unet, changes) as changed:
-                    predicted = base.family.predict(changed, rows, time, texts)
-            else:
-                predicted = base.family.predict(denoiser, rows, time, texts)
-        self.meter.evaluations += 1
-        self.meter.rows += len(rows)
-        return [convert(part, sample, level, kind, self.kind) for part in predicted.chunk(len(asked))]
-
-    def _time(self, base: Base, kind: str, timestep: torch.Tensor, level: Level) -> torch.Tensor:
-        """The time at which a base's own noise schedule has the level: the run's, where the schedules are the same."""
-        if kind == "flow":
-            return torch.tensor(level.time * base.scheduler.get("num_train_timesteps", 1000))
-        ours = self.host.scheduler
-        if base is self.host or all(base.scheduler.get(name) == ours.get(name) for name in _NOISE):
-            return timestep
-        if id(base) not in self._clocks:
-            self._clocks[id(base)] = Clock.of(DDIMScheduler.from_config(dict(base.scheduler)).betas)
-        return torch.tensor(self._clocks[id(base)].time(level), dtype=torch.float32)
-
-
-_NOISE = (
-    "num_train_timesteps",
-    "beta_start",
-    "beta_end",
-    "beta_schedule",
-    "trained_betas",
-    "rescale_betas_zero_snr",
-)
-"""What of a scheduler's configuration says which noise level a time has."""
 
 
 def mean_leaf(rest: Model, parts: Sequence[tuple[Model, float]]) -> Model:

@@ -13,9 +13,9 @@ from mosaic.compiler.program import Denoise, Resume
 from mosaic.compiler.steps import steps_until
 from mosaic.runtime.denoise import SCHEDULERS, Denoising, resume, sample
 from mosaic.runtime.devices import choose
+from mosaic.runtime.evaluate import Meter
 from mosaic.runtime.families import families
 from mosaic.runtime.files import Reader
-from mosaic.runtime.predict import Meter
 from mosaic.runtime.values import Conditioning, Model, Prompt
 
 STEPS = 5
