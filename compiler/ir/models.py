@@ -148,13 +148,32 @@ def _models(fusion: Node) -> Iterator[Node]:
 
 
 def title(node: Node) -> str:
-    """What an operand or model is called: an expert's id; of a fused model that of its base."""
-    below = operand(node)
-    return below.name if below.op != "fuse" else f"{base_node(below).name} (fused)"
+    """What an operand or model is called: an expert's id; of a fused model what is fused, and by which operator.
+
+    A model that is an operand of a fused model is told by its base alone, so that no name grows beyond measure.
+    """
+    below, fusions = operand(node), []
+    while below.op == "fuse":
+        fusions.append(below)
+        below = operand(below.inputs[0])
+    name = below.name
+    for fusion in reversed(fusions):
+        names = (_described(each, _brief(each)) for each in blended(fusion))
+        name = f"fuse({', '.join((name, *names))}, via: {fusion.attribute('operator')})"
+    return name
 
 
 def described(given: Node) -> str:
     """An operand as one line shows it: its name, and whether it has a region or a window."""
+    return _described(given, title(given))
+
+
+def _described(given: Node, name: str) -> str:
     place = " in a region" if region(given) is not None else ""
     time = " during a window" if window(given) is not None else ""
-    return f"{title(given)}{place}{time}"
+    return f"{name}{place}{time}"
+
+
+def _brief(given: Node) -> str:
+    below = operand(given)
+    return below.name if below.op != "fuse" else f"fuse({base_node(below).name}, …)"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mosaic.compiler.context import Context
 from mosaic.compiler.facts import ExpertFacts
 from mosaic.compiler.ir.evaluate import operand, region, window
-from mosaic.compiler.ir.graph import Graph, Node, map_graph
+from mosaic.compiler.ir.graph import Graph, Node, map_graph, walk
 from mosaic.compiler.ir.models import MODELS, Operators, blended, described, is_whole, parted
 from mosaic.compiler.ir.ops import make, with_inputs
 from mosaic.compiler.ir.stretches import ends_in, spaces
@@ -19,11 +19,12 @@ from mosaic.compiler.source import Span
 
 @dataclass(frozen=True)
 class Choice:
-    """Which operator a fusion uses, and why."""
+    """Which operator a fusion uses, and why. `experts` are the names of all experts of its operands."""
 
     operator: str
     reason: str
     operands: tuple[str, ...]
+    experts: tuple[str, ...]
     span: Span | None
 
 
@@ -60,20 +61,21 @@ def choose(node: Node, context: Context) -> Choice:
     """The operator for a fusion that is still open, over models whose operators are chosen."""
     allowed = str(node.attribute("operator"))
     names = tuple(map(described, blended(node)))
+    experts = tuple(dict.fromkeys(each.name for each in walk(blended(node)) if each.op == "expert"))
     span = node.origin.span if node.origin else None
     if allowed != "auto":
         pinned = [context.operators[name] for name in allowed.split(",")]
         first = _first(pinned, node, context.operators)
         of_list = "the first of the plan's list that takes these experts as they are written"
         reason = "pinned by the plan" if len(pinned) == 1 else of_list
-        return Choice(first.name, reason, names, span)
+        return Choice(first.name, reason, names, experts, span)
     locked = context.operators.get(context.pins.operators.get(names, ""))
     if locked is not None and fits(locked, node, context.operators):
-        return Choice(locked.name, "as locked", names, span)
+        return Choice(locked.name, "as locked", names, experts, span)
     has_models = any(given.type.kind in MODELS for given in blended(node))
     known = sorted(context.operators.values(), key=lambda operator: _preference(operator, has_models))
     best = _first(known, node, context.operators)
-    return Choice(best.name, _reason(best, node, context.operators), names, span)
+    return Choice(best.name, _reason(best, node, context.operators), names, experts, span)
 
 
 def _first(operators: Iterable[Operator], node: Node, known: Operators) -> Operator:

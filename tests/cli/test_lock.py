@@ -178,6 +178,75 @@ def test_two_plans_of_a_file_share_an_expert(project: Path, mosaic: Mosaic) -> N
     assert "[M708]" in mosaic("plan", "--frozen", "plans/night.mosaic").output
 
 
+def _fusions(lock: Path) -> dict[tuple[str, ...], list[str]]:
+    found: dict[tuple[str, ...], list[str]] = {}
+    for each in tomllib.loads(lock.read_text())["plan"][0]["fuse"]:
+        found.setdefault(tuple(each["experts"]), []).append(each["operator"])
+    return found
+
+
+def test_two_fused_operands_over_one_base_are_told_apart(project: Path, mosaic: Mosaic) -> None:
+    Path("plans/night.mosaic").write_text(
+        "mosaic 1\n\nplan night {\n"
+        '  let base  = checkpoint("zoo/base")\n  let robot = checkpoint("zoo/robot")\n'
+        '  let neon  = lora("zoo/neon")\n'
+        "  let one = fuse(base, neon)\n  let two = fuse(base, neon in rect(0%, 0%, 50%, 100%))\n"
+        '  emit sample(fuse(robot, one), prompt: "a red cat, {neon}") as "one.png"\n'
+        '  emit sample(fuse(robot, two), prompt: "a red cat, {neon}") as "two.png"\n}\n'
+    )
+    before = mosaic("plan", "plans/night.mosaic").output
+    assert mosaic("lock", "plans").exit_code == 0
+    assert _fusions(Path("mosaic.lock")) == {
+        ("zoo/neon",): ["sum"],
+        ("zoo/neon in a region",): ["composite"],
+        ("fuse(zoo/base, zoo/neon, via: sum)",): ["sum"],
+        ("fuse(zoo/base, zoo/neon in a region, via: composite)",): ["guidance"],
+    }
+    held = mosaic("plan", "--locked", "plans/night.mosaic")
+    assert held.exit_code == 0, held.output
+    assert _digest(held.output) == _digest(before)
+    assert held.output.count("as locked") == 4
+
+
+def test_what_two_fusions_share_a_name_for_stays_open(project: Path, mosaic: Mosaic) -> None:
+    """One expert fused into two bases, by an operator each: the lock pins neither, and is kept by both."""
+    Path("plans/night.mosaic").write_text(
+        "mosaic 1\n\nplan night {\n"
+        '  let base  = checkpoint("zoo/base")\n  let other = checkpoint("zoo/base-b")\n'
+        '  let robot = checkpoint("zoo/robot")\n'
+        '  emit sample(fuse(base, robot), prompt: "a red cat") as "one.png"\n'
+        '  emit sample(fuse(other, robot), prompt: "a red cat") as "two.png"\n}\n'
+    )
+    before = mosaic("plan", "plans/night.mosaic").output
+    assert mosaic("lock", "plans").exit_code == 0
+    assert _fusions(Path("mosaic.lock")) == {("zoo/robot",): ["chain", "sum"]}
+    for flag in ("--locked", "--frozen"):
+        held = mosaic("plan", flag, "plans/night.mosaic")
+        assert held.exit_code == 0, held.output
+        assert _digest(held.output) == _digest(before)
+
+
+def test_a_fused_operand_tells_no_place(project: Path, mosaic: Mosaic, tmp_path: Path) -> None:
+    """A name of a fused operand holds the names of its experts; paths of one machine stand in no lock."""
+    elsewhere = tmp_path / "elsewhere.safetensors"
+    shutil.copy(_shipped("zoo/neon"), elsewhere)
+    _flip(elsewhere)
+    Path("plans/night.mosaic").write_text(
+        "mosaic 1\n\nplan night {\n"
+        '  let base = checkpoint("zoo/base")\n  let robot = checkpoint("zoo/robot")\n'
+        f'  let mine = fuse(base, lora("{elsewhere}"), via: sum)\n'
+        '  emit sample(fuse(robot, mine), prompt: "a red cat") as "one.png"\n}\n'
+    )
+    done = mosaic("lock", "plans")
+    assert done.exit_code == 0, done.output
+    assert str(tmp_path) not in Path("mosaic.lock").read_text()
+
+
+def _digest(output: str) -> str:
+    (found,) = re.findall(r"^program (\S+)", output, flags=re.M)
+    return str(found)
+
+
 def test_plans_are_added_to_a_lock(locked: Path, mosaic: Mosaic) -> None:
     (locked / "more.mosaic").write_text(PLAN.replace('"./models/own.safetensors"', '"zoo/hat"'))
     done = mosaic("lock", "more.mosaic")

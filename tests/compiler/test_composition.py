@@ -109,7 +109,29 @@ def test_what_was_chosen_is_told_with_its_places(compiled: Compile) -> None:
     (choice,) = compiled(sampled("fuse(base, neon in left, wash during 0%..50%)")).choices["p"]
     assert choice.operands == ("t/plain in a region", "t/wash during a window")
     inner, outer = compiled(sampled("fuse(base, fuse(robot, neon) in left)")).choices["p"]
-    assert (inner.operands, outer.operands) == (("t/plain",), ("t/robot (fused) in a region",))
+    assert inner.operands == ("t/plain",)
+    assert outer.operands == ("fuse(t/robot, t/plain, via: sum) in a region",)
+    assert (inner.experts, outer.experts) == (("t/plain",), ("t/robot", "t/plain"))
+
+
+def test_two_fused_operands_over_one_base_have_names_of_their_own(compiled: Compile) -> None:
+    more = 'emit sample(fuse(robot, fuse(base, neon in left)), prompt: "a dog") as "q.png"'
+    choices = compiled(sampled("fuse(robot, fuse(base, neon))", more=more)).choices["p"]
+    chosen = {choice.operands: choice.operator for choice in choices}
+    assert chosen["fuse(t/base, t/plain, via: sum)",] == "sum"
+    assert chosen["fuse(t/base, t/plain in a region, via: beside)",] == "blend"
+
+
+def test_the_name_of_what_is_fused_many_times_over_stays_short(compiled: Compile) -> None:
+    lets = ["let m0 = fuse(base, neon, via: sum)"]
+    lets += [f"let m{n + 1} = fuse(m{n}, m{n} * 0.5, via: sum)" for n in range(20)]
+    body = sampled("fuse(m20, m20, via: sum)", more="").splitlines()
+    found = compiled(
+        "\n".join(['let base = checkpoint("t/base")', 'let neon = lora("t/plain")', *lets, *body])
+    )
+    names = [name for choice in found.choices["p"] for name in choice.operands]
+    assert len(max(names, key=len)) < 1000
+    assert "fuse(fuse(t/base, t/plain, via: sum), fuse(t/base, …), via: sum)" in names
 
 
 def test_a_lock_holds_only_what_still_fits(compiled: Compile) -> None:

@@ -88,10 +88,9 @@ def _changes(old: LockedPlan, new: LockedPlan) -> Iterator[tuple[str, str, str]]
                 yield f"the {what} `{name}`", "no longer used", "experts"
             else:
                 yield f"the content of {what} `{name}`", f"now {_short(now[name])}", "experts"
-    fusions = dict((fusion.experts, fusion.operator) for fusion in old.fusions)
     for fusion in new.fusions:
-        before_ = fusions.get(fusion.experts)
-        if before_ is not None and before_ != fusion.operator:
+        locked = [other.operator for other in old.fusions if other.experts == fusion.experts]
+        if locked and fusion.operator not in locked:
             yield f"the operator for {' + '.join(fusion.experts)}", f"now {fusion.operator}", "name"
 
 

@@ -67,6 +67,20 @@ class LockedPlan:
         return self.file, self.plan
 
     @property
+    def operators(self) -> Mapping[tuple[str, ...], str]:
+        """The operator of each fusion, by the names of what it blends.
+
+        Names that several fusions share (into other bases, say) are left out where their operators differ: which
+        fusion is which is not known here, and each is chosen again.
+        """
+        found: dict[tuple[str, ...], str] = {}
+        several: dict[tuple[str, ...], None] = {}
+        for fusion in self.fusions:
+            if found.setdefault(fusion.experts, fusion.operator) != fusion.operator:
+                several[fusion.experts] = None
+        return {experts: operator for experts, operator in found.items() if experts not in several}
+
+    @property
     def shown(self) -> str:
         """As messages name it."""
         return f"plan `{self.plan}` of `{self.file}`"

@@ -130,7 +130,7 @@ class _Making:
         fusions = [
             LockedFusion(choice.operands, choice.operator)
             for choice in result.choices.get(name, ())
-            if choice.operands and all(map(told, choice.operands))
+            if choice.operands and all(map(told, choice.experts))
         ]
         return LockedPlan(
             file=file,

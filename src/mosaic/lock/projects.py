@@ -63,9 +63,8 @@ class Held:
                     open_[find.kind, find.words] = (
                         None  # two bases, two answers: which is which, ranking says
                     )
-            operators = {fusion.experts: fusion.operator for fusion in plan.fusions}
             finds = {words: chosen for words, chosen in finds.items() if words not in open_}
-            plans[plan.plan] = replace(pins, finds=finds, operators=operators)
+            plans[plan.plan] = replace(pins, finds=finds, operators=plan.operators)
         return replace(pins, plans=plans)
 
 
