@@ -67,7 +67,7 @@ def lora(
     if found.misshaped and not lenient:
         raise MosaicError(TensorsDoNotFit(span=None, expert=expert.id, what="model", names=found.misshaped))
     compute: dict[str, Callable[[torch.device], torch.Tensor]] = {
-        change.module: bound(_delta, change, tensors, shapes[change.module], stored)
+        change.module: bound(delta, change, tensors, shapes[change.module], stored)
         for change in found.changes
     }
     factors = {
@@ -85,24 +85,24 @@ def content_key(expert: Expert) -> str:
     return ",".join(sorted(file.sha256 for file in expert.files))
 
 
-def _delta(
+def delta(
     change: Change,
     tensors: Mapping[str, torch.Tensor],
     shape: tuple[int, ...],
     stored: Mapping[str, torch.Tensor],
     device: torch.device,
 ) -> torch.Tensor:
-    """What the adapter adds at full strength, in the shape of the tensor it changes, float32."""
+    """What an adapter's tensors add at full strength, in the shape of the tensor that they change, float32."""
     if change.encoding == "lora":
-        delta = _factors(change, tensors, device).dense()
+        added = _factors(change, tensors, device).dense()
     else:
-        delta = _DENSE[change.encoding](_Parts(change, tensors, device), shape) * _scale(change, tensors)
-    delta = delta.reshape(shape)
+        added = _DENSE[change.encoding](_Parts(change, tensors, device), shape) * _scale(change, tensors)
+    added = added.reshape(shape)
     if not change.magnitude:
-        return delta
+        return added
     magnitude = _Parts(change, tensors, device)["dora_scale"].reshape(change.magnitude)
     weight = stored[change.module].to(device=device, dtype=torch.float32)
-    return algorithms.dora(weight, delta, magnitude)
+    return algorithms.dora(weight, added, magnitude)
 
 
 def _factors(change: Change, tensors: Mapping[str, torch.Tensor], device: torch.device) -> Factors:

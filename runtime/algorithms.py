@@ -34,7 +34,9 @@ def lokr(outer: torch.Tensor, inner: torch.Tensor, kernel: tuple[int, ...] = ())
     (a · c, b · d, kh, kw).
     """
     inner = inner.reshape(inner.shape[0], -1, *kernel)
-    return torch.kron(outer.reshape(*outer.shape, *(1,) * len(kernel)), inner)
+    # `torch.kron` fails where a factor does not lie in one piece, as the product with a core does not.
+    blocks = torch.einsum("ab,cd...->acbd...", outer, inner)
+    return blocks.reshape(outer.shape[0] * inner.shape[0], -1, *kernel)
 
 
 def dora(weight: torch.Tensor, delta: torch.Tensor, magnitude: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,7 @@
 |---|---|---|
 | `lora` | `scale · up · down` | `down`, `up`, with a Tucker core `mid` |
 | `loha` | `scale · (w1_a · w1_b) ∘ (w2_a · w2_b)` | `hada_w1_a` …, with Tucker cores `hada_t1`, `hada_t2` |
-| `lokr` | `scale · w1 ⊗ w2`, each whole or a product | `lokr_w1`, or `lokr_w1_a` and `_b`; of `w2` alike; a core `lokr_t2` |
+| `lokr` | `scale · w1 ⊗ w2`, each whole or a product | `lokr_w1`, or `lokr_w1_a`, `_b`; `w2` alike; a core `lokr_t2` |
 | `full` | the difference itself | `diff` or `w_norm`; of a bias `diff_b` or `b_norm` |
 
 A magnitude (`dora_scale`) beside one of the first three makes it a DoRA. The scale is alpha over rank. Sources: Hu et
