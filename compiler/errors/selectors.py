@@ -39,13 +39,14 @@ class NotASelector(Diagnostic):
 
 @dataclass(frozen=True)
 class SelectsNothing(Diagnostic):
-    """An operator that changes only some layers selects none of those that an expert changes.
+    """An operator that changes only some layers selects none of those that an operand changes.
 
     For example, with an expert that was trained on cross-attention alone:
 
         fuse(base, neon, via: attention(layers: "conv"))     # M425
 
-    The expert would be ignored. Select layers that it changes, or leave it out. The transformers of SD3 and Flux have
+    The expert would be ignored. Select layers that it changes, or leave it out. A model changes what it has other than
+    the base; of a fused model over the same base that is what is fused into it. The transformers of SD3 and Flux have
     no cross-attention, so that `attn2` selects nothing there: their text is part of the joint attention, whose layers
     are called `attn`.
     """
@@ -62,12 +63,15 @@ class SelectsNothing(Diagnostic):
     transformer: bool = False
     written: Span | None = None
     calls: tuple[Span, ...] = ()
+    unchanged: bool = False  # it has no weights other than the base's
 
     def labels(self) -> tuple[Label, ...]:
         written = (Label(self.written, "these layers"),) if self.written else ()
         return (*written, *called(self.calls))
 
     def help(self) -> tuple[str, ...]:
+        if self.unchanged:
+            return ("all its weights are the base's own: leave it out",)
         lines = [f"it changes {', '.join(f'`{name}`' for name in self.changes)}"] if self.changes else []
         if self.transformer:
             lines.append("a transformer has no cross-attention; its joint attention is called `attn`")

@@ -183,7 +183,7 @@ def codes(
     style = replace(made("x/style", Kind.LORA, family), adapter=adapter)
     base = replace(made("x/base", Kind.CHECKPOINT, family, "space-a", "v"))
     body = f'let base = checkpoint("x/base")\nlet look = fuse(base, {expert}, via: attention(layers: "{layers}"))\n'
-    names = {name: touched for name in ("x/style", "t/robot")}
+    names = {name: touched for name in ("x/style", "x/base", "t/robot")}
     found = compiled(
         f'{body}emit look as "look.safetensors"',
         more=[style, base],
@@ -199,6 +199,40 @@ def test_what_selects_nothing_of_an_expert_is_refused(compiled: Compile, made: M
     assert found == {"M425": ("it changes `up`, `attn2`",)}
     found = codes(compiled, made, "conv", touched=[NAMES["to_k"]], expert='checkpoint("t/robot") * 0.5')
     assert list(found) == ["M425"]
+
+
+def test_what_selects_nothing_of_a_fused_model_is_refused(compiled: Compile, made: Make) -> None:
+    touched = [NAMES["to_k"]]
+    own = 'fuse(base, lora("x/style"), via: sum)'
+    assert codes(compiled, made, "attn2", touched=touched, expert=own) == {}
+    found = codes(compiled, made, "conv", touched=touched, expert=f"{own} * 0.5")
+    assert found == {"M425": ("it changes `up`, `attn2`",)}
+    # What an inner fusion leaves out is no change of the model.
+    part = 'fuse(base, lora("x/style"), via: attention(layers: "attn2"))'
+    assert codes(compiled, made, "up", touched=touched, expert=part) == {}
+    both = [NAMES["to_k"], NAMES["self"]]
+    assert codes(compiled, made, "attn1", touched=both, expert=own) == {}
+    assert list(codes(compiled, made, "attn1", touched=both, expert=part)) == ["M425"]
+    assert list(codes(compiled, made, "attn1", touched=both, expert=f"fuse({part}, base, via: sum)")) == [
+        "M425"
+    ]
+    # Over another base it differs in that, too.
+    robot = 'fuse(checkpoint("t/robot"), lora("x/style") * 0.5, via: attention)'
+    assert codes(compiled, made, "attn1", touched=both, expert=robot) == {}
+    # Without the headers what was noted down decides.
+    assert codes(compiled, made, "attn2", adapter=CROSS, expert=own) == {}
+    assert list(codes(compiled, made, "attn1", adapter=CROSS, expert=own)) == ["M425"]
+    assert codes(compiled, made, "attn1", expert=own) == {}
+
+
+def test_the_base_itself_changes_nothing(compiled: Compile, made: Make) -> None:
+    assert list(codes(compiled, made, "attn2", touched=[NAMES["to_k"]], expert="base")) == ["M425"]
+
+
+def test_what_is_no_one_model_is_said_once(compiled: Compile, made: Make) -> None:
+    """M316 refuses it; which layers it changes is another question."""
+    parted = 'fuse(base, lora("x/style"), via: composite)'
+    assert codes(compiled, made, "conv", touched=[NAMES["to_k"]], expert=parted) == {}
 
 
 def test_transformers_have_no_cross_attention(compiled: Compile, made: Make) -> None:
