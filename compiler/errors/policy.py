@@ -587,7 +587,9 @@ class NotLast(Diagnostic):
 
         let look = fuse(base, safety, neon)     # M523
 
-    Write it as the last operand of the last fusion: `fuse(base, neon, safety)`.
+    Write it as the last operand of the last fusion: `fuse(base, neon, safety)`. Inside a fused model that is an operand
+    it counts as well: `fuse(base, neon, fuse(base, safety))` is in order. Where it is merged more than once, the last
+    time counts.
     """
 
     code: ClassVar[str] = "M523"

@@ -2,71 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from mosaic.compiler import errors
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.ir.evaluate import operand
 from mosaic.compiler.ir.graph import Graph, Node
-from mosaic.compiler.ir.origins import operands
+from mosaic.compiler.ir.models import BESIDE, operator_of, title
+from mosaic.compiler.ir.origins import base_node
 from mosaic.compiler.operators import Law
 from mosaic.compiler.rules.place import place
 from mosaic.compiler.source import Span
 
+Merged = tuple[Node, ...]
+"""`expert` nodes in the order in which they are merged, each where it is merged for the last time."""
+
 
 def safety_last(graph: Graph, context: Context) -> Iterator[Diagnostic]:
-    """In the call that an expert stands in, and in every call around it."""
+    """In the call that an expert stands in, in every call around it, and inside fused models that are operands."""
+    known: dict[int, Merged] = {}
     for node in graph.nodes():
         if node.op != "fuse":
             continue
-        yield from _inside(node, context)
-        yield from _around(node)
+        below = known.get(id(operand(node.inputs[0])), ())
+        parts = (below, *(_brought(given, node, known) for given in node.inputs[1:]))
+        yield from _judged(node, parts, Law.SYMMETRIC in operator_of(node, context.operators).laws)
+        known[id(node)] = _joined(parts)
 
 
-def _inside(node: Node, context: Context) -> Iterator[Diagnostic]:
-    given = node.inputs[1:]
-    for position, one in enumerate(given, 1):
-        after = [other for other in given[position:] if not _is_last(other)]
-        if not _is_last(one) or not after:
+def _judged(node: Node, parts: Sequence[Merged], symmetric: bool) -> Iterator[Diagnostic]:
+    """What of the model (the first part) and of the operands has to be last, and is not."""
+    for position, part in enumerate(parts):
+        after = _joined(parts[position + 1 :])
+        late = next((at for at, other in enumerate(parts) if at > position and not _all_last(other)), None)
+        if late is None:
             continue
-        below, spot = operand(one), place(node, position)
-        next_ = given.index(after[0], position) + 1
-        symmetric = Law.SYMMETRIC in context.operators[str(node.attribute("operator"))].laws
-        yield errors.policy.NotLast(
-            spot.span,
-            below.type.kind.value,
-            below.name,
-            operand(after[0]).name,
-            place(node, next_).span,
-            spot.trail,
-            _order(node, position),
-            symmetric,
-        )
+        again = [each.digest for each in after]
+        for below in part:
+            if not below.expert.last or below.digest in again:
+                continue
+            spot = place(node, position) if position else place(below)
+            yield errors.policy.NotLast(
+                spot.span,
+                below.type.kind.value,
+                below.name,
+                title(node.inputs[late]),
+                place(node, late).span,
+                spot.trail,
+                _order(node, position) if _helps(parts, position) else (),
+                symmetric,
+            )
 
 
-def _around(node: Node) -> Iterator[Diagnostic]:
-    """The first operand that comes after a safety expert of an inner fusion."""
-    inner = [operand(given) for given in operands(node.inputs[0]) if _is_last(given)]
-    late = [(position, given) for position, given in enumerate(node.inputs[1:], 1) if not _is_last(given)]
-    if not inner or not late:
-        return
-    position, given = late[0]
-    spot = place(node, position)
-    for below in inner:
-        yield errors.policy.NotLast(
-            place(below).span,
-            below.type.kind.value,
-            below.name,
-            operand(given).name,
-            spot.span,
-            place(below).trail,
-        )
+def _brought(given: Node, fusion: Node, known: Mapping[int, Merged]) -> Merged:
+    """The experts that an operand adds; of a fused model those fused into it, without what stays behind."""
+    model = operand(given)
+    if model.op != "fuse":
+        return (model,)
+    base = base_node(model)
+    own = () if base.digest == base_node(fusion).digest else (base,)
+    return (*own, *(each for each in known[id(model)] if each.type.kind not in BESIDE))
 
 
-def _is_last(given: Node) -> bool:
-    below = operand(given)
-    return below.op == "expert" and below.expert.last
+def _joined(parts: Sequence[Merged]) -> Merged:
+    found: dict[str, Node] = {}
+    for each in (each for part in parts for each in part):
+        found.pop(each.digest, None)
+        found[each.digest] = each
+    return tuple(found.values())
+
+
+def _all_last(part: Merged) -> bool:
+    return all(each.expert.last for each in part)
+
+
+def _helps(parts: Sequence[Merged], position: int) -> bool:
+    """Whether an operand can be moved to the end without coming after a safety expert of another operand."""
+    others = (part for at, part in enumerate(parts) if at and at != position)
+    return position > 0 and (
+        _all_last(parts[position]) or not any(each.expert.last for part in others for each in part)
+    )
 
 
 def _order(node: Node, position: int) -> tuple[Span, ...]:

@@ -411,6 +411,43 @@ def test_nothing_is_fused_around_a_safety_expert() -> None:
     assert found.fixes() == ()
 
 
+@pytest.mark.parametrize(
+    ("model", "at", "after"),
+    [
+        ("fuse(base, fuse(base, wash), neon)", "fuse(base, wash)", "neon"),
+        ("fuse(fuse(base, fuse(base, wash)), neon)", '"t/wash"', "neon"),
+        ("fuse(base, wash, fuse(base, neon))", "wash", "fuse(base, neon)"),
+        ("fuse(base, wash * 0.5, fuse(robot, neon) * 0.5)", "wash * 0.5", "fuse(robot, neon) * 0.5"),
+        (
+            "fuse(base, fuse(base, neon, wash), fuse(base, neon * 0.5), via: blend)",
+            "fuse(base, neon, wash)",
+            "",
+        ),
+        ("fuse(base, neon, fuse(base, wash))", "", ""),
+        ("fuse(base, fuse(base, neon), wash)", "", ""),
+        # The last time that it is merged counts.
+        ("fuse(base, fuse(base, neon, wash), fuse(base, neon * 0.5, wash), via: blend)", "", ""),
+        ("fuse(base, wash, fuse(robot, wash))", "", ""),
+        # Its words stay behind: it adds nothing.
+        ("fuse(base, wash, fuse(base, hero))", "", ""),
+    ],
+)
+def test_a_safety_expert_is_seen_inside_fused_models(model: str, at: str, after: str) -> None:
+    found = safety(
+        'let hero = embedding("t/hero")\nlet robot = checkpoint("t/robot")\n'
+        f'emit sample({model}, prompt: "a {{hero}} {{neon}}") as "p.png"\n'
+        'emit sample(fuse(robot, hero), prompt: "a {hero}") as "q.png"'
+    )
+    assert [d.span.text for d in found if d.span] == ([at] if at else [])
+    if after:
+        assert [label.span.text for label in found[0].labels()] == [after]
+    for fix in (fix for d in found for fix in d.fixes()):
+        assert found[0].span is not None
+        mended = apply_fixes(found[0].span.source.text, [fix])
+        result = compile(SourceFile("p.mosaic", mended), context(SAFE))
+        assert "M523" not in [d.code for d in result.diagnostics]
+
+
 def test_messages_of_a_fragment_point_at_its_call(compiled: Callable[..., Compiled]) -> None:
     text = (
         "mosaic 1\npolicy { use: commercial }\n"

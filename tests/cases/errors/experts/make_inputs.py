@@ -100,6 +100,8 @@ if __name__ == "__main__":
     write("word.safetensors", safetensors({"cat": (1, 64)}))
     middle = adapter("unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q", 96, 96)
     write("half.safetensors", safetensors({**middle, **adapter(deep, 96, 64)}))
+    write("safety.safetensors", safetensors(middle))
+    write("safety.expert.toml", "# What has to be merged last.\nlast = true\n")
     for name, licence in LICENSED.items():
         known = {"modelspec.license": licence} if licence else {}
         write(f"licensed/{name}.safetensors", safetensors(middle, **known, **{"modelspec.title": name}))
