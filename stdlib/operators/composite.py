@@ -33,7 +33,8 @@ def composite(weights: Tensor) -> Tensor:
     equals `sum`.
 
     All LoRAs of one base go through the denoiser in one batch of n + 1 rows (2n as published): they share the base's
-    weights, and each row adds the products of its own factors.
+    weights, and each row adds the products of its own factors. What is no such product (LoHa, LoKr, DoRA, full
+    differences) is added to weights of its own, which predict in a call of their own.
 
     `weights` (n, height, width) float32 are `s · m`; the result (n + 1, height, width) are the shares, the base's
     first.
