@@ -154,6 +154,40 @@ def test_magnitude(case: Case, density: float) -> None:
     agrees(result, base, weighted([trim(d, density) for d in dense(deltas)], strengths))
 
 
+def balanced(deltas: list[Any], strengths: list[float], evenness: float, most: float) -> Any:
+    lengths = [float(np.linalg.norm(d)) for d in deltas]
+    total = sum(abs(w) for w, n in zip(strengths, lengths, strict=True) if n)
+    if not total:
+        return 0.0
+    product = math.prod(n ** (abs(w) / total) for w, n in zip(strengths, lengths, strict=True) if n)
+    factors = [min(most, max(1 / most, (product / n) ** evenness)) if n else 0.0 for n in lengths]
+    return weighted(deltas, [w * f for w, f in zip(strengths, factors, strict=True)])
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases(), st.floats(0, 1).map(lambda e: round(e, 2)), st.sampled_from([1, 1.5, 4, 100]))
+def test_balance(case: Case, evenness: float, most: float) -> None:
+    base, deltas, strengths, keys = case
+    result = KERNELS["balance"](base, deltas, strengths, keys, evenness=evenness, most=most)
+    agrees(result, base, balanced(dense(deltas), strengths, evenness, most))
+
+
+@settings(max_examples=30, deadline=None)
+@given(cases())
+def test_balance_without_evenness_is_sum_to_the_byte(case: Case) -> None:
+    base, deltas, strengths, keys = case
+    plain = KERNELS["sum"](base, deltas, strengths, keys)
+    assert torch.equal(KERNELS["balance"](base, deltas, strengths, keys, evenness=0), plain)
+    assert torch.equal(KERNELS["balance"](base, deltas, strengths, keys, most=1), plain)
+
+
+@given(st.floats(1e-6, 1e-3))
+def test_balance_does_not_jump_where_a_strength_fades(strength: float) -> None:
+    base, (large, small) = torch.zeros(3), (torch.tensor([4.0, 0, 0]), torch.tensor([0, 1.0, 0]))
+    faded = KERNELS["balance"](base, [large, small], [1.0, strength], ["a", "b"])
+    assert float((faded - large).abs().max()) < 10 * strength
+
+
 @settings(max_examples=60, deadline=None)
 @given(cases(), DENSITIES)
 def test_ties(case: Case, density: float) -> None:

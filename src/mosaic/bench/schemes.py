@@ -82,6 +82,7 @@ _ALL = (
     Scheme("dare", "half of the entries dropped at random", "dare"),
     Scheme("della", "dropped by magnitude, signs elected", "della"),
     Scheme("magnitude", "the larger half of the entries", "magnitude"),
+    Scheme("balance", "deltas made nearly equally long", "balance"),
     Scheme("slerp", "spherical mean of the deltas", "slerp"),
     Scheme("attention", "cross-attention alone", "attention"),
     Scheme("switch", "turns of one step", "switch"),
