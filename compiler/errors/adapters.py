@@ -27,8 +27,8 @@ class AlgorithmNotTaken(Diagnostic):
 
         let look = fuse(base, lora("style/oft"), via: sum)     # M410
 
-    LoRA, LoHa, LoKr, DoRA and full differences are taken by every operator of mosaic. OFT, IA3 and GLoRA multiply
-    weights in ways of their own; they are told by the names of their tensors, and reading one as a plain LoRA would
+    LoRA, LoHa, LoKr, DoRA and full differences are taken by every operator of mosaic. OFT, IA3 and GLoRA follow
+    other formulas; they are told by the names of their tensors, and reading one as a plain LoRA would
     give a wrong picture. Use an operator that takes it, where there is one, or an adapter that was extracted as a
     LoRA.
     """
@@ -50,7 +50,8 @@ class AlgorithmNotTaken(Diagnostic):
         return called(self.calls)
 
     def help(self) -> tuple[str, ...]:
-        own = f"`{self.operator}` takes adapters encoded as {' or '.join(self.takes)}"
+        takes = " or ".join(filter(None, (", ".join(self.takes[:-1]), *self.takes[-1:])))
+        own = f"`{self.operator}` takes adapters encoded as {takes}"
         if not self.able:
             return (f"{own}; no operator of this version takes {self.algorithm}", *rather(self.fitting))
         able = ", ".join(f"`{name}`" for name in self.able)

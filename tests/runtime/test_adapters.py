@@ -73,7 +73,9 @@ class Bench:
         save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, path, metadata=told)
         return self.make_expert(path, "lora")
 
-    def fuse(self, *operands: tuple[Any, float], via: str = "sum", into: Model | None = None) -> Model:
+    def fuse(
+        self, *operands: tuple[Any, float], via: str = "sum", into: Model | None = None, **more: Any
+    ) -> Model:
         """A model by an operator, its defaults where nothing else is said."""
         fusion = Fusion(tuple(e for e, _ in operands), self.operators, Reader(at_location), unused, unused)
         operator = self.operators[via]
@@ -81,7 +83,7 @@ class Bench:
             model=0,
             operator=via,
             operator_version=operator.version,
-            settings={setting.name: setting.default for setting in operator.settings},
+            settings={setting.name: setting.default for setting in operator.settings} | more,
             operands=tuple(Operand(expert=n, strength=s) for n, (_, s) in enumerate(operands)),
         )
         made = fusion.apply(into or self.model, wanted, {})
@@ -366,6 +368,18 @@ def test_zero_strength_is_absence_to_the_bit(via: str, fusing: Bench, peft_lora:
     assert alone.keys() == with_zero.keys()
     assert all(torch.equal(alone[name], with_zero[name]) for name in alone)
     assert fusing.fuse((mixed(fusing), 0.0), via=via).overlay == {}
+
+
+def test_a_rank_cuts_what_is_no_product(fusing: Bench, peft_lora: Path) -> None:
+    """By a dense decomposition, beside a plain LoRA as well."""
+    own, beside = mixed(fusing), fusing.make_expert(peft_lora, "lora")
+    name = f"{LINEAR}.weight"
+    for operands in (((own, 0.8),), ((own, 0.8), (beside, 0.6))):
+        whole = (fusing.fuse(*operands).tensor(name) - fusing.model.tensor(name)).double().numpy()
+        left, values, right = np.linalg.svd(whole, full_matrices=False)
+        wanted = fusing.weight(LINEAR) + (left[:, :2] * values[:2]) @ right[:2]
+        cut = fusing.fuse(*operands, rank=2).tensor(name)
+        np.testing.assert_allclose(cut.numpy(), wanted, rtol=1e-5, atol=1e-6)
 
 
 TARGETS = ("to_k", "proj_in", "conv1", "ff.net.2")
