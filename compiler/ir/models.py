@@ -109,7 +109,7 @@ def _leaves(fusion: Node, operators: Operators, below: Trees) -> tuple[Leaf, ...
     words = tuple(given for given in (*own[0].operands, *added) if given.type.kind is Kind.EMBEDDING)
     found = [Leaf(leaf.base, (*leaf.operands, *added)) for leaf in own]
     found += [Leaf(leaf.base, (*words, *leaf.operands)) for leaf in wholes]
-    return _merged(found) if len(found) > 1 else tuple(found)
+    return _merged(found)
 
 
 def _merged(found: list[Leaf]) -> tuple[Leaf, ...]:

@@ -122,15 +122,15 @@ def test_two_fused_operands_over_one_base_have_names_of_their_own(compiled: Comp
     assert chosen["fuse(t/base, t/plain in a region, via: beside)",] == "blend"
 
 
-def test_the_name_of_what_is_fused_many_times_over_stays_short(compiled: Compile) -> None:
+def test_what_is_fused_many_times_over_costs_little_and_keeps_a_short_name(compiled: Compile) -> None:
     lets = ["let m0 = fuse(base, neon, via: sum)"]
-    lets += [f"let m{n + 1} = fuse(m{n}, m{n} * 0.5, via: sum)" for n in range(20)]
-    body = sampled("fuse(m20, m20, via: sum)", more="").splitlines()
+    lets += [f"let m{n + 1} = fuse(m{n}, m{n} * 0.5, via: sum)" for n in range(60)]
+    body = sampled("fuse(m60, m60, via: sum)", more="").splitlines()
     found = compiled(
         "\n".join(['let base = checkpoint("t/base")', 'let neon = lora("t/plain")', *lets, *body])
     )
     names = [name for choice in found.choices["p"] for name in choice.operands]
-    assert len(max(names, key=len)) < 1000
+    assert len(max(names, key=len)) < 3000
     assert "fuse(fuse(t/base, t/plain, via: sum), fuse(t/base, …), via: sum)" in names
 
 
