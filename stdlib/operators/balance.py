@@ -48,7 +48,9 @@ def balance(
     """
     deltas, strengths, _ = arithmetic.present(deltas, strengths, keys)
     lengths = [sqrt(arithmetic.inner(delta, delta)) for delta in deltas]
-    weights = [abs(strength) if length > 0 else 0.0 for strength, length in zip(strengths, lengths, strict=True)]
+    weights = [
+        abs(strength) if length > 0 else 0.0 for strength, length in zip(strengths, lengths, strict=True)
+    ]
     if sum(weight > 0 for weight in weights) < 2:  # exactly the sum, not the sum but for a rounding
         return arithmetic.weighted_sum(base, deltas, strengths)
     logs = [log(length) if length > 0 else 0.0 for length in lengths]

@@ -9,7 +9,7 @@ the base's backgrounds where no expert brings one, are asked for besides, since 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import combinations, product, zip_longest
 from math import floor
 from random import Random
 from typing import TYPE_CHECKING, Final
@@ -31,6 +31,8 @@ SHARES: Final = {2: 0.1, 3: 0.3, 4: 0.4, 5: 0.2}
 """The share of the sets that have so many experts."""
 MOST: Final = 480
 """More sets than these would need a pair of experts twice: there are 48 pairs with a character."""
+TUNING: Final = 96
+"""How many sets are kept for choosing strengths by, see `tuning_sets`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,18 @@ def composition_sets(count: int = MOST, seed: int = 2030) -> list[CompositionSet
         rng.shuffle(chosen)
         found += [_set(names, colours[names["character"]].next(), places) for names in chosen]
     return found
+
+
+def tuning_sets(count: int = TUNING) -> list[CompositionSet]:
+    """Sets of three to five experts to choose strengths and settings by; none is among the 480 of the benchmark (of
+    two experts all pairs are). Equally many of each size as far as they go. Raises ValueError below 1 and above 96.
+    """
+    if not 1 <= count <= TUNING:
+        raise ValueError(f"there are 1 to {TUNING} sets for tuning, not {count}")
+    known = {each.experts for each in composition_sets()}
+    others = [each for each in composition_sets(seed=2031) if each.experts not in known]
+    sized = [[each for each in others if len(each.experts) == size] for size in (3, 4, 5)]
+    return [each for group in zip_longest(*sized) for each in group if each is not None][:count]
 
 
 def wanted(scene: world.Scene) -> dict[str, str]:

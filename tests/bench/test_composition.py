@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mosaic.bench import table
+from mosaic.bench import costs, table
 from mosaic.bench.composition import Outcome, draw, read, run
-from mosaic.bench.schemes import SCHEMES
+from mosaic.bench.schemes import SCHEMES, find
 from mosaic.compiler.source import SourceFile
 from mosaic.project import Project
-from mosaic.stdlib.zoo.sets import composition_sets
+from mosaic.stdlib.zoo.sets import TUNING, composition_sets, tuning_sets
 
 pytest.importorskip("torch")
 
@@ -110,3 +110,32 @@ def test_the_published_switch_is_the_switch() -> None:
     names = [*wanted.categories]
     assert names == sorted(names, key=SCHEMES["switch"].order.index), "the order of turns is the same"
     assert np.abs(theirs.astype(int) - ours.astype(int)).mean() < 0.5
+
+
+def test_strengths_are_told_by_a_name_and_read_back() -> None:
+    tuned = find("sum (clothes 1.4, object 1.4)")
+    assert (tuned.operand("object").strength, tuned.operand("style").strength) == (1.4, 1)
+    assert find(SCHEMES["merge"].at({"all": 0.8, "style": 1}).name).operand("object").strength == 0.8
+    assert tuned.plan(SETS[-1]).count("* 1.4") == sum(
+        category in ("clothes", "object") for category in SETS[-1].categories
+    )
+    with pytest.raises(KeyError):
+        find("sum (clothes)")
+
+
+def test_sets_for_tuning_are_not_those_of_the_benchmark() -> None:
+    chosen = tuning_sets()
+    assert len({each.experts for each in chosen}) == TUNING == len(chosen)
+    assert not {each.experts for each in chosen} & {each.experts for each in SETS}
+    assert [len(each.experts) for each in chosen[:6]] == [3, 4, 5, 3, 4, 5]
+
+
+@pytest.mark.slow
+def test_costs_are_measured_side_by_side(tmp_path: Path) -> None:
+    found = costs.measure(["merge", "composite (published)"], rounds=1)
+    assert found["merge"].ratio == 1
+    assert found["composite (published)"].ratio > 1.5
+    assert all(cost.peak > 2**20 for cost in found.values())
+    costs.write(tmp_path / "costs.json", found)
+    assert costs.read(tmp_path / "costs.json") == found
+    assert costs.read(tmp_path / "none.json") == {}

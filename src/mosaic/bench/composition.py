@@ -14,8 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mosaic.bench.schemes import SCHEMES, Scheme
-from mosaic.stdlib.zoo.sets import CompositionSet, composition_sets, met
+from mosaic.bench.schemes import Scheme, find
+from mosaic.stdlib.zoo.sets import TUNING, CompositionSet, composition_sets, met, tuning_sets
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,14 +62,16 @@ def run(
     count: int,
     seeds: Sequence[int] = SEEDS,
     jobs: int = 1,
+    tuning: bool = False,
     done: Callable[[int, int], None] = lambda finished, total: None,
 ) -> list[Outcome]:
-    """Draw what the folder does not hold yet, and return every outcome of these schemes and sets.
+    """Draw what the folder does not hold yet, and return every outcome of these schemes and sets, or with `tuning` of
+    sets that are kept for choosing strengths and settings by.
 
     Raises MosaicError where the engine is not installed or the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    sets = composition_sets(count)
+    sets = tuning_sets(min(count, TUNING)) if tuning else composition_sets(count)
     known = {(each.scheme, each.experts, each.seed): each for each in read(folder)}
     tasks = [
         (name, chunk, tuple(seeds))
@@ -139,7 +141,7 @@ def _alone() -> None:
 
 def _outcomes(task: _Task) -> list[Outcome]:
     name, sets, seeds = task
-    scheme, found = SCHEMES[name], []
+    scheme, found = find(name), []
     for number, wanted in sets:
         started = time.perf_counter()
         pictures, calls, rows = draw(scheme, wanted, seeds)

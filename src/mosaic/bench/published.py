@@ -146,21 +146,23 @@ AtStep = Callable[[int], Sequence[tuple[Mapping[str, float], float]]]
 
 
 def _merge(host: Published, scheme: Scheme, wanted: CompositionSet) -> AtStep:
-    worn = dict.fromkeys(wanted.experts, scheme.strength)
+    worn = _strengths(scheme, wanted)
     return lambda step: [(worn, 1.0)]
 
 
 def _switch(host: Published, scheme: Scheme, wanted: CompositionSet) -> AtStep:
+    worn = _strengths(scheme, wanted)
+
     def at(step: int) -> Sequence[tuple[Mapping[str, float], float]]:
         expert = wanted.experts[step // scheme.period % len(wanted.experts)]
-        return [({expert: scheme.strength}, 1.0)]
+        return [({expert: worn[expert]}, 1.0)]
 
     return at
 
 
 def _composite(host: Published, scheme: Scheme, wanted: CompositionSet) -> AtStep:
     part = 1 / len(wanted.experts)
-    each = [({expert: scheme.strength}, part) for expert in wanted.experts]
+    each = [({expert: strength}, part) for expert, strength in _strengths(scheme, wanted).items()]
     return lambda step: each
 
 
@@ -173,12 +175,13 @@ def _w_switch(host: Published, scheme: Scheme, wanted: CompositionSet) -> AtStep
             turns += [expert] * max(1, round(weights[expert] / most * scheme.period))
     last = round(LAST * STEPS)
     turns = turns[: STEPS - last] + [wanted.experts[0]] * last
-    return lambda step: [({turns[step]: scheme.strength}, 1.0)]
+    worn = _strengths(scheme, wanted)
+    return lambda step: [({turns[step]: worn[turns[step]]}, 1.0)]
 
 
 def _w_composite(host: Published, scheme: Scheme, wanted: CompositionSet) -> AtStep:
     weights = host.likeness(wanted)
-    each = [({expert: scheme.strength}, weights[expert]) for expert in wanted.experts]
+    each = [({expert: strength}, weights[expert]) for expert, strength in _strengths(scheme, wanted).items()]
     return lambda step: each
 
 
@@ -189,6 +192,11 @@ _PREDICT: Mapping[str, Callable[[Published, Scheme, CompositionSet], AtStep]] = 
     "w-switch": _w_switch,
     "w-composite": _w_composite,
 }
+
+
+def _strengths(scheme: Scheme, wanted: CompositionSet) -> dict[str, float]:
+    pairs = zip(wanted.experts, wanted.categories, strict=True)
+    return {expert: scheme.operand(category).strength for expert, category in pairs}
 
 
 def _normalised(values: Mapping[str, float]) -> dict[str, float]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -34,13 +35,27 @@ class Scheme:
     operands: Mapping[str, Operand] | None = None
     order: Sequence[str] = ("character", "clothes", "object", "background", "style")
     published: str = ""
-    strength: float = 1.0
     period: int = 1
 
     @property
     def is_ours(self) -> bool:
         """Whether it is an operator of the language."""
         return not self.published
+
+    def operand(self, category: str) -> Operand:
+        """How the experts of a category take part."""
+        return (self.operands or {}).get(category, Operand())
+
+    def at(self, strengths: Mapping[str, float]) -> Scheme:
+        """The same with other strengths for some categories, `all` for those not named; its name tells them.
+
+        >>> SCHEMES["sum"].at({"object": 1.4, "clothes": 1.4}).name
+        'sum (clothes 1.4, object 1.4)'
+        """
+        given = {c: replace(self.operand(c), strength=strengths.get("all", 1.0)) for c in self.order}
+        given |= {c: replace(self.operand(c), strength=w) for c, w in strengths.items() if c != "all"}
+        named = ", ".join(f"{c} {w:g}" for c, w in sorted(strengths.items()))
+        return replace(self, name=f"{self.name} ({named})", operands=given)
 
     def plan(self, wanted: CompositionSet) -> str:
         """The plan that composes a set by this scheme."""
@@ -65,7 +80,7 @@ class Scheme:
         )
 
     def _written(self, name: str, category: str) -> str:
-        given = (self.operands or {}).get(category, Operand(self.strength))
+        given = self.operand(category)
         return f"{name} * {given.strength:g}" + (f" during {given.window}" if given.window else "")
 
 
@@ -93,3 +108,18 @@ _ALL = (
 )
 
 SCHEMES: Final[Mapping[str, Scheme]] = {scheme.name: scheme for scheme in _ALL}
+
+
+def find(name: str) -> Scheme:
+    """A scheme by its name, or one at other strengths as `Scheme.at` names it. Raises KeyError where there is none.
+
+    >>> find("merge (all 0.8)").operand("style")
+    Operand(strength=0.8, window='')
+    """
+    if name in SCHEMES:
+        return SCHEMES[name]
+    told = re.fullmatch(r"(.+) \(((?:\w+ [\d.]+(?:, )?)+)\)", name)
+    if told is None:
+        raise KeyError(name)
+    pairs = (pair.split(" ") for pair in told[2].split(", "))
+    return SCHEMES[told[1]].at({category: float(strength) for category, strength in pairs})

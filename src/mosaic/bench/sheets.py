@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from mosaic.bench.composition import draw, readings
-from mosaic.bench.schemes import SCHEMES
+from mosaic.bench.schemes import find
 from mosaic.stdlib.zoo.sets import CompositionSet, composition_sets, met
 
 ZOOM, GAP, LABEL = 2, 4, 150
@@ -35,7 +35,7 @@ def sheet(schemes: Sequence[str], sets: Sequence[CompositionSet], seed: int) -> 
         top = head + row * (side + 12)
         pen.text((2, top + side // 2), name, fill="black")
         for column, wanted in enumerate(sets):
-            pictures, _, _ = draw(SCHEMES[name], wanted, [seed])
+            pictures, _, _ = draw(find(name), wanted, [seed])
             verdicts = met(wanted.scene, readings(pictures)[0])
             missing = [attribute for attribute, is_met in verdicts.items() if not is_met]
             _place(page, pen, pictures[0], (LABEL + column * side, top), missing)

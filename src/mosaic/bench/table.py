@@ -8,7 +8,8 @@ from random import Random
 from typing import Any, Final
 
 from mosaic.bench.composition import Outcome
-from mosaic.bench.schemes import SCHEMES, STEPS, Scheme
+from mosaic.bench.costs import Cost
+from mosaic.bench.schemes import SCHEMES, STEPS, Scheme, find
 
 RESAMPLED: Final = 1000
 ATTRIBUTES: Final = ("subject", "colour", "background", "worn", "corner", "style")
@@ -71,10 +72,10 @@ def _share(means: Sequence[tuple[float, int]]) -> float:
 
 
 def by_scheme(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:
-    """The outcomes of each scheme, in the order of the table of schemes."""
+    """The outcomes of each scheme, in the order of the table of schemes, those at other strengths last."""
     found: dict[str, list[Outcome]] = {name: [] for name in SCHEMES}
     for each in outcomes:
-        found[each.scheme].append(each)
+        found.setdefault(each.scheme, []).append(each)
     return {name: given for name, given in found.items() if given}
 
 
@@ -83,15 +84,28 @@ def evaluations(outcomes: Sequence[Outcome]) -> float:
     return sum(each.rows for each in outcomes) / len(outcomes) / STEPS
 
 
-def main_table(outcomes: Iterable[Outcome]) -> str:
-    """All wanted attributes right, by number of experts."""
+def main_table(outcomes: Iterable[Outcome], costs: Mapping[str, Cost] | None = None) -> str:
+    """All wanted attributes right, by number of experts, and what a picture costs."""
+    costs = costs or {}
     rows = []
     for name, given in by_scheme(outcomes).items():
         sizes = _by_size(given)
         cells = [str(rate(sizes[n])) if n in sizes else "–" for n in (2, 3, 4, 5)]
-        rows.append([_named(SCHEMES[name]), *cells, str(rate(given)), f"{evaluations(given):.2f}"])
+        cost = costs.get(name)
+        priced = (
+            [f"{cost.seconds:.2f}", f"{cost.ratio:.2f}", f"{cost.peak / 2**20:.0f}"] if cost else ["–"] * 3
+        )
+        rows.append(
+            [
+                _named(find(name)),
+                *cells,
+                str(rate(given)),
+                f"{evaluations(given):.2f}",
+                *(priced if costs else []),
+            ]
+        )
     head = ["scheme", "N = 2", "N = 3", "N = 4", "N = 5", "all", "rows a step"]
-    return markdown(head, rows)
+    return markdown(head + (["seconds", "times merge", "peak MiB"] if costs else []), rows)
 
 
 def attribute_table(outcomes: Iterable[Outcome]) -> str:
@@ -102,7 +116,7 @@ def attribute_table(outcomes: Iterable[Outcome]) -> str:
         for attribute in ATTRIBUTES:
             asked = [each for each in given if attribute in each.met]
             cells.append(_short(sum(each.met[attribute] for each in asked) / len(asked)) if asked else "–")
-        rows.append([_named(SCHEMES[name]), *cells])
+        rows.append([_named(find(name)), *cells])
     return markdown(["scheme", *ATTRIBUTES], rows)
 
 
@@ -112,12 +126,12 @@ def best_table(outcomes: Iterable[Outcome]) -> str:
     for size in (2, 3, 4, 5):
         sized = {name: _by_size(given).get(size, []) for name, given in schemes.items()}
         sized = {name: given for name, given in sized.items() if given}
-        theirs = {name: given for name, given in sized.items() if not SCHEMES[name].is_ours}
+        theirs = {name: given for name, given in sized.items() if not find(name).is_ours}
         if not theirs:
             continue
         peer = max(theirs, key=lambda name: rate(theirs[name]).share)
         limit = evaluations(theirs[peer]) + 1e-9
-        ours = {n: g for n, g in sized.items() if SCHEMES[n].is_ours and evaluations(g) <= limit}
+        ours = {n: g for n, g in sized.items() if find(n).is_ours and evaluations(g) <= limit}
         if not ours:
             continue
         best = max(ours, key=lambda name: rate(ours[name]).share)
@@ -138,8 +152,8 @@ def fidelity(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
     all is right and what a step costs."""
     found = []
     for name, given in by_scheme(outcomes).items():
-        scheme = SCHEMES[name]
-        if not scheme.is_ours:
+        scheme = SCHEMES.get(name)
+        if scheme is None or not scheme.is_ours:
             continue
         kinds: dict[tuple[str, ...], list[Outcome]] = {}
         for each in given:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +38,16 @@ def composition(
         Path,
         typer.Option("-o", "--output", metavar="DIR", help="Where outcomes are kept; a run goes on there."),
     ] = Path("bench-composition"),
+    strengths: Annotated[
+        list[str] | None,
+        typer.Option("--strength", metavar="KIND=NUMBER", help="At another strength: all=0.8, object=1.4, …"),
+    ] = None,
+    tuning: Annotated[
+        bool, typer.Option("--tuning", help="Sets kept for choosing strengths by, none of the benchmark's.")
+    ] = False,
+    costs: Annotated[
+        bool, typer.Option("--costs", help="Measure seconds and memory as well: quiet machine, some minutes.")
+    ] = False,
     sheets: Annotated[bool, typer.Option("--sheets", help="Draw contact sheets as well.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The table that the compiler reads.")] = False,
 ) -> None:
@@ -48,13 +59,18 @@ def composition(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from mosaic.bench import composition as bench
+    from mosaic.bench import costs as costing
     from mosaic.bench import table
-    from mosaic.bench.schemes import SCHEMES
+    from mosaic.bench.schemes import SCHEMES, find
+    from mosaic.stdlib.zoo.sets import CATEGORIES
 
     unknown = [name for name in schemes or () if name not in SCHEMES]
     if unknown:
         raise typer.BadParameter(f"{unknown[0]!r} is none of: {', '.join(SCHEMES)}", param_hint="--scheme")
     wanted = schemes or list(SCHEMES)
+    if strengths:
+        given = dict(_strength(each, ("all", *CATEGORIES)) for each in strengths)
+        wanted = [find(name).at(given).name for name in wanted]
     columns = (TextColumn("drawing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, transient=True) as shown:
         bar = shown.add_task("", total=None)
@@ -64,13 +80,19 @@ def composition(
             count=count,
             seeds=range(1, seeds + 1),
             jobs=jobs,
+            tuning=tuning,
             done=lambda finished, total: shown.update(bar, completed=finished, total=total),
         )
+    if costs:
+        costing.write(output / "costs.json", costing.measure(wanted))
     if as_json:
         print(json.dumps(table.fidelity(outcomes), indent=1))
     else:
         print(
-            table.main_table(outcomes), table.attribute_table(outcomes), table.best_table(outcomes), sep="\n"
+            table.main_table(outcomes, costing.read(output / "costs.json")),
+            table.attribute_table(outcomes),
+            table.best_table(outcomes),
+            sep="\n",
         )
     if sheets:
         from mosaic.bench import sheets as drawing
@@ -78,3 +100,12 @@ def composition(
         for size in (2, 3, 4, 5):
             page = drawing.sheet(wanted, drawing.chosen(count, size, 6), seed=1)
             drawing.save(page, output / f"sheet-{size}.png")
+
+
+def _strength(text: str, kinds: tuple[str, ...]) -> tuple[str, float]:
+    kind, _, number = text.partition("=")
+    if kind not in kinds or not re.fullmatch(r"\d+(\.\d+)?", number):
+        raise typer.BadParameter(
+            f"{text!r} is not KIND=NUMBER with a kind of: {', '.join(kinds)}", param_hint="--strength"
+        )
+    return kind, float(number)
