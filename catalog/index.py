@@ -120,6 +120,7 @@ def _facts(entry: Mapping[str, Any], root: Path) -> ExpertFacts:
         license=entry.get("license"),
         license_evidence="shipped" if entry.get("license") else "",
         rating=entry.get("rating"),
+        category=entry.get("category") or "",
         strengths=_range((entry.get("recommended") or {}).get("strength")),
         native_size=_pair(size) if size and whole else None,
         size_multiple=entry.get("size_multiple", 8),

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from mosaic.compiler.cost.fidelity import Fidelity
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.facts import Candidate, Coverage, ExpertFacts, FileFact, Interference, TokenCount
 from mosaic.compiler.operators import Operator
@@ -80,4 +81,5 @@ class Context:
     families: tuple[str, ...] = ("sd1",)  # those that the engine of this version runs
     pins: Pins = field(default_factory=Pins)  # what a lock decided before
     licences: Licences = field(default_factory=UnknownLicences)  # the table of licences
+    fidelity: Fidelity = field(default_factory=Fidelity)  # what was measured of composing
     words: Words = field(default_factory=NoWords)  # the rated words that prompts are looked through for

@@ -13,6 +13,9 @@ from mosaic.compiler.types import Kind
 RATINGS = ("general", "mature", "explicit")
 """From the mildest to the strictest."""
 
+CATEGORIES = ("character", "clothes", "style", "background", "object")
+"""What an expert is for, in the categories of ComposLoRA (Zhong et al. 2024, arXiv:2402.16843)."""
+
 
 @dataclass(frozen=True)
 class FileFact:
@@ -118,6 +121,7 @@ class ExpertFacts:
     strengths: tuple[float, float] | None = None  # the range that it is known to work in
     excludes: tuple[str, ...] = ()  # ids of experts that it does not go with
     rating: str | None = None  # one of RATINGS
+    category: str = ""  # one of CATEGORIES
     last: bool = False  # a safety expert: nothing may be fused after it
     trained_on: str = ""  # sha256 of the base that it was trained on, as its metadata says
     lineage: str = (

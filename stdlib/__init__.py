@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pkgutil
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mosaic.compiler import errors
+from mosaic.compiler.cost.fidelity import Fidelity
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.operators import Operator
 
@@ -41,6 +44,21 @@ def find_operators() -> Mapping[str, Operator]:
 def find_fragments() -> Mapping[str, str]:
     """The texts of the standard fragment libraries by module name: `std.looks`, ..."""
     return dict(sorted(_fragments()))
+
+
+def fidelity(path: Path | None = None) -> Fidelity:
+    """What was measured of operators: this package's own `fidelity.json`, or the user's in the same shape, that of
+    `mosaic bench composition --json`. Raises MosaicError (M887) for a file that is none."""
+    try:
+        source = files(__name__).joinpath("fidelity.json") if path is None else path
+        return Fidelity.read(json.loads(source.read_text(encoding="utf-8")))
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    except KeyError as error:
+        reason = f"it has no `{error.args[0]}`"
+    except (TypeError, ValueError, AttributeError) as error:
+        reason = str(error)
+    raise MosaicError(errors.plans.BrokenMeasurements(None, str(path), reason))
 
 
 def _fragments() -> Iterator[tuple[str, str]]:

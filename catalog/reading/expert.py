@@ -222,6 +222,7 @@ class _Reading:
             strengths=value(claims, "strengths"),
             excludes=value(claims, "excludes", ()),
             rating=value(claims, "rating") or (SHOWS_NOTHING if found.bridge is not None else None),
+            category=value(claims, "category", ""),
             last=value(claims, "last", False),
             trained_on=value(claims, "trained_on", ""),
             lineage=value(claims, "lineage", ""),

@@ -61,6 +61,7 @@ class Declared:
     trigger: str | None = None
     license: str | None = None
     rating: str | None = None
+    category: str | None = None
     strengths: tuple[float, float] | None = None
     excludes: tuple[str, ...] = ()
     last: bool | None = None

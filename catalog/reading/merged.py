@@ -48,6 +48,7 @@ _DECLARED: Final = (
     "trigger",
     "license",
     "rating",
+    "category",
     "strengths",
     "excludes",
     "last",

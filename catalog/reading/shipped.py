@@ -96,6 +96,7 @@ def _record(
 
 _CLAIMED: Final = (
     "kind", "family", "space", "prediction", "trigger", "title", "license", "native_size", "strengths", "rating",
+    "category",
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from mosaic.catalog.licence_text import licence
 from mosaic.catalog.reading.given import Declared
 from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError
-from mosaic.compiler.facts import RATINGS
+from mosaic.compiler.facts import CATEGORIES, RATINGS
 from mosaic.compiler.source import SourceFile, Span
 from mosaic.compiler.types import Family, Prediction
 
@@ -155,6 +155,7 @@ _KEYS: Final[MappingProxyType[str, tuple[str, Callable[[Any], Any]]]] = MappingP
         "trigger": ("a text", _text),
         "license": ('the name of a licence, such as "Apache-2.0"', _licence),
         "rating": (_listed(RATINGS), _one_of(RATINGS)),
+        "category": (_listed(CATEGORIES), _one_of(CATEGORIES)),
         "strengths": ("two numbers, the weakest and the strongest", _strengths),
         "excludes": ('a list of ids such as ["studio/neon"]', _ids),
         "last": ("true or false", _flag),

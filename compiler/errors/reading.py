@@ -103,8 +103,8 @@ class UnknownStatement(Diagnostic):
         licence = "Apache-2.0"              # M823: the key is called `license`
 
     The expert is not added, because a misspelt licence or rating would be lost without a trace. Mend it by the
-    suggested key. The keys are `id`, `title`, `description`, `author`, `trigger`, `license`, `rating`, `strengths`,
-    `excludes`, `last`, `tags`, `family`, `prediction` and `clip_skip`.
+    suggested key. The keys are `id`, `title`, `description`, `author`, `trigger`, `license`, `rating`, `category`,
+    `strengths`, `excludes`, `last`, `tags`, `family`, `prediction` and `clip_skip`.
     """
 
     code: ClassVar[str] = "M823"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from mosaic.compiler.context import Context
+from mosaic.compiler.cost.fidelity import Expected
 from mosaic.compiler.facts import ExpertFacts
 from mosaic.compiler.ir.evaluate import operand, region, window
 from mosaic.compiler.ir.graph import Graph, Node, map_graph, walk
@@ -15,6 +16,7 @@ from mosaic.compiler.ir.ops import make, with_inputs
 from mosaic.compiler.ir.stretches import ends_in, spaces
 from mosaic.compiler.operators import Acts, Law, Operator
 from mosaic.compiler.source import Span
+from mosaic.compiler.types import Kind
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,36 @@ def choose(node: Node, context: Context) -> Choice:
         return Choice(locked.name, "as locked", names, experts, span)
     has_models = any(given.type.kind in MODELS for given in blended(node))
     known = sorted(context.operators.values(), key=lambda operator: _preference(operator, has_models))
+    measured = _measured(known, node, context)
+    if measured is not None:
+        best, expected = measured
+        return Choice(best.name, _evidence(best, expected), names, experts, span)
     best = _first(known, node, context.operators)
     return Choice(best.name, _reason(best, node, context.operators), names, experts, span)
+
+
+def _measured(known: Iterable[Operator], node: Node, context: Context) -> tuple[Operator, Expected] | None:
+    """Of the operators that fit, in order of preference, the one of the highest measured fidelity; None where nothing
+    was measured of such a fusion. Only experts were measured together, no models."""
+    given = [operand(each) for each in blended(node)]
+    if not all(isinstance(each.facts, ExpertFacts) and each.type.kind is Kind.LORA for each in given):
+        return None
+    categories = [each.expert.category for each in given]
+    best: tuple[Operator, Expected] | None = None
+    for operator in known:
+        expected = context.fidelity.of(operator.name, categories)
+        is_better = expected is not None and (best is None or expected.share > best[1].share)
+        if is_better and expected is not None and fits(operator, node, context.operators):
+            best = operator, expected
+    return best
+
+
+def _evidence(operator: Operator, expected: Expected) -> str:
+    cost = _COST.get(operator.evaluations, f"{operator.evaluations} evaluations a step")
+    basis = {"these kinds": "of such experts", "so many": "of so many experts"}
+    told = basis.get(expected.basis, f"of {expected.basis}")
+    share = f"{100 * expected.share:.0f}% of {expected.pictures} pictures {told} were right"
+    return f"the best measured, {share}; {cost}"
 
 
 def _first(operators: Iterable[Operator], node: Node, known: Operators) -> Operator:

@@ -30,6 +30,9 @@ WORDS: Final = "MOSAIC_WORDS"
 LARGEST_PLAN: Final = 8 * 1024 * 1024
 """More bytes than the parser accepts: a file is read so far and no further."""
 
+FIDELITY: Final = "MOSAIC_FIDELITY"
+"""The variable that names a table of measured fidelity other than the shipped one."""
+
 _ENGINE: Final = frozenset(
     {"diffusers", "jinja2", "numpy", "PIL", "safetensors", "tokenizers", "torch", "transformers"}
 )
@@ -134,11 +137,12 @@ class Project:
         from mosaic.stdlib import zoo
 
         digests = Digests()
-        words = os.environ.get(WORDS)
+        words, measured = os.environ.get(WORDS), os.environ.get(FIDELITY)
         return Context(
             experts=LocalExperts(zoo.index(), zoo.root(), root, digests, self._catalog, self._search),
             files=LocalFiles(root, stdlib.find_fragments(), digests),
             operators=stdlib.find_operators(),
+            fidelity=stdlib.fidelity(Path(measured).expanduser() if measured else None),
             licences=LicenceTable(),
             words=WordList(Path(words).expanduser() if words else None),
         )

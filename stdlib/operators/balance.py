@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import exp, fsum, log, sqrt
 from typing import TYPE_CHECKING, Annotated
 
-from mosaic.compiler.operators import Acts, Bounds, Law, operator
+from mosaic.compiler.operators import Acts, Bounds, Effort, Law, operator
 from mosaic.compiler.types import Kind
 from mosaic.stdlib import arithmetic
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     acts=Acts.WEIGHTS,
     accepts=(Kind.LORA, Kind.CHECKPOINT, Kind.MODEL),
     laws=(Law.SYMMETRIC, Law.IDENTITY_AT_ZERO),
+    effort=Effort.MEASURES,
 )
 def balance(
     base: Tensor,

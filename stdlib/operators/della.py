@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
-from mosaic.compiler.operators import Acts, Bounds, Law, operator
+from mosaic.compiler.operators import Acts, Bounds, Effort, Law, operator
 from mosaic.compiler.types import Kind
 from mosaic.stdlib import arithmetic
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     acts=Acts.WEIGHTS,
     accepts=(Kind.LORA, Kind.CHECKPOINT, Kind.MODEL),
     laws=(Law.SYMMETRIC, Law.IDENTITY_AT_ZERO),
+    effort=Effort.SORTS,
 )
 def della(
     base: Tensor,

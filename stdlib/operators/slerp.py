@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import acos, copysign, cos, sin, sqrt
 from typing import TYPE_CHECKING, Final
 
-from mosaic.compiler.operators import Acts, Law, operator
+from mosaic.compiler.operators import Acts, Effort, Law, operator
 from mosaic.compiler.types import Kind
 from mosaic.stdlib import arithmetic
 
@@ -25,6 +25,7 @@ Vector = list[float]
     acts=Acts.WEIGHTS,
     accepts=(Kind.LORA, Kind.CHECKPOINT, Kind.MODEL),
     laws=(Law.SYMMETRIC, Law.IDENTITY_AT_ZERO),
+    effort=Effort.MEASURES,
 )
 def slerp(base: Tensor, deltas: Sequence[Tensor], strengths: Sequence[float], keys: Sequence[str]) -> Tensor:
     """Turn from one change to the other on the sphere instead of cutting through it, so that no length is lost.

@@ -11,6 +11,7 @@ import pytest
 from mosaic.bench import costs, table
 from mosaic.bench.composition import Outcome, draw, read, run
 from mosaic.bench.schemes import SCHEMES, find
+from mosaic.compiler.cost.fidelity import Fidelity
 from mosaic.compiler.source import SourceFile
 from mosaic.project import Project
 from mosaic.stdlib.zoo.sets import TUNING, composition_sets, tuning_sets
@@ -75,12 +76,12 @@ def test_the_tables_name_what_was_drawn() -> None:
     # The composite is right more often, and takes twice the evaluations of the peer.
     assert "| 3 | merge: 1.00" in table.best_table(made)
     assert "sum: .600" in table.best_table(made)
-    rows = table.fidelity(made)
-    assert [(row["via"], row["experts"], row["share"], row["rows"]) for row in rows] == [
-        ("sum", 3, 0.6, 2.0),
-        ("composite", 3, 1.0, 4.0),
+    read_back = Fidelity.read(json.loads(json.dumps(table.fidelity(made))))
+    assert [(row.operator, row.categories, row.share, row.pictures) for row in read_back.rows] == [
+        ("sum", ("character", "object", "style"), 0.6, 5),
+        ("composite", ("character", "object", "style"), 1.0, 5),
     ]
-    json.dumps(rows)
+    assert "5 sets, up to 1 seeds" in read_back.source
 
 
 def test_a_run_goes_on_where_it_stood(tmp_path: Path) -> None:

@@ -97,6 +97,8 @@ def _what(record: Record) -> Lines:
         yield from labelled("parameters", f"{facts.parameters:,} in {facts.dtype}")
     yield from labelled("lacks", ", ".join(plain(item, 80) for item in facts.lacks))
     yield from labelled("rating", facts.rating or "unknown")
+    if facts.category:
+        yield from labelled("category", facts.category)
     yield from labelled("author", plain(record.author, 120))
     yield from labelled("tags", ", ".join(plain(tag, 40) for tag in record.tags[:24]))
     yield from labelled("also known", ", ".join(plain(alias, 100) for alias in record.aliases[:12]))
