@@ -16,7 +16,7 @@ import torch
 from mosaic.compiler.program import Program
 from mosaic.compiler.source import SourceFile
 from mosaic.project import Project, engine
-from mosaic.runtime.engine import RunResult
+from mosaic.runtime.results import RunResult
 from mosaic.stdlib import zoo
 
 ROUNDS = 7

@@ -32,8 +32,8 @@ from mosaic.compiler.program import (
     Resume,
 )
 from mosaic.runtime.diagram import draw
-from mosaic.runtime.engine import RunResult
 from mosaic.runtime.outputs import expert_rows
+from mosaic.runtime.results import RunResult
 from mosaic.runtime.writing import write
 
 VERSION: Final = 1

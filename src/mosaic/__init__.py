@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mosaic.compiler import Compiled
     from mosaic.compiler.diagnostic import Diagnostic
     from mosaic.project import DeviceName
-    from mosaic.runtime.engine import RunResult
+    from mosaic.runtime.results import RunResult
 
 __version__ = "0.1.0.dev0"
 __all__ = ["__version__", "check", "compile", "run"]

@@ -41,7 +41,8 @@ from mosaic.compiler.program import (  # noqa: E402
     Source,
 )
 from mosaic.compiler.weights import ldm  # noqa: E402
-from mosaic.runtime.engine import Engine, RunResult  # noqa: E402
+from mosaic.runtime.engine import Engine  # noqa: E402
+from mosaic.runtime.results import RunResult  # noqa: E402
 
 torch.set_num_threads(1)
 

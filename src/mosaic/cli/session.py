@@ -19,7 +19,8 @@ from mosaic.compiler.syntax import tree
 from mosaic.project import Project, load_program
 
 if TYPE_CHECKING:
-    from mosaic.runtime.engine import Engine, RunResult
+    from mosaic.runtime.engine import Engine
+    from mosaic.runtime.results import RunResult
 
 PROGRAM = ".json"
 

@@ -1,0 +1,268 @@
+"""Executing one operation: from the values that it takes to the value that it gives, or a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import torch
+
+from mosaic.compiler.diagnostic import MosaicError
+from mosaic.compiler.errors.runtime import NotFinite, NotOneModel, OutOfMemory, UnsupportedSize
+from mosaic.compiler.program import (
+    Align,
+    CombinePrompts,
+    Decode,
+    Denoise,
+    Emit,
+    EncodeImage,
+    EncodeText,
+    Fuse,
+    LoadImage,
+    LoadModel,
+    Operation,
+    Program,
+    Refine,
+    Resume,
+)
+from mosaic.compiler.steps import steps_until
+from mosaic.runtime import denoise, pictures
+from mosaic.runtime.align import carry
+from mosaic.runtime.bridges import read_bridge
+from mosaic.runtime.evaluate import Meter
+from mosaic.runtime.fuse import Fusion
+from mosaic.runtime.outputs import Emitted, recipe, write_image, write_latent, write_model
+from mosaic.runtime.values import (
+    Conditioning,
+    Image,
+    Latent,
+    Mix,
+    Model,
+    Prompt,
+    Tree,
+    Turn,
+    Value,
+    first_leaf,
+    last_leaf,
+    leaves,
+)
+
+if TYPE_CHECKING:
+    from mosaic.runtime.engine import Engine
+
+_V = TypeVar("_V", Conditioning, Latent, Image)
+
+
+class Executor:
+    """Executes the operations of one program. What they take is handed in by value number."""
+
+    def __init__(self, engine: Engine, program: Program) -> None:
+        self.engine = engine
+        self.program = program
+        self.meter = Meter(advance=engine.progress.advance)
+        self.fusion = Fusion(
+            program.experts,
+            engine.operators,
+            engine.reader,
+            engine.base,
+            partial(read_bridge, engine.reader),
+        )
+
+    def execute(self, operation: Operation, values: Mapping[int, Value], *, settle: bool = True) -> Value:
+        """The result of any operation but an emit. Without `settle` a fusion is not worked out: see `Fusion.apply`.
+
+        Raises MosaicError.
+        """
+        self.engine.progress.stage(label(self.program, operation), _parts(operation, values))
+        with _told(self.engine.device.name, operation):
+            return self._execute(operation, values, settle)
+
+    def write(self, operation: Emit, value: Value, folder: Path, version: str) -> Emitted:
+        """Write what is emitted below a folder. Raises MosaicError."""
+        self.engine.progress.stage(label(self.program, operation), 1)
+        path = folder / operation.path
+        texts = recipe(self.program, version, operation)
+        with _told(self.engine.device.name, operation):
+            match value:
+                case Image() as image:
+                    digest = write_image(image, path, texts)
+                case Latent() as latent:
+                    digest = write_latent(latent, path, texts)
+                case Model() as model:
+                    digest = write_model(model, path, texts)
+                case Turn() | Mix():
+                    raise MosaicError(NotOneModel(span=None, what=f"`{operation.path}`"))
+                case Conditioning():
+                    raise AssertionError("verify() lets no conditioning be emitted")
+        return Emitted(operation.path, path, operation.type, digest)
+
+    def denoising(
+        self, operation: Denoise | Resume | Refine, values: Mapping[int, Value]
+    ) -> denoise.Denoising:
+        """What a denoising run is told beside its settings."""
+        return denoise.Denoising(
+            model=_model(values, operation.model),
+            positive=_value(values, operation.positive, Conditioning),
+            negative=_value(values, operation.negative, Conditioning),
+            meter=self.meter,
+            load=self._mask,
+        )
+
+    def _execute(self, operation: Operation, values: Mapping[int, Value], settle: bool) -> Value:
+        match operation:
+            case LoadModel(expert=expert):
+                return Model.of(self.engine.base(self.program.experts[expert]))
+            case Fuse():
+                models = {o.model: _model(values, o.model) for o in operation.operands if o.model is not None}
+                into = _model(values, operation.model)
+                return self.fusion.apply(into, operation, models, self.meter.advance, settle=settle)
+            case EncodeText():
+                return _encode_text(operation, values)
+            case CombinePrompts():
+                return _combine_prompts(operation, values)
+            case Denoise():
+                return denoise.sample(self.denoising(operation, values), operation)
+            case Resume(latent=latent):
+                return denoise.resume(
+                    self.denoising(operation, values), _value(values, latent, Latent), operation
+                )
+            case Refine(latent=latent):
+                return denoise.refine(
+                    self.denoising(operation, values), _value(values, latent, Latent), operation
+                )
+            case Align():
+                return self._align(operation, values)
+            case Decode():
+                return _decode(operation, values)
+            case EncodeImage():
+                return _encode_image(operation, values)
+            case LoadImage(file=file):
+                wanted = self.program.images[file]
+                return pictures.load(self.engine.reader.path(wanted), wanted.location)
+            case Emit():
+                raise AssertionError("an emit is written, not executed")
+
+    def _align(self, operation: Align, values: Mapping[int, Value]) -> Latent:
+        bridge = None if operation.bridge is None else self.program.experts[operation.bridge]
+        return carry(
+            _value(values, operation.latent, Latent),
+            last_leaf(_model(values, operation.source)),
+            first_leaf(_model(values, operation.model)),
+            None if bridge is None else read_bridge(self.engine.reader, bridge),
+        )
+
+    def _mask(self, index: int) -> torch.Tensor:
+        wanted = self.program.images[index]
+        return pictures.grey(pictures.load(self.engine.reader.path(wanted), wanted.location))
+
+
+def label(program: Program, operation: Operation) -> str:
+    """An operation in a few words, for progress bars and reports."""
+    experts = program.experts
+    match operation:
+        case LoadModel(expert=expert):
+            return f"load {experts[expert].id}"
+        case Fuse(operands=operands):
+            return f"fuse {len(operands)} expert{'' if len(operands) == 1 else 's'}"
+        case LoadImage(file=file):
+            return f"read {program.images[file].name}"
+        case Emit(path=path):
+            return f"write {path}"
+        case _:
+            return _LABELS[operation.op]
+
+
+_LABELS = {
+    "encode_text": "read prompt",
+    "combine_prompts": "combine prompts",
+    "align": "carry over",
+    "denoise": "denoise",
+    "resume": "resume",
+    "refine": "refine",
+    "decode": "decode",
+    "encode_image": "encode picture",
+}
+
+
+def _encode_text(operation: EncodeText, values: Mapping[int, Value]) -> Conditioning:
+    prompt = Prompt(operation.text)
+    for leaf in leaves(_model(values, operation.model)):
+        prompt.hidden(leaf)
+    return Conditioning((prompt,))
+
+
+def _combine_prompts(operation: CombinePrompts, values: Mapping[int, Value]) -> Conditioning:
+    return Conditioning(
+        tuple(
+            replace(prompt, weight=part.weight, window=part.window, region=part.region)
+            for part in operation.parts
+            for prompt in _value(values, part.conditioning, Conditioning).prompts
+        )
+    )
+
+
+def _decode(operation: Decode, values: Mapping[int, Value]) -> Image:
+    model = last_leaf(_model(values, operation.model))
+    latent = _value(values, operation.latent, Latent)
+    denoise.require_channels(latent, model)
+    picture = model.base.family.decode(model.vae, latent.sample.to(model.base.device.torch))
+    if not bool(torch.isfinite(picture).all()):
+        raise MosaicError(NotFinite(span=None, operation="decoding"))
+    return pictures.from_tensor(picture)
+
+
+def _encode_image(operation: EncodeImage, values: Mapping[int, Value]) -> Latent:
+    model = first_leaf(_model(values, operation.model))
+    image = _value(values, operation.image, Image)
+    height, width = image.pixels.shape[:2]
+    factor = model.vae.factor
+    if width % factor or height % factor:
+        raise MosaicError(UnsupportedSize(span=None, width=width, height=height, multiple=factor))
+    picture = pictures.to_tensor(image, model.base.device.torch)
+    return Latent(model.base.family.encode_image(model.vae, picture), None)
+
+
+def _model(values: Mapping[int, Value], number: int) -> Tree:
+    # `verify` has proven the types of all values.
+    return cast(Tree, values[number])
+
+
+def _value(values: Mapping[int, Value], number: int, kind: type[_V]) -> _V:
+    # `verify` has proven the types of all values.
+    return cast(_V, values[number])
+
+
+def _parts(operation: Operation, values: Mapping[int, Value]) -> int:
+    """How many parts the progress of an operation has."""
+    match operation:
+        case Denoise():
+            return max(1, steps_until(operation.until, operation.steps))
+        case Refine():
+            return max(1, int(operation.strength * operation.steps + 1e-6))
+        case Resume():
+            run = _value(values, operation.latent, Latent).run
+            left = steps_until(operation.until, run.total) - run.position if run else 1
+            return max(1, left if operation.steps is None else min(left, operation.steps))
+        case _:
+            return 1
+
+
+@contextmanager
+def _told(device: str, operation: Operation) -> Iterator[None]:
+    """Memory that runs out, as the message about an operation."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        raise MosaicError(OutOfMemory(span=None, device=device, operation=operation.op)) from error
+
+
+def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
+    # Only cuda has a type of its own for it; the CPU's and mps's allocators say it in words.
+    words = ("can't allocate memory", "not enough memory", "out of memory")
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(w in str(error) for w in words)

@@ -1,0 +1,70 @@
+"""What a run says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from mosaic.runtime.adapters import KeyCount
+from mosaic.runtime.fuse import Truncation
+from mosaic.runtime.outputs import Emitted
+
+
+class Origin(StrEnum):
+    """Where an instruction's result came from."""
+
+    COMPUTED = "computed"
+    SHARED = "shared"  # an equal value was at hand: of this program, or of another of the same invocation
+    CACHE = "cache"  # read from the cache
+    UNUSED = "unused"  # not needed: what it is for was at hand
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long one instruction took, and where its result came from."""
+
+    instruction: int
+    op: str
+    label: str
+    seconds: float
+    source: Origin = Origin.COMPUTED
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run wrote and what it took.
+
+    `evaluations` are forward passes of denoisers, `rows` the latents in them; `truncations` say what fusions that
+    were cut to a rank lost. All three tell of what was computed here: what came from the cache or was shared costs
+    nothing.
+    """
+
+    program: str
+    emitted: tuple[Emitted, ...]
+    seconds: float
+    evaluations: int
+    rows: int
+    truncations: tuple[Truncation, ...]
+    timings: tuple[Timing, ...]
+    keys: tuple[KeyCount, ...]
+    device: str
+    dtype: str
+    versions: Mapping[str, str]
+
+    def count(self, source: Origin) -> int:
+        """How many results came from there; what is written is always written anew and not counted."""
+        return sum(each.source is source and each.op != "emit" for each in self.timings)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Pictures (n, height, width, 3) of 8 bits, one a seed, and what they took together."""
+
+    pictures: npt.NDArray[np.uint8]
+    evaluations: int
+    rows: int
+    seconds: float
