@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from mosaic.catalog.architecture import architecture
 from mosaic.catalog.coverage import coverage as measure
 from mosaic.catalog.coverage import tensors, touched
 from mosaic.catalog.digests import Digests
@@ -19,6 +20,7 @@ from mosaic.catalog.index import PACKAGE, better_bridge, locate, read_bridges, r
 from mosaic.catalog.paths import beside, is_path, near_names, place, similar
 from mosaic.catalog.prompts import Prompts
 from mosaic.compiler import errors
+from mosaic.compiler.cost.architecture import Architecture
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError
 from mosaic.compiler.facts import Candidate, Coverage, ExpertFacts, FileFact, Interference, TokenCount
 from mosaic.compiler.source import Span
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from mosaic.catalog.library import Once
 
 _REMOTE: Final = r"(?i)^(https?|ftp|s3|gs|hf|civitai|urn|air):"
+_Content = tuple[str, ...]
 _DIGEST: Final = r"(?i)^sha256:([0-9a-f]{8,64})$"
 
 
@@ -63,7 +66,9 @@ class LocalExperts:
         self._digests = digests if digests is not None else Digests()
         self._headers = Headers()
         self._prompts = Prompts(self._open, self._read, self._tensors)
-        self._bases: dict[tuple[str, ...], Shapes] = {}
+        self._bases: dict[_Content, Shapes] = {}
+        self._touched: dict[tuple[_Content, _Content], Sequence[str]] = {}
+        self._architectures: dict[_Content, Architecture | None] = {}
 
     def resolve(self, kind: Kind, reference: str, span: Span) -> ExpertFacts | Diagnostic:
         """The expert that an id, `sha256:...` or path (relative to the span's file) means."""
@@ -99,7 +104,22 @@ class LocalExperts:
         """
         if _nowhere(base, expert):
             return ()
-        return touched(self._tensors(base), expert, self._open, self._read)
+        key = (_content(base), _content(expert))
+        if key not in self._touched:
+            self._touched[key] = touched(self._tensors(base), expert, self._open, self._read)
+        return self._touched[key]
+
+    def architecture(self, base: ExpertFacts) -> Architecture | None:
+        """What a checkpoint's networks cost to run, told by its headers; None where they do not show it.
+
+        Raises MosaicError where a file has gone since it was resolved.
+        """
+        if _nowhere(base):
+            return None
+        key = _content(base)
+        if key not in self._architectures:
+            self._architectures[key] = architecture(self._tensors(base))
+        return self._architectures[key]
 
     def find(
         self, kind: Kind, words: str, families: Sequence[str] = (), ratings: Sequence[str] = ()
@@ -207,7 +227,7 @@ class LocalExperts:
         return known_spaces(self._shipped.values())
 
     def _tensors(self, base: ExpertFacts) -> Shapes:
-        key = tuple(f"{file.role}:{file.name}:{file.sha256}" for file in base.files)
+        key = _content(base)
         if key not in self._bases:
             self._bases[key] = tensors(base, self._open)
         return self._bases[key]
@@ -225,6 +245,11 @@ class LocalExperts:
             if text is not None:
                 return text
         return read_text(locate(file.location), file.name, None)
+
+
+def _content(expert: ExpertFacts) -> _Content:
+    """The files of an expert, to remember what they say."""
+    return tuple(f"{file.role}:{file.name}:{file.sha256}" for file in expert.files)
 
 
 def _nowhere(*experts: ExpertFacts) -> bool:

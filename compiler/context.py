@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from mosaic.compiler.cost.architecture import Architecture
 from mosaic.compiler.cost.fidelity import Fidelity
+from mosaic.compiler.cost.profile import Profile
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.facts import Candidate, Coverage, ExpertFacts, FileFact, Interference, TokenCount
 from mosaic.compiler.operators import Operator
@@ -35,6 +37,9 @@ class Experts(Protocol):
 
     def touches(self, base: ExpertFacts, expert: ExpertFacts) -> Sequence[str]:
         """Canonical names of the base's tensors that a LoRA or checkpoint changes; empty where they are not at hand."""
+
+    def architecture(self, base: ExpertFacts) -> Architecture | None:
+        """What a checkpoint's networks cost to run, or None where that is not known."""
 
     def bridge(self, source: str, target: str) -> ExpertFacts | None:
         """What carries latents of one space into another, or None where nothing is registered."""
@@ -82,4 +87,5 @@ class Context:
     pins: Pins = field(default_factory=Pins)  # what a lock decided before
     licences: Licences = field(default_factory=UnknownLicences)  # the table of licences
     fidelity: Fidelity = field(default_factory=Fidelity)  # what was measured of composing
+    profile: Profile | None = None  # the device that plans are priced for
     words: Words = field(default_factory=NoWords)  # the rated words that prompts are looked through for

@@ -34,6 +34,19 @@ class Law(StrEnum):
     IDENTITY_AT_ZERO = "identity-at-zero"  # an operand of strength zero may be dropped
 
 
+class Effort(StrEnum):
+    """What a kernel on weights does with each number that it is handed, the dearest of it: what its cost goes by.
+
+    How long each takes for a number of an operand is measured on the device (`mosaic calibrate`).
+    """
+
+    ADDS = "adds"  # adds and multiplies
+    MEASURES = "measures"  # norms and inner products besides
+    RANKS = "ranks"  # finds which numbers are the largest
+    DRAWS = "draws"  # draws a number at random
+    SORTS = "sorts"  # puts rows in order, and draws
+
+
 @dataclass(frozen=True)
 class Bounds:
     """Between which numbers a setting lies, both included unless `low_open`; None where there is no end.
@@ -126,6 +139,8 @@ class Operator:
     shares_unconditional: bool = False
     # The setting (a text) that holds a layer selector: only the tensors that it selects are changed.
     selector: str = ""
+    # Weights only: what the kernel does with each number.
+    effort: Effort = Effort.ADDS
     # The setting (a flag) that asks for `shares` by what each expert's trigger changes of the encoded prompt.
     weighs: str = ""
 
@@ -150,16 +165,19 @@ def operator(
     shares_unconditional: bool = False,
     selector: str = "",
     weighs: str = "",
+    effort: Effort | None = None,
 ) -> Callable[[Callable[..., Any]], Operator]:
     """Declare a function to be a fusion operator.
 
     `evaluations` says how many denoiser calls a step costs (`1`, `experts`, `models`). `version` must be raised
     whenever the result of the kernel changes: it is part of every program's digest. `algorithms` are the encodings of
-    adapters that it takes: all whose deltas are known unless told, as kernels are handed dense deltas or none. The rest
-    is described at `Operator`.
+    adapters that it takes: all whose deltas are known unless told, as kernels are handed dense deltas or none. Without
+    an `effort` what is linear is taken to add, anything else to sort. The rest is described at `Operator`.
 
     Raises TypeError where a setting's annotation is none of int, float, bool, str, alone or with `Bounds`.
     """
+
+    laws = frozenset(laws)
 
     def declare(kernel: Callable[..., Any]) -> Operator:
         # A trailing underscore lets an operator be named like a Python builtin (`sum_` -> `sum`).
@@ -168,7 +186,7 @@ def operator(
             name=name,
             acts=acts,
             accepts=frozenset(accepts),
-            laws=frozenset(laws),
+            laws=laws,
             evaluations=evaluations,
             version=version,
             # The runtime cuts to a rank itself, from the factors where it has them: no kernel is handed it.
@@ -182,6 +200,7 @@ def operator(
             shares_unconditional=shares_unconditional,
             selector=selector,
             weighs=weighs,
+            effort=effort or (Effort.ADDS if Law.LINEAR in laws else Effort.SORTS),
         )
 
     return declare

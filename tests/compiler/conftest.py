@@ -14,6 +14,7 @@ import pytest
 
 from mosaic.compiler import Compiled, compile
 from mosaic.compiler.context import Context
+from mosaic.compiler.cost.architecture import Architecture
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.errors.names import UnknownName
 from mosaic.compiler.facts import (
@@ -86,6 +87,7 @@ class SyntheticExperts:
     known: Mapping[str, ExpertFacts] = field(default_factory=lambda: EXPERTS)
     covered: Mapping[str, Coverage] = field(default_factory=dict)
     touched: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    architectures: Mapping[str, Architecture] = field(default_factory=dict)
 
     def resolve(self, kind: Kind, reference: str, span: Span) -> ExpertFacts | Diagnostic:
         facts = self.known.get(reference)
@@ -103,6 +105,9 @@ class SyntheticExperts:
 
     def touches(self, base: ExpertFacts, expert: ExpertFacts) -> Sequence[str]:
         return self.touched.get(expert.id, ())
+
+    def architecture(self, base: ExpertFacts) -> Architecture | None:
+        return self.architectures.get(base.id)
 
     def find(
         self, kind: Kind, words: str, families: Sequence[str] = (), ratings: Sequence[str] = ()

@@ -12,6 +12,7 @@ from mosaic.catalog.paths import is_path, place
 from mosaic.catalog.record import content_digest
 from mosaic.compiler import errors
 from mosaic.compiler.context import Experts
+from mosaic.compiler.cost.architecture import Architecture
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError
 from mosaic.compiler.facts import Candidate, Coverage, ExpertFacts, FileFact, Interference, TokenCount
 from mosaic.compiler.source import SourceFile, Span
@@ -57,6 +58,9 @@ class Recorder:
 
     def touches(self, base: ExpertFacts, expert: ExpertFacts) -> Sequence[str]:
         return self.inner.touches(base, expert)
+
+    def architecture(self, base: ExpertFacts) -> Architecture | None:
+        return self.inner.architecture(base)
 
     def bridge(self, source: str, target: str) -> ExpertFacts | None:
         facts = self.inner.bridge(source, target)
@@ -140,6 +144,13 @@ class LockedExperts:
             return self._local.touches(base, expert)
         except MosaicError:
             return ()
+
+    def architecture(self, base: ExpertFacts) -> Architecture | None:
+        """What a checkpoint's networks cost to run, where its files are at hand."""
+        try:
+            return self._local.architecture(base)
+        except MosaicError:
+            return None
 
     def bridge(self, source: str, target: str) -> ExpertFacts | None:
         """The locked bridge from one space into another, or else what is at hand without a catalog."""

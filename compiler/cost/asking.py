@@ -1,0 +1,172 @@
+"""What denoisers are asked in a run: at each step which leaves, for how many rows, in how many calls."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+from mosaic.compiler.cost.architecture import Architecture
+from mosaic.compiler.cost.tree import Adapter, Leaf, Mix, Tree, Turn
+from mosaic.compiler.ir.evaluate import feather, operand, rectangle, region, strength, window
+from mosaic.compiler.ir.graph import Node
+from mosaic.compiler.steps import steps_until
+
+ROWS_AT_ONCE = 16
+"""The most rows of one call, as the engine makes them."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a denoiser. `beside` has for each LoRA that runs beside its layers how many rows it changes."""
+
+    architecture: Architecture | None
+    rows: int
+    beside: tuple[tuple[Adapter, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The calls of a whole run, equal ones together."""
+
+    calls: Mapping[Call, int] = field(default_factory=dict)
+    steps: int = 0
+
+    @property
+    def evaluations(self) -> int:
+        """Calls of denoisers."""
+        return sum(self.calls.values())
+
+    @property
+    def rows(self) -> int:
+        """Latents in all calls together."""
+        return sum(call.rows * times for call, times in self.calls.items())
+
+
+@dataclass(frozen=True)
+class _Term:
+    leaf: Leaf
+    without: Leaf
+
+
+def asked(tree: Tree, positive: Node, guidance: float, steps: range, total: int) -> Asked:
+    """What the steps of a run of `total` ask. `positive` is a conditioning: a text, or several by place and time."""
+    run = _Run(tree, positive, guidance, total)
+    counted: Counter[Call] = Counter()
+    known: dict[tuple[object, ...], list[Call]] = {}
+    for step in steps:
+        terms, prompts = run.terms(tree, step), run.prompts(step)
+        key = (tuple(terms), prompts)
+        if key not in known:
+            known[key] = run.calls(terms, prompts)
+        counted.update(known[key])
+    return Asked(dict(counted), len(steps))
+
+
+@dataclass
+class _Run:
+    tree: Tree
+    positive: Node
+    guidance: float
+    total: int
+    tables: dict[int, Sequence[int]] = field(default_factory=dict)
+
+    def terms(self, tree: Tree, step: int) -> list[_Term]:
+        return list(dict.fromkeys(self._walk(tree, step)))
+
+    def _walk(self, tree: Tree, step: int) -> list[_Term]:
+        match tree:
+            case Leaf():
+                return [_Term(tree, tree)]
+            case Turn():
+                table = self.tables.setdefault(id(tree), tree.table(self.total))
+                return self._walk(tree.rest if table[step] < 0 else tree.children[table[step]], step)
+            case Mix():
+                return self._mixed(tree, step)
+
+    def _mixed(self, mix: Mix, step: int) -> list[_Term]:
+        present = [
+            i for i, opened in enumerate(mix.windows) if mix.strengths[i] and self.is_open(opened, step)
+        ]
+        parts = [self._walk(mix.children[i], step) for i in present]
+        if self._asks_rest(mix, present):
+            parts.insert(0, self._walk(mix.rest, step))
+        terms = [term for part in parts for term in part]
+        if not mix.shares_unconditional or any(len(part) != 1 for part in parts) or len(terms) == 1:
+            return terms
+        rest = self._walk(mix.rest, step)
+        return [_Term(term.leaf, _mean(rest[0].leaf, terms)) for term in terms] if len(rest) == 1 else terms
+
+    def _asks_rest(self, mix: Mix, present: Sequence[int]) -> bool:
+        covered = covers(mix.regions[i] for i in present)
+        if not mix.needs_all:
+            return not covered
+        return not covered or sum(abs(mix.strengths[i]) for i in present) < 1
+
+    def is_open(self, window: tuple[float, float] | None, step: int) -> bool:
+        return window is None or (
+            steps_until(window[0], self.total) <= step < steps_until(window[1], self.total)
+        )
+
+    def prompts(self, step: int) -> int:
+        """How many prompts count at a step."""
+        if self.positive.op == "encode_text":
+            return 1
+        given = [
+            part for part in self.positive.inputs if strength(part) != 0 and self.is_open(window(part), step)
+        ]
+        placed = [part for part in given if region(part) is not None]
+        # What has no region takes what the others leave, which may be nothing.
+        return len(placed if placed and covers(map(region, placed)) else given) or 1
+
+    def calls(self, terms: Sequence[_Term], prompts: int) -> list[Call]:
+        """Rows of leaves of one hand go together, so many at once; what predicts without a prompt first."""
+        rows: dict[tuple[str, str], list[Leaf]] = {}
+        if self.guidance != 1:
+            for leaf in dict.fromkeys(term.without for term in terms):
+                rows.setdefault((leaf.base, leaf.hand), []).append(leaf)
+        for term in terms:
+            rows.setdefault((term.leaf.base, term.leaf.hand), []).extend([term.leaf] * prompts)
+        found: list[Call] = []
+        for group in rows.values():
+            for start in range(0, len(group), ROWS_AT_ONCE):
+                part = group[start : start + ROWS_AT_ONCE]
+                beside = Counter(adapter for leaf in part for adapter in leaf.beside)
+                found.append(Call(part[0].architecture, len(part), tuple(beside.items())))
+        return found
+
+
+def _mean(rest: Leaf, terms: Sequence[_Term]) -> Leaf:
+    """The leaf whose changes are the mean of others'."""
+    beside = tuple(dict.fromkeys(adapter for term in terms for adapter in term.leaf.beside))
+    hands = dict.fromkeys(term.leaf.hand for term in terms if term.leaf.hand != rest.hand)
+    hand = f"mean({', '.join(hands)})" if hands else rest.hand
+    return replace(rest, hand=hand, beside=beside)
+
+
+def covers(regions: Iterable[Node | None]) -> bool:
+    """Whether regions cover the whole canvas: a picture's mask and a soft edge are taken not to."""
+    rectangles = []
+    for found in regions:
+        if found is None:
+            return True
+        edges = rectangle(found)
+        if edges is not None and not feather(found):
+            rectangles.append(edges)
+    across = sorted({0.0, 1.0, *(edge for r in rectangles for edge in (r[0], r[2]) if 0 < edge < 1)})
+    down = sorted({0.0, 1.0, *(edge for r in rectangles for edge in (r[1], r[3]) if 0 < edge < 1)})
+    return all(
+        any(left <= x <= right and upper <= y <= lower for left, upper, right, lower in rectangles)
+        for x in _middles(across)
+        for y in _middles(down)
+    )
+
+
+def _middles(edges: Sequence[float]) -> list[float]:
+    return [(low + high) / 2 for low, high in pairwise(edges)]
+
+
+def parts(conditioning: Node) -> tuple[Node, ...]:
+    """The encoded texts of a conditioning."""
+    return (conditioning,) if conditioning.op == "encode_text" else tuple(map(operand, conditioning.inputs))

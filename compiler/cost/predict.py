@@ -1,0 +1,139 @@
+"""What a plan costs: seconds warm and cold, and the most memory at once, node by node, before anything is loaded.
+
+*Warm* is with every file read and every network built, *cold* with nothing: both in a process that has started. A fused
+model is made anew in both. Seconds come as the median and as the 90th percentile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mosaic.compiler.context import Context
+from mosaic.compiler.cost.asking import Asked
+from mosaic.compiler.cost.pricing import Pricing, Taken
+from mosaic.compiler.cost.profile import Profile
+from mosaic.compiler.ir.graph import Graph, Node, walk
+from mosaic.compiler.ir.ops import EFFECTS
+
+
+@dataclass(frozen=True)
+class Priced:
+    """What one node takes: seconds of work and of loading (median and 90th percentile), what denoisers are asked, bytes
+    that its value keeps, bytes that it needs while it works."""
+
+    op: str
+    seconds: float
+    high: float
+    load: float
+    load_high: float
+    asked: Asked
+    holds: Mapping[str, float]
+    working: float
+
+    @property
+    def evaluations(self) -> int:
+        """Calls of denoisers."""
+        return self.asked.evaluations
+
+    @property
+    def rows(self) -> int:
+        """Latents in these calls."""
+        return self.asked.rows
+
+    @property
+    def resident(self) -> float:
+        """Bytes that its value keeps."""
+        return sum(self.holds.values())
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a graph costs on a device.
+
+    `nodes` are priced by digest; `emits` are (warm, cold) by the digest of a `write`, for all that it needs. `unknown`
+    are checkpoints whose architecture nobody knows: what their networks do is not in the sums.
+    """
+
+    warm: float
+    warm_high: float
+    cold: float
+    cold_high: float
+    peak: int
+    nodes: Mapping[str, Priced]
+    emits: Mapping[str, tuple[float, float]]
+    unknown: tuple[str, ...]
+
+    @property
+    def evaluations(self) -> int:
+        """Calls of denoisers in all."""
+        return sum(priced.evaluations for priced in self.nodes.values())
+
+
+def price(graph: Graph, context: Context, profile: Profile) -> Prediction:
+    """What a graph of core operations costs, run as it stands."""
+    pricing = Pricing(context, profile)
+    order = [node for node in graph.nodes() if node.op in pricing.operations]
+    found = {id(node): _priced(node, pricing.take(node), profile) for node in order}
+    each = [found[id(node)] for node in order]
+    warm, warm_high = sum(one.seconds for one in each), sum(one.high for one in each)
+    return Prediction(
+        warm=warm,
+        warm_high=warm_high,
+        cold=warm + sum(one.load for one in each),
+        cold_high=warm_high + sum(one.load_high for one in each),
+        peak=round(_peak(order, found)),
+        nodes={node.digest: found[id(node)] for node in order},
+        emits={node.digest: _emit(node, found) for node in order if node.op in EFFECTS},
+        unknown=tuple(pricing.fusing.unknown),
+    )
+
+
+def _priced(node: Node, taken: Taken, profile: Profile) -> Priced:
+    ratio, loading = profile.ratio(node.op), profile.ratio("load_model")
+    return Priced(
+        op=node.op,
+        seconds=taken.seconds * ratio.p50,
+        high=taken.seconds * ratio.p90,
+        load=taken.load * loading.p50,
+        load_high=taken.load * loading.p90,
+        asked=taken.asked,
+        holds=taken.holds,
+        working=taken.working,
+    )
+
+
+def _emit(node: Node, found: Mapping[int, Priced]) -> tuple[float, float]:
+    needed = [found[id(each)] for each in walk((node,)) if id(each) in found]
+    warm = sum(one.seconds for one in needed)
+    return warm, warm + sum(one.load for one in needed)
+
+
+def _peak(order: list[Node], found: Mapping[int, Priced]) -> float:
+    """The most bytes at once: what values still to be used keep, and what the node at work needs."""
+    last = {id(node): at for at, node in enumerate(order)}
+    for at, node in enumerate(order):
+        for given in walk_values(node, found):
+            last[id(given)] = at
+    live: dict[int, Mapping[str, float]] = {}
+    most = 0.0
+    for at, node in enumerate(order):
+        priced = found[id(node)]
+        live[id(node)] = priced.holds
+        resident = {key: size for held in live.values() for key, size in held.items()}
+        most = max(most, sum(resident.values()) + priced.working)
+        live = {key: held for key, held in live.items() if last[key] > at}
+    return most
+
+
+def walk_values(node: Node, found: Mapping[int, Priced]) -> list[Node]:
+    """The values that a node reads, under infixes."""
+    given: list[Node] = []
+    open_ = list(node.inputs)
+    while open_:
+        each = open_.pop()
+        if id(each) in found:
+            given.append(each)
+        else:
+            open_.extend(each.inputs)
+    return given
