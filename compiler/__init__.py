@@ -20,11 +20,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mosaic.compiler import errors
+from mosaic.compiler.budgeting import hold
 from mosaic.compiler.check.file import Checked, check_file
 from mosaic.compiler.context import Context
+from mosaic.compiler.decide import Decision, Finish
 from mosaic.compiler.diagnostic import Diagnostic, Severity, Sink
 from mosaic.compiler.ir.finds import Find, spelling
 from mosaic.compiler.ir.graph import Graph
+from mosaic.compiler.ir.verify import verify
 from mosaic.compiler.near import nearest
 from mosaic.compiler.passes import OPTIMISE, RESOLVE, Pass, run_passes
 from mosaic.compiler.passes.choose_operators import Choice, settle
@@ -46,6 +49,7 @@ class Compiled:
     graphs: tuple[Graph, ...] = ()
     choices: Mapping[str, tuple[Choice, ...]] = field(default_factory=dict)
     finds: Mapping[str, tuple[Find, ...]] = field(default_factory=dict)
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
 
     @property
     def has_errors(self) -> bool:
@@ -60,13 +64,15 @@ def compile(
     plan: str | None = None,
     parameters: Mapping[str, object] | None = None,
     passes: tuple[Pass, ...] = OPTIMISE,
+    alternatives: int = 0,
 ) -> Compiled:
     """Compile every plan of a file, or the one that is named.
 
     `parameters` gives values to the file's `param`s, as text or as Python values. `passes` are the rewrites
-    after the rules; leaving any but `expand_verbs` out changes no byte of a result.
+    after the rules; leaving any but `expand_verbs` out changes no byte of a result. With a profile, `alternatives`
+    says how many other choices of operators are priced beside the one taken.
     """
-    judged = _judge(source, context, plan, parameters or {})
+    judged = _judge(source, context, plan, parameters or {}, alternatives)
     if judged.sink.has_errors or judged.checked is None:
         return Compiled(tuple(judged.sink))
     # Programs are pydantic models; `check` needs none, and starts in half the time without them.
@@ -77,7 +83,7 @@ def compile(
     programs = tuple(
         lower(graph, context, _source(source, graph, judged.checked, told[graph.name])) for graph in graphs
     )
-    return Compiled(tuple(judged.sink), programs, graphs, judged.choices, told)
+    return Compiled(tuple(judged.sink), programs, graphs, judged.choices, told, judged.decisions)
 
 
 def check(source: SourceFile, context: Context) -> tuple[Diagnostic, ...]:
@@ -91,10 +97,15 @@ class _Judged:
     checked: Checked | None = None
     resolved: tuple[Graph, ...] = ()
     choices: Mapping[str, tuple[Choice, ...]] = field(default_factory=dict)
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
 
 
 def _judge(
-    source: SourceFile, context: Context, plan: str | None, parameters: Mapping[str, object]
+    source: SourceFile,
+    context: Context,
+    plan: str | None,
+    parameters: Mapping[str, object],
+    alternatives: int = 0,
 ) -> _Judged:
     """Parse, check, resolve and judge: all that can be said of a file."""
     sink = Sink()
@@ -106,17 +117,39 @@ def _judge(
     if plan is not None and plan not in names and not sink.has_errors:
         sink.add(errors.names.UnknownPlan(None, plan, source.name, nearest(plan, names)))
     resolved = []
-    choices = {}
-    for graph in checked.graphs:
-        held = replace(context, pins=context.pins.of(graph.name)) if context.pins else context
-        graph = run_passes(graph, held, RESOLVE[:-2])
-        graph_choices = settle(graph, held)[1]
-        graph = run_passes(graph, held, RESOLVE[-2:])
-        run_rules(graph, held, sink)
+    choices, decisions = {}, {}
+    whole = not any(d.code.startswith("M1") for d in sink)
+    for surface in checked.graphs:
+        own = replace(context, pins=context.pins.of(surface.name)) if context.pins else context
+        found = run_passes(surface, own, RESOLVE[:-2])
+        graph, graph_choices, told = _settled(found, own, whole)
+        if not told.has_errors:
+            held = hold(found, graph_choices, own, _finish(own), every=alternatives)
+            if any(held.picked):
+                graph, graph_choices, told = _settled(found, own, whole, held.picked)
+            told.extend(held.told)
+            if held.decision is not None:
+                decisions[graph.name] = held.decision
+        sink.extend(told)
         if plan in (None, graph.name):
             resolved.append(graph)
             choices[graph.name] = graph_choices
-    return _Judged(sink, checked, tuple(resolved), choices)
+    return _Judged(sink, checked, tuple(resolved), choices, decisions)
+
+
+def _settled(
+    found: Graph, context: Context, whole: bool, picked: tuple[str, ...] = ()
+) -> tuple[Graph, tuple[Choice, ...], Sink]:
+    """A graph with its operators and bridges chosen, how each was, and what the rules say of it."""
+    graph, choices = settle(found, context, picked)
+    graph = run_passes(verify(graph, "choose_operators"), context, RESOLVE[-1:])
+    told = Sink()
+    run_rules(graph, context, told, whole=whole)
+    return graph, choices, told
+
+
+def _finish(context: Context) -> Finish:
+    return lambda graph: run_passes(graph, context, (*RESOLVE[-1:], *OPTIMISE))
 
 
 def _source(source: SourceFile, graph: Graph, checked: Checked, told: tuple[Find, ...]) -> Source:

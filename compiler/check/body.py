@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from mosaic.compiler import errors
+from mosaic.compiler.check.budget import build_budget
 from mosaic.compiler.check.expressions import build
 from mosaic.compiler.check.kinds import wanted
 from mosaic.compiler.check.policy import build_policy
 from mosaic.compiler.check.scope import Scope, Value
 from mosaic.compiler.check.world import World
+from mosaic.compiler.cost.budget import Budget
 from mosaic.compiler.ir.graph import Fragment, Graph, Node, Origin
 from mosaic.compiler.ir.ops import make
-from mosaic.compiler.near import nearest
 from mosaic.compiler.policy.policy import Policy
 from mosaic.compiler.syntax import tree
 from mosaic.compiler.types import EXPERTS, Kind
-from mosaic.compiler.verbs import BUDGET_KEYS
 
 
 def build_plan_body(
-    plan: tree.Plan, scope: Scope, world: World, policy: Policy | None = None
+    plan: tree.Plan, scope: Scope, world: World, policy: Policy | None = None, budget: Budget | None = None
 ) -> Graph | None:
-    """The surface graph of a plan, or None where a statement was wrong. `policy` is the file's: the plan's goes
-    first."""
+    """The surface graph of a plan, or None where a statement was wrong. `policy` and `budget` are the file's: the
+    plan's go first."""
     emits: list[Node] = []
     bindings: list[tuple[str, Node]] = []
     sound = True
@@ -37,8 +37,6 @@ def build_plan_body(
                 sound = sound and emit is not None
                 if emit is not None:
                     emits.append(emit)
-            case tree.Budget():
-                check_budget(statement, scope, world)
             case tree.Return():
                 world.sink.add(
                     errors.types.MisplacedStatement(
@@ -46,6 +44,8 @@ def build_plan_body(
                     )
                 )
                 sound = False
+    limits = build_budget([item for item in plan.body if isinstance(item, tree.Budget)], scope, world)
+    budget = limits.under(budget) if limits else budget
     own = build_policy([item for item in plan.body if isinstance(item, tree.Policy)], scope, world)
     policy = own.under(policy) if own else policy
     # What is missing is only told of a plan that was read whole.
@@ -55,7 +55,7 @@ def build_plan_body(
         return None
     if not sound:
         return None
-    return Graph(plan.name.text, tuple(emits), tuple(bindings), dict(world.fragments), policy)
+    return Graph(plan.name.text, tuple(emits), tuple(bindings), dict(world.fragments), policy, budget)
 
 
 def _missing(plan: tree.Plan, bindings: list[tuple[str, Node]], scope: Scope, world: World) -> None:
@@ -116,24 +116,3 @@ def _emit(statement: tree.Emit, scope: Scope, world: World) -> Node | None:
         return None
     spans = (statement.value.span, statement.path.span)
     return make("emit", (value, path), origin=Origin(statement.span, spans))
-
-
-def check_budget(block: tree.Budget, scope: Scope, world: World) -> None:
-    """Keys and units of a `budget`."""
-    sound = [_budget_entry(entry, scope, world) for entry in block.entries]
-    if sound and all(sound):
-        world.sink.add(errors.plans.BudgetNotEnforced(block.span))
-
-
-def _budget_entry(entry: tree.Entry, scope: Scope, world: World) -> bool:
-    key = entry.key.text
-    kind = BUDGET_KEYS.get(key)
-    if kind is None:
-        world.sink.add(
-            errors.types.UnknownKey(
-                entry.key.span, key, "budget", tuple(BUDGET_KEYS), nearest(key, BUDGET_KEYS)
-            )
-        )
-        return False
-    node = build(entry.value, scope, world)
-    return node is not None and wanted(node, (kind,), f"`{key}`", entry.value.span, world)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mosaic.compiler import errors
-from mosaic.compiler.check.body import build_fragment_body, build_plan_body, check_budget
+from mosaic.compiler.check.body import build_fragment_body, build_plan_body
+from mosaic.compiler.check.budget import build_budget
 from mosaic.compiler.check.expressions import build
 from mosaic.compiler.check.kinds import wanted
 from mosaic.compiler.check.policy import build_policy
@@ -48,15 +49,13 @@ def check_file(file: tree.File, context: Context, given: Mapping[str, object], s
             )
     _distinct_plans(file, sink)
     policy = build_policy([item for item in file.items if isinstance(item, tree.Policy)], scope, world)
+    budget = build_budget([item for item in file.items if isinstance(item, tree.Budget)], scope, world)
     graphs = []
     for item in file.items:
-        match item:
-            case tree.Budget():
-                check_budget(item, scope, world)
-            case tree.Plan():
-                graph = build_plan_body(item, Scope(scope), world, policy)
-                if graph is not None:
-                    graphs.append(graph)
+        if isinstance(item, tree.Plan):
+            graph = build_plan_body(item, Scope(scope), world, policy, budget)
+            if graph is not None:
+                graphs.append(graph)
     return Checked(tuple(graphs), values, dict(world.libraries))
 
 

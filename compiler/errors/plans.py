@@ -1,26 +1,103 @@
-"""M6xx: the budget."""
+"""M6xx: the budget; what it is judged by."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mosaic.compiler.diagnostic import Diagnostic, Severity
+from mosaic.compiler.diagnostic import Diagnostic, Edit, Fix, Severity
 
 
 @dataclass(frozen=True)
-class BudgetNotEnforced(Diagnostic):
-    """A budget stands in the plan; this version checks its units but does not yet predict cost.
+class BudgetNotJudged(Diagnostic):
+    """A budget stands in the plan, and nobody knows here what the plan costs.
 
-    For example:
+    For example, on a machine that was never measured:
 
         budget { latency: 2s }     # M601, a note
+
+    What a plan costs is predicted from a profile of the device. `mosaic calibrate` measures this machine, once, in
+    under a minute; `--device FILE` plans for another one, by its profile or a shipped estimate. Where a checkpoint's
+    tensors are not at hand, or its architecture is not known, nothing can be predicted either.
     """
 
     code: ClassVar[str] = "M601"
-    title: ClassVar[str] = "the budget is not enforced by this version"
-    label: ClassVar[str] = "read and checked for units only"
+    title: ClassVar[str] = "the budget is not judged: {reason}"
+    label: ClassVar[str] = "nothing is held to this"
     severity: ClassVar[Severity] = Severity.NOTE
+    reason: str
+    advice: str = ""
+
+    def help(self) -> tuple[str, ...]:
+        return (self.advice,) if self.advice else ()
+
+
+@dataclass(frozen=True)
+class OverBudget(Diagnostic):
+    """Nothing that the plan allows keeps within its budget.
+
+    For example:
+
+        budget { latency: 100ms }
+        let look = fuse(base, neon, hat)
+        emit sample(look, prompt: "a red cat", steps: 50) as "cat.png"     # M602: 50 steps take longer
+
+    The compiler tried every operator that the plan leaves open. Steps and size are never changed unless the plan allows
+    it. Raise the limit to what the cheapest way takes, take fewer steps or a smaller picture, or allow other operators.
+    Predictions are of the device that the message names; for latencies the 90th percentile counts, so that runs keep
+    the budget and not just half of them.
+    """
+
+    code: ClassVar[str] = "M602"
+    title: ClassVar[str] = "the plan does not keep `{key}` within {limit}"
+    label: ClassVar[str] = "the cheapest way is predicted to take {needed}"
+    key: str
+    limit: str
+    needed: str
+    device: str
+    way: str
+    replacement: str
+    wants: tuple[str, ...] = ()
+
+    def help(self) -> tuple[str, ...]:
+        return (f"on {self.device}, {self.way}", *self.wants)
+
+    def fixes(self) -> tuple[Fix, ...]:
+        if self.span is None:
+            return ()
+        edit = Edit(self.span, self.replacement)
+        return (Fix(f"allow `{self.key}: {self.replacement}`", (edit,), safe=False),)
+
+
+@dataclass(frozen=True)
+class QualityUnmet(Diagnostic):
+    """No operator of the fidelity that `quality` asks for fits the plan, or the rest of its budget.
+
+    For example:
+
+        budget { quality: 95% }
+        let look = fuse(base, neon, hat, heart, via: [switch, chain])     # M603: others are right far more often
+
+    Quality is the fidelity of the chosen operators as a share of the best ones', by what was measured
+    (`docs/composition.md`). Allow better operators, raise the other limits, or ask for less.
+    """
+
+    code: ClassVar[str] = "M603"
+    title: ClassVar[str] = "the plan does not reach a `quality` of {limit}"
+    label: ClassVar[str] = "{best} is the best that fits"
+    limit: str
+    best: str
+    way: str
+    replacement: str
+
+    def help(self) -> tuple[str, ...]:
+        return (self.way,)
+
+    def fixes(self) -> tuple[Fix, ...]:
+        if self.span is None:
+            return ()
+        edit = Edit(self.span, self.replacement)
+        return (Fix(f"ask for `quality: {self.replacement}`", (edit,), safe=False),)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from mosaic.compiler.cost.budget import Budget
 from mosaic.compiler.facts import ExpertFacts, FileFact
 from mosaic.compiler.ir.finds import Find
 from mosaic.compiler.policy.policy import Policy
@@ -80,7 +81,8 @@ class Graph:
     """A plan: what it emits, in order, and whatever else it binds.
 
     `bindings` holds every `let`, used or not, until `drop_dead` removes what no emit needs. `policy` is what the plan
-    says of its use; like a name, it changes nothing that is computed.
+    says of its use; like a name, it changes nothing that is computed. `budget` is what it may cost: by it operators are
+    chosen.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Graph:
     bindings: tuple[tuple[str, Node], ...] = ()
     fragments: Mapping[str, Fragment] = field(default_factory=dict)
     policy: Policy | None = None
+    budget: Budget | None = None
 
     @property
     def roots(self) -> tuple[Node, ...]:

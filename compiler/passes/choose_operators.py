@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
 from mosaic.compiler.context import Context
 from mosaic.compiler.cost.fidelity import Expected
@@ -20,14 +21,35 @@ from mosaic.compiler.types import Kind
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """An operator that fits a fusion, with what was measured of such fusions (None: nothing)."""
+
+    operator: Operator
+    expected: Expected | None = None
+
+    @property
+    def share(self) -> float:
+        """The share of pictures that it is expected to get right; -1 where nothing was measured."""
+        return self.expected.share if self.expected is not None else -1.0
+
+
+@dataclass(frozen=True)
 class Choice:
-    """Which operator a fusion uses, and why. `experts` are the names of all experts of its operands."""
+    """Which operator a fusion uses, and why. `experts` are the names of all experts of its operands; `candidates` all
+    that the plan (or a lock) leaves open and that fit, the best first."""
 
     operator: str
     reason: str
     operands: tuple[str, ...]
     experts: tuple[str, ...]
     span: Span | None
+    candidates: tuple[Candidate, ...] = field(default=(), compare=False)
+    best: float = field(default=-1.0, compare=False)  # the highest share of all that fit, allowed or not
+
+    @property
+    def share(self) -> float:
+        """What was measured of the operator; -1 where nothing was."""
+        return next((each.share for each in self.candidates if each.operator.name == self.operator), -1.0)
 
 
 def choose_operators(graph: Graph, context: Context) -> Graph:
@@ -35,15 +57,19 @@ def choose_operators(graph: Graph, context: Context) -> Graph:
     return settle(graph, context)[0]
 
 
-def settle(graph: Graph, context: Context) -> tuple[Graph, tuple[Choice, ...]]:
-    """The graph with its operators chosen, and how each was, inner fusions before outer ones."""
+def settle(graph: Graph, context: Context, picked: Sequence[str] = ()) -> tuple[Graph, tuple[Choice, ...]]:
+    """The graph with its operators chosen, and how each was, inner fusions before outer ones.
+
+    `picked` names the operator of each fusion, in that order, or says "" for the best. What does not fit is not taken.
+    """
     choices: list[Choice] = []
 
     def rewrite(node: Node, inputs: tuple[Node, ...]) -> Node:
         node = with_inputs(node, inputs)
         if node.op != "fuse":
             return node
-        choice = choose(node, context)
+        wanted = picked[len(choices)] if len(choices) < len(picked) else ""
+        choice = choose(node, context, wanted)
         choices.append(choice)
         operator = context.operators[choice.operator]
         given = json.loads(str(node.attribute("settings"))).get(operator.name, {})
@@ -59,45 +85,56 @@ def settle(graph: Graph, context: Context) -> tuple[Graph, tuple[Choice, ...]]:
     return map_graph(graph, rewrite), tuple(choices)
 
 
-def choose(node: Node, context: Context) -> Choice:
+WITHIN_BUDGET: Final = "the best measured that keeps within the budget"
+
+
+def choose(node: Node, context: Context, picked: str = "") -> Choice:
     """The operator for a fusion that is still open, over models whose operators are chosen."""
     allowed = str(node.attribute("operator"))
     names = tuple(map(described, blended(node)))
     experts = tuple(dict.fromkeys(each.name for each in walk(blended(node)) if each.op == "expert"))
     span = node.origin.span if node.origin else None
-    if allowed != "auto":
-        pinned = [context.operators[name] for name in allowed.split(",")]
-        first = _first(pinned, node, context.operators)
-        of_list = "the first of the plan's list that takes these experts as they are written"
-        reason = "pinned by the plan" if len(pinned) == 1 else of_list
-        return Choice(first.name, reason, names, experts, span)
-    locked = context.operators.get(context.pins.operators.get(names, ""))
-    if locked is not None and fits(locked, node, context.operators):
-        return Choice(locked.name, "as locked", names, experts, span)
+
     has_models = any(given.type.kind in MODELS for given in blended(node))
     known = sorted(context.operators.values(), key=lambda operator: _preference(operator, has_models))
-    measured = _measured(known, node, context)
-    if measured is not None:
-        best, expected = measured
-        return Choice(best.name, _evidence(best, expected), names, experts, span)
-    best = _first(known, node, context.operators)
-    return Choice(best.name, _reason(best, node, context.operators), names, experts, span)
+    every = _candidates(known, node, context)
+    best_share = max((each.share for each in every), default=-1.0)
+
+    def choice(operator: Operator, reason: str, found: Sequence[Candidate] = ()) -> Choice:
+        alone = [each for each in every if each.operator is operator] or [Candidate(operator)]
+        return Choice(operator.name, reason, names, experts, span, tuple(found or alone), best_share)
+
+    pinned = [] if allowed == "auto" else [context.operators[name] for name in allowed.split(",")]
+    if len(pinned) == 1:
+        return choice(pinned[0], "pinned by the plan")
+    locked = context.operators.get(context.pins.operators.get(names, ""))
+    if locked is not None and fits(locked, node, context.operators) and (not pinned or locked in pinned):
+        return choice(locked, "as locked")
+    # What was not measured is no choice of the compiler's where others were.
+    tried = [each for each in every if each.expected is not None] or every
+    found = _candidates(pinned, node, context) if pinned else tried
+    chosen = next((each for each in found if each.operator.name == picked), None)
+    if chosen is not None and chosen is not found[0]:
+        return choice(chosen.operator, WITHIN_BUDGET, found)
+    best = found[0].operator if found else _first(pinned or known, node, context.operators)
+    if found and found[0].expected is not None:
+        return choice(best, _evidence(best, found[0].expected), found)
+    of_list = "the first of the plan's list that takes these experts as they are written"
+    return choice(best, of_list if pinned else _reason(best, node, context.operators), found)
 
 
-def _measured(known: Iterable[Operator], node: Node, context: Context) -> tuple[Operator, Expected] | None:
-    """Of the operators that fit, in order of preference, the one of the highest measured fidelity; None where nothing
-    was measured of such a fusion. Only experts were measured together, no models."""
+def _candidates(known: Sequence[Operator], node: Node, context: Context) -> list[Candidate]:
+    """What fits, in order of measured fidelity, what was not measured last, in order of preference. Only adapters were
+    measured together, no models."""
     given = [operand(each) for each in blended(node)]
-    if not all(isinstance(each.facts, ExpertFacts) and each.type.kind is Kind.LORA for each in given):
-        return None
-    categories = [each.expert.category for each in given]
-    best: tuple[Operator, Expected] | None = None
-    for operator in known:
-        expected = context.fidelity.of(operator.name, categories)
-        is_better = expected is not None and (best is None or expected.share > best[1].share)
-        if is_better and expected is not None and fits(operator, node, context.operators):
-            best = operator, expected
-    return best
+    is_measured = all(each.type.kind is Kind.LORA and isinstance(each.facts, ExpertFacts) for each in given)
+    categories = [each.expert.category for each in given] if is_measured else []
+    found = [
+        Candidate(operator, context.fidelity.of(operator.name, categories))
+        for operator in known
+        if fits(operator, node, context.operators)
+    ]
+    return sorted(found, key=lambda each: -each.share)
 
 
 def _evidence(operator: Operator, expected: Expected) -> str:

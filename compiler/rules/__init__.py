@@ -84,11 +84,12 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def run_rules(graph: Graph, context: Context, sink: Sink) -> None:
-    """Judge a graph by every rule. What hangs on an expert that was not found is left out: that is said by itself."""
+def run_rules(graph: Graph, context: Context, sink: Sink, *, whole: bool = True) -> None:
+    """Judge a graph by every rule. What hangs on an expert that was not found is left out: that is said by itself.
+
+    Advice is only given on a plan that was read `whole`: what was misread may be what it is about.
+    """
     sink.extend(finds(graph, context))
     graph = without_finds(graph)
-    # Advice is only given on a plan that was read whole: what was misread may be what it is about.
-    whole = not any(d.code.startswith("M1") for d in sink)
     for rule in RULES:
         sink.extend(d for d in rule(graph, context) if whole or d.severity is Severity.ERROR)

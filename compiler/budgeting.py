@@ -1,0 +1,142 @@
+"""Holding a plan to its budget: which operators it gets, and what is said where none keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, log10
+
+from mosaic.compiler import errors
+from mosaic.compiler.context import Context
+from mosaic.compiler.cost.budget import Budget
+from mosaic.compiler.decide import Alternative, Decision, Finish, decide
+from mosaic.compiler.diagnostic import Diagnostic
+from mosaic.compiler.ir.graph import Graph
+from mosaic.compiler.passes.choose_operators import Choice
+
+
+@dataclass(frozen=True)
+class Held:
+    """What came of a budget: the operators to take ("" or nothing: those chosen without it), what is to be said, and
+    the decision for people to see (None where nothing was priced)."""
+
+    picked: tuple[str, ...] = ()
+    told: tuple[Diagnostic, ...] = ()
+    decision: Decision | None = None
+
+
+def hold(
+    graph: Graph, choices: Sequence[Choice], context: Context, finish: Finish, *, every: int = 0
+) -> Held:
+    """Choose under a graph's budget. Without one, and with `every` above zero, what would be chosen is priced with as
+    many alternatives."""
+    budget = graph.budget
+    if context.profile is None:
+        return _without_prices(budget, choices)
+    if budget is None and not every:
+        return Held()
+    decision = decide(graph, choices, context, finish, every=every)
+    unknown = tuple(dict.fromkeys(name for each in decision.priced for name in each.prediction.unknown))
+    if unknown and budget is not None and budget.limits_cost:
+        what = f"the architecture of {', '.join(f'`{name}`' for name in unknown)} is not known"
+        return Held(told=(_not_judged(budget, what, ""),))
+    if decision.chosen is None:
+        return Held((), tuple(_refusals(budget or Budget(), decision, context)), decision)
+    return Held(decision.chosen.operators, (), decision)
+
+
+def _without_prices(budget: Budget | None, choices: Sequence[Choice]) -> Held:
+    if budget is None:
+        return Held()
+    told: list[Diagnostic] = []
+    if budget.limits_cost:
+        advice = "run `mosaic calibrate` once, or name a device: `--device FILE`"
+        told.append(_not_judged(budget, "nobody measured this device", advice))
+    quality = 1.0
+    for choice in choices:
+        if choice.best > 0 and choice.share >= 0:
+            quality *= choice.share / choice.best
+    if budget.quality is not None and quality < budget.quality - 1e-9:
+        told.append(_too_poor(budget, quality, tuple(choice.operator for choice in choices)))
+    return Held(told=tuple(told))
+
+
+def _not_judged(budget: Budget, reason: str, advice: str) -> Diagnostic:
+    key = next(key for key, _ in budget.said if key != "quality")
+    return errors.plans.BudgetNotJudged(budget.place(key), reason, advice)
+
+
+def _refusals(budget: Budget, decision: Decision, context: Context) -> list[Diagnostic]:
+    nearest = decision.nearest(budget)
+    assert context.profile is not None
+    found: list[Diagnostic] = []
+    for key in nearest.beyond:
+        if key == "quality":
+            found.append(_too_poor(budget, nearest.quality or 0.0, nearest.operators))
+            continue
+        limit, needed = getattr(budget, key), getattr(nearest.need, key)
+        spell = memory if key == "memory" else duration
+        estimated = " (an estimate, not measured)" if context.profile.is_estimate else ""
+        wants = (
+            () if decision.is_complete else (f"of more combinations, {len(decision.priced)} were looked at",)
+        )
+        found.append(
+            errors.plans.OverBudget(
+                budget.place(key),
+                key,
+                limit=spell(limit),
+                needed=spell(needed, up=True),
+                device=f"{context.profile.name}{estimated}",
+                way=_way(nearest),
+                replacement=spell(needed, up=True),
+                wants=wants,
+            )
+        )
+    return found
+
+
+def _too_poor(budget: Budget, quality: float, operators: Sequence[str]) -> Diagnostic:
+    return errors.plans.QualityUnmet(
+        budget.place("quality"),
+        limit=f"{budget.quality:.0%}",
+        best=f"{quality:.0%}",
+        way=f"by {', '.join(dict.fromkeys(operators))}",
+        replacement=f"{int(100 * quality)}%",
+    )
+
+
+def _way(each: Alternative) -> str:
+    operators = ", ".join(dict.fromkeys(each.operators))
+    return f"the cheapest way is by {operators}" if operators else "there is no other way to make it"
+
+
+def duration(seconds: float, up: bool = False) -> str:
+    """Seconds as a plan writes them, with at least two digits that count.
+
+    >>> duration(0.1234), duration(2.04, up=True), duration(75)
+    ('123ms', '2.1s', '75s')
+    """
+    if seconds < 1:
+        return f"{_two(seconds * 1000, up):g}ms"
+    return f"{_two(seconds, up):g}s"
+
+
+def memory(size: float, up: bool = False) -> str:
+    """Bytes as a plan writes them, with at least two digits that count.
+
+    >>> memory(5 * 2**20), memory(8.01 * 2**30, up=True)
+    ('5MiB', '8.1GiB')
+    """
+    for unit in ("KiB", "MiB", "GiB"):
+        size /= 1024
+        if size < 1000 or unit == "GiB":
+            return f"{_two(size, up):g}{unit}"
+    raise AssertionError
+
+
+def _two(number: float, up: bool) -> float:
+    if number <= 0:
+        return 0.0
+    digits = 1 - int(log10(number)) if number >= 1 else 2
+    scale = 10.0 ** max(digits, 0)
+    return (ceil(number * scale - 1e-9) if up else round(number * scale)) / scale
