@@ -7,16 +7,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.numpy import load_file
 
 from mosaic.compiler import compile
 from mosaic.compiler.passes import OPTIMISE, Pass
+from mosaic.compiler.passes.cut_at_windows import cut_at_windows
 from mosaic.compiler.passes.drop_dead import drop_dead
 from mosaic.compiler.passes.drop_idle import drop_idle
 from mosaic.compiler.passes.fold_constants import fold_constants
 from mosaic.compiler.passes.order_operands import order_operands
+from mosaic.compiler.passes.share_codecs import share_codecs
+from mosaic.compiler.passes.share_encodings import share_encodings
 from mosaic.compiler.passes.share_equal import share_equal
+from mosaic.compiler.passes.share_prefixes import share_prefixes
+from mosaic.compiler.passes.skip_unconditional import skip_unconditional
+from mosaic.compiler.passes.spell_operands import spell_operands
 from mosaic.compiler.source import SourceFile
 from mosaic.project import Project, engine
+from mosaic.runtime.denoise import SCHEDULERS
 
 FRAGMENT = """define styled(base: checkpoint, style: lora, strength: number = 0.5) -> model {
   return fuse(base, style * strength)
@@ -60,7 +68,19 @@ plan p {
   emit sample(three, prompt: "a cat, {neon}, {wash}", steps: 4, size: 32x32) as "three.png"
 }
 """
-REWRITES = (fold_constants, drop_idle, order_operands, share_equal, drop_dead)
+REWRITES = (
+    fold_constants,
+    spell_operands,
+    drop_idle,
+    order_operands,
+    cut_at_windows,
+    skip_unconditional,
+    share_encodings,
+    share_codecs,
+    share_prefixes,
+    share_equal,
+    drop_dead,
+)
 
 
 def _pictures(folder: Path, passes: tuple[Pass, ...], *, fragment: bool = True) -> dict[str, bytes]:
@@ -76,8 +96,14 @@ def _run(text: str, folder: Path, passes: tuple[Pass, ...]) -> dict[str, bytes]:
     compiled = compile(source, Project().context(source), passes=passes)
     assert not compiled.has_errors, [found.message() for found in compiled.diagnostics]
     result = engine(device="cpu").run(compiled.programs[0], folder)
-    # The files differ in the program's digest that they carry; the pictures must not.
-    return {file.name: np.asarray(Image.open(file.path)).tobytes() for file in result.emitted}
+    # The files differ in the program's digest that they carry; pictures and latents must not.
+    return {file.name: _content(file.path) for file in result.emitted}
+
+
+def _content(path: Path) -> bytes:
+    if path.suffix == ".png":
+        return np.asarray(Image.open(path)).tobytes()
+    return b"".join(tensor.tobytes() for _, tensor in sorted(load_file(path).items()))
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +139,58 @@ def composed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 def test_composed_without(left_out: tuple[Pass, ...], composed: dict[str, bytes], tmp_path: Path) -> None:
     """Windows, regions, several prompts and models as operands; what says nothing among them."""
     assert _run(COMPOSED, tmp_path, tuple(each for each in OPTIMISE if each not in left_out)) == composed
+
+
+WINDOWS = """mosaic 1
+plan p {
+  let base = checkpoint("zoo/base")
+  let robot = checkpoint("zoo/robot")
+  let hero = embedding("zoo/samurai")
+  let neon = lora("zoo/neon")
+  let wash = lora("zoo/watercolor")
+  let hat = lora("zoo/hat")
+  let left = rect(0%, 0%, 50%, 100%)
+  let summed = fuse(base, hero, neon * 0.8 during 0%..50%, wash * 0.5, robot * 0.1 during 50%..100%, via: sum)
+  let trimmed = fuse(base, neon during 20%..60%, wash during 40%..100% * 0.5, via: ties(density: 0.5))
+  let drawn = fuse(summed, hat during 30%..70%, via: dare(density: 0.5))
+  let beside = fuse(base, neon during 0%..60%, wash in left during 30%..100%, hat * 0.5, via: composite)
+  let guided = fuse(summed, fuse(base, neon during 0%..40%) * 0.5, robot * 0.3 during 50%..100%, via: guidance)
+  let turns = fuse(base, neon during 0%..50%, wash, hat during 50%..100%, via: switch)
+  let chained = fuse(base, neon, fuse(base, wash during 0%..70%), hat during 80%..100%, via: chain)
+  let split = fuse(base, neon during 0%..50%, wash during 50%..100%, via: composite)
+  let words = "a {hero}, {neon}, {wash}"
+  let plain = "a cat, {neon}, {wash}"
+  let dog = "a dog, {neon}"
+  let hatted = "a cat in a {hat}, {neon}, {wash}"
+  let half = sample(trimmed, prompt: plain, RUN, until: 30%)
+  emit sample(summed, prompt: words, negative: "blur", RUN) as "1.safetensors"
+  emit sample(drawn, prompt: "{hat} {hero}, {neon}, {wash}", RUN, guidance: 1) as "2.safetensors"
+  emit resume(trimmed, half, until: 70%) as "3.safetensors"
+  emit resume(trimmed, half, steps: 2) as "4.safetensors"
+  emit resume(trimmed, half) as "5.safetensors"
+  emit sample(beside, prompt: [hatted during 0%..50%, dog in left, hatted during 50%..100%], RUN) as "6.safetensors"
+  emit sample(guided, prompt: "{hero}, {neon}, {wash}", RUN) as "7.safetensors"
+  emit sample(turns, prompt: hatted, RUN, until: 70%) as "8.safetensors"
+  emit sample(chained, prompt: hatted, RUN) as "9.safetensors"
+  emit sample(split, prompt: [plain during 40%..100%, dog during 0%..40%], guidance: 1, RUN) as "10.safetensors"
+  emit refine(summed, decode(half), prompt: words, strength: 40%, steps: 6) as "11.png"
+}
+"""
+RUN = 'steps: 6, size: 32x32, scheduler: "{}"'
+CUTTING = (spell_operands, cut_at_windows, skip_unconditional, share_encodings, share_codecs, share_prefixes)
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_runs_that_are_cut(scheduler: str, tmp_path: Path) -> None:
+    """Windows of every kind of operator, rests of rests, runs of several lengths: the same latents, to the bit."""
+    text = WINDOWS.replace("RUN", RUN.format(scheduler))
+    optimised = _run(text, tmp_path, OPTIMISE)
+    plain = _run(text, tmp_path, tuple(each for each in OPTIMISE if each not in CUTTING))
+    assert {name for name in plain if plain[name] != optimised[name]} == set()
+
+
+@pytest.mark.parametrize("left_out", CUTTING, ids=lambda each: each.__name__)
+def test_cut_without(left_out: Pass, tmp_path: Path) -> None:
+    text = WINDOWS.replace("RUN", RUN.format("euler_a"))
+    optimised = _run(text, tmp_path, OPTIMISE)
+    assert _run(text, tmp_path, tuple(each for each in OPTIMISE if each is not left_out)) == optimised

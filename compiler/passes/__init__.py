@@ -15,6 +15,7 @@ from mosaic.compiler.ir.graph import Graph
 from mosaic.compiler.ir.verify import verify
 from mosaic.compiler.passes.choose_bridges import choose_bridges
 from mosaic.compiler.passes.choose_operators import choose_operators
+from mosaic.compiler.passes.cut_at_windows import cut_at_windows
 from mosaic.compiler.passes.drop_dead import drop_dead
 from mosaic.compiler.passes.drop_idle import drop_idle
 from mosaic.compiler.passes.expand_verbs import expand_verbs
@@ -22,16 +23,27 @@ from mosaic.compiler.passes.fold_constants import fold_constants
 from mosaic.compiler.passes.inline_fragments import inline_fragments
 from mosaic.compiler.passes.order_operands import order_operands
 from mosaic.compiler.passes.resolve_finds import resolve_finds
+from mosaic.compiler.passes.share_codecs import share_codecs
+from mosaic.compiler.passes.share_encodings import share_encodings
 from mosaic.compiler.passes.share_equal import share_equal
+from mosaic.compiler.passes.share_prefixes import share_prefixes
+from mosaic.compiler.passes.skip_unconditional import skip_unconditional
+from mosaic.compiler.passes.spell_operands import spell_operands
 
 Pass = Callable[[Graph, Context], Graph]
 
 RESOLVE: tuple[Pass, ...] = (inline_fragments, resolve_finds, choose_operators, choose_bridges)
 OPTIMISE: tuple[Pass, ...] = (
     fold_constants,
+    spell_operands,
     drop_idle,
     order_operands,
     expand_verbs,
+    cut_at_windows,
+    skip_unconditional,
+    share_encodings,
+    share_codecs,
+    share_prefixes,
     share_equal,
     drop_dead,
 )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from mosaic.compiler.context import Context
 from mosaic.compiler.ir.evaluate import WHOLE_RUN, is_canvas, number, strength
+from mosaic.compiler.ir.fusions import choosing
 from mosaic.compiler.ir.graph import Graph, Node, map_graph
 from mosaic.compiler.ir.models import BESIDE, operator_of
 from mosaic.compiler.ir.ops import make, with_inputs
 from mosaic.compiler.ir.origins import prompts
-from mosaic.compiler.ir.stretches import ends_in
 from mosaic.compiler.operators import Law, Operator
 
 
@@ -54,21 +54,6 @@ def _is_idle(given: Node, operator: Operator) -> bool:
     if given.type.kind in BESIDE or Law.IDENTITY_AT_ZERO not in operator.laws:
         return False
     return strength(given) == 0.0
-
-
-def choosing(node: Node, kept: list[int], operator: Operator) -> Node:
-    """A fusion of some of its inputs, in another order perhaps."""
-    inputs = tuple(node.inputs[at] for at in kept)
-    attributes = {
-        **dict(node.attributes),
-        "ends_in": ends_in(operator, str(node.attribute("settings")), inputs),
-    }
-    # Where an input was written travels with it; what is left over is where the operator was named.
-    origin = node.origin
-    if origin is not None and len(origin.inputs) >= len(node.inputs):
-        spans = (*(origin.inputs[at] for at in kept), *origin.inputs[len(node.inputs) :])
-        origin = type(origin)(origin.span, spans, origin.calls)
-    return make("fuse", inputs, attributes, origin=origin, like=node)
 
 
 def _prompts(node: Node) -> Node:

@@ -12,7 +12,7 @@ from mosaic.compiler.ir.graph import Graph
 from mosaic.compiler.ir.models import MODELS, parted, title
 from mosaic.compiler.rules.fused import Fused, fused
 from mosaic.compiler.rules.place import place
-from mosaic.compiler.rules.touched import Touching, selector_of
+from mosaic.compiler.ir.touched import Touching, selector_of
 from mosaic.compiler.types import Family, Kind
 from mosaic.compiler.weights.layers import Selector, short_words
 
