@@ -22,22 +22,28 @@ from mosaic.compiler.policy.owed import owed, plan_rating
 def lower(graph: Graph, context: Context, source: p.Source) -> p.Program:
     """The program of a core graph. Instructions stand in the order of their first need."""
     lowering = _Lowering(context)
-    for node in walk(graph.roots):
+    for node in instructions(graph):
         lowering.add(node)
     return p.Program(
         experts=tuple(lowering.experts.values()),
         images=tuple(lowering.images.values()),
         instructions=_with_frees(lowering.operations),
         source=source,
-        rights=_rights(graph, context, list(lowering.experts)),
+        rights=_rights(graph, context, lowering.places),
     )
 
 
-def _rights(graph: Graph, context: Context, experts: list[str]) -> p.Rights:
+def instructions(graph: Graph) -> tuple[Node, ...]:
+    """The nodes of a core graph that become instructions, in order: number n makes value n. The others (scalars,
+    experts, infixes) are part of those that use them."""
+    return tuple(node for node in walk(graph.roots) if node.op in _BUILD)
+
+
+def _rights(graph: Graph, context: Context, places: Mapping[str, int]) -> p.Rights:
     """What the plan owes, by the digests of its experts."""
     duties = tuple(
         p.Duty(
-            expert=experts.index(digest),
+            expert=places[digest],
             licences=due.licences,
             evidence=due.facts.license_evidence,
             verdict=due.verdict,
@@ -49,7 +55,7 @@ def _rights(graph: Graph, context: Context, experts: list[str]) -> p.Rights:
             clauses=due.clauses,
         )
         for digest, due in owed(graph, context)
-        if digest in experts
+        if digest in places
     )
     policy = graph.policy.stated if graph.policy is not None else None
     return p.Rights(policy=policy, rating=plan_rating(graph, context), duties=duties)
@@ -62,12 +68,12 @@ class _Lowering:
     experts: dict[str, p.Expert] = field(default_factory=dict)
     images: dict[str, p.File] = field(default_factory=dict)
     numbers: dict[int, int] = field(default_factory=dict)
+    places: dict[str, int] = field(
+        default_factory=dict
+    )  # of experts and pictures in their tables, by their keys
 
     def add(self, node: Node) -> None:
-        build = _BUILD.get(node.op)
-        if build is None:
-            return  # a scalar or an expert: part of the instructions that use it
-        operation = build(self, node)
+        operation = _BUILD[node.op](self, node)
         self.numbers[id(node)] = len(self.operations)
         self.operations.append(operation)
 
@@ -75,22 +81,23 @@ class _Lowering:
         return self.numbers[id(node)]
 
     def expert(self, node: Node) -> int:
-        facts = node.expert
-        if node.digest not in self.experts:
-            self.experts[node.digest] = _expert(facts)
-        return list(self.experts).index(node.digest)
+        return self.known(node.expert, node.digest)
 
-    def known(self, facts: ExpertFacts) -> int:
-        """An expert that the plan does not name: a bridge."""
-        key = expert_node(facts, None).digest
-        self.experts.setdefault(key, _expert(facts))
-        return list(self.experts).index(key)
+    def known(self, facts: ExpertFacts, key: str = "") -> int:
+        """An expert; without a `key` one that the plan does not name: a bridge."""
+        key = key or expert_node(facts, None).digest
+        if key not in self.experts:
+            self.places[key] = len(self.experts)
+            self.experts[key] = _expert(facts)
+        return self.places[key]
 
     def image(self, node: Node) -> int:
         facts = node.facts
         assert isinstance(facts, FileFact)
-        self.images.setdefault(facts.sha256, _file(facts))
-        return list(self.images).index(facts.sha256)
+        if facts.sha256 not in self.images:
+            self.places[facts.sha256] = len(self.images)
+            self.images[facts.sha256] = _file(facts)
+        return self.places[facts.sha256]
 
 
 def _load_model(to: _Lowering, node: Node) -> p.Operation:

@@ -1,4 +1,4 @@
-"""Cut runs where a window opens or closes, so that what comes before and after can be shared."""
+"""Cut runs where a window opens or closes: what comes before and after can be shared."""
 
 from __future__ import annotations
 

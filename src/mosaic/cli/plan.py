@@ -36,6 +36,13 @@ def plan(
     emit: Annotated[
         Stage | None, typer.Option("--emit", help="Print the graph that the program was made from.")
     ] = None,
+    after: Annotated[
+        str, typer.Option("--after", metavar="PASS", help="With --emit ir: the graph as this pass leaves it.")
+    ] = "",
+    why: Annotated[
+        str,
+        typer.Option("--why", metavar="VALUE", help="Say why a value (%3) or a name of the plan is computed."),
+    ] = "",
     catalog: Annotated[Path | None, CATALOG] = None,
     locked: Annotated[bool, LOCKED] = False,
     frozen: Annotated[bool, FROZEN] = False,
@@ -64,7 +71,7 @@ def plan(
     project = open_project(catalog, locked=locked, frozen=frozen)
     compiled = project.compile(source, plan=name or None, parameters=cell.parameters)
     programs = compiled.programs
-    if (output or json_output) and len(programs) != 1:
+    if (output or json_output or why) and len(programs) != 1:
         raise MosaicError(SeveralPlans(None, path, tuple(program.source.plan for program in programs)))
     console.show(compiled.diagnostics, to_stderr=True)
     if output:
@@ -72,6 +79,12 @@ def plan(
     if json_output:
         plan_name = programs[0].source.plan
         console.print_json(_document(programs[0], compiled.choices[plan_name], compiled.finds[plan_name]))
+        return
+    if after or why:
+        from mosaic.cli.why import answer
+
+        context = project.context(source)
+        typer.echo(answer(source, context, compiled, cell.parameters, after=after, why=why), nl=False)
         return
     if emit is Stage.IR:
         typer.echo("\n".join(print_graph(graph) for graph in compiled.graphs), nl=False)

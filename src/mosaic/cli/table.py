@@ -113,6 +113,12 @@ def _steps(program: Program) -> Iterator[Sequence[str]]:
         yield f"%{instruction.result}", operation.op, what, f"frees {frees}" if frees else ""
 
 
+def described(program: Program, number: int) -> str:
+    """An instruction as its line says it: `fuse  %0 with zoo/neon * 1 by sum rank=0`."""
+    operation = program.instructions[number].operation
+    return f"{operation.op}  {_what(operation, program)}"
+
+
 def _what(operation: Operation, program: Program) -> str:
     match operation:
         case LoadModel():
