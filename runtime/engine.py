@@ -11,7 +11,7 @@ from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.errors.runtime import FamilyCannotRun
 from mosaic.compiler.operators import Operator
 from mosaic.compiler.program import Expert, File, Program
-from mosaic.runtime.cache import Store
+from mosaic.runtime.cache.tiers import Store
 from mosaic.runtime.devices import DeviceName, DtypeName, choose, deterministic, versions
 from mosaic.runtime.drawing import draw, require_one_picture
 from mosaic.runtime.families import ModuleCache, families

@@ -32,8 +32,9 @@ from mosaic.compiler.program import (
 )
 from mosaic.runtime.execute import Executor, label
 from mosaic.runtime.keys import keys, narrowed
+from mosaic.runtime.origin import Origin
 from mosaic.runtime.outputs import Emitted
-from mosaic.runtime.results import Origin, RunResult, Timing
+from mosaic.runtime.results import RunResult, Timing
 from mosaic.runtime.values import Image, Latent, Value
 from mosaic.runtime.verify import gives, takes
 

@@ -32,6 +32,7 @@ from mosaic.compiler.program import (
     Resume,
 )
 from mosaic.runtime.diagram import draw
+from mosaic.runtime.origin import Origin
 from mosaic.runtime.outputs import expert_rows
 from mosaic.runtime.results import RunResult
 from mosaic.runtime.writing import write
@@ -88,6 +89,7 @@ def describe(program: Program, result: RunResult) -> dict[str, Any]:
                 "label": timing.label,
                 "detail": _detail(program, instruction.operation),
                 "seconds": round(timing.seconds, 6),
+                "source": str(timing.source),
             }
             for timing, instruction in zip(result.timings, program.instructions, strict=True)
         ],
@@ -117,6 +119,7 @@ def _page(program: Program, result: RunResult, document: dict[str, Any]) -> str:
         prompts=list(dict.fromkeys(o.text for o in operations if isinstance(o, EncodeText) and o.text)),
         diagram=draw(program.instructions, labels),
         longest=longest,
+        sources=_SOURCES,
         clauses=list(dict.fromkeys(clause for duty in program.rights.duties for clause in duty.clauses)),
     )
     return page
@@ -189,6 +192,14 @@ def _place(each: Operand | PromptPart) -> str:
             return f"{window} in a mask"
         case None:
             return window
+
+
+_SOURCES: Final = {
+    Origin.COMPUTED: "",
+    Origin.SHARED: "shared",
+    Origin.CACHE: "from the cache",
+    Origin.UNUSED: "not needed",
+}
 
 
 def _title(label: str) -> str:

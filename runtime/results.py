@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 
 from mosaic.runtime.adapters import KeyCount
 from mosaic.runtime.fuse import Truncation
+from mosaic.runtime.origin import Origin
 from mosaic.runtime.outputs import Emitted
-
-
-class Origin(StrEnum):
-    """Where an instruction's result came from."""
-
-    COMPUTED = "computed"
-    SHARED = "shared"  # an equal value was at hand: of this program, or of another of the same invocation
-    CACHE = "cache"  # read from the cache
-    UNUSED = "unused"  # not needed: what it is for was at hand
 
 
 @dataclass(frozen=True)

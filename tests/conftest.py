@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +23,13 @@ def pytest_configure(config: pytest.Config) -> None:
     # What a developer has catalogued must not decide a test. Subprocesses inherit this.
     os.environ.pop("MOSAIC_CATALOG", None)
     os.environ["XDG_DATA_HOME"] = str(ROOT / ".work" / "no-such-data-folder")
+    # Nor what a developer has run before.
+    os.environ.pop("MOSAIC_CACHE_SIZE", None)
+    os.environ["MOSAIC_CACHE"] = tempfile.mkdtemp(prefix="mosaic-cache-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(os.environ["MOSAIC_CACHE"], ignore_errors=True)
 
 
 @pytest.fixture

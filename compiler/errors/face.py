@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mosaic.compiler.diagnostic import Diagnostic
+from mosaic.compiler.diagnostic import Diagnostic, Severity
 
 
 @dataclass(frozen=True)
@@ -139,3 +139,66 @@ class InternalFault(Diagnostic):
     def help(self) -> tuple[str, ...]:
         """Where to go with it."""
         return ("please report it, with the plan and this message",)
+
+
+@dataclass(frozen=True)
+class CacheUnusable(Diagnostic):
+    """Results could not be kept for later runs. This run is as good as any other; a later one computes them again.
+
+    The usual reasons are a full disk and a folder that cannot be written.
+
+    Example: `mosaic run alley.mosaic --cache /media/cdrom`.
+
+    To mend it: make room (`mosaic cache prune --to 1GiB`), name another folder with `--cache` or `MOSAIC_CACHE`, or run
+    with `--no-cache`.
+    """
+
+    code: ClassVar[str] = "M888"
+    severity: ClassVar[Severity] = Severity.WARNING
+    title: ClassVar[str] = "results are not kept in `{folder}`: {reason}"
+
+    folder: str
+    reason: str
+
+    def help(self) -> tuple[str, ...]:
+        """Ways out."""
+        return ("make room there, name another folder with --cache, or run with --no-cache",)
+
+
+@dataclass(frozen=True)
+class CacheUnreadable(Diagnostic):
+    """The folder where results are kept can not be read or tidied up.
+
+    Example: `mosaic cache clear --cache /root/.cache/mosaic` as another user.
+
+    To mend it: name a folder of your own with `--cache` or `MOSAIC_CACHE`, or mend the folder's permissions.
+    """
+
+    code: ClassVar[str] = "M890"
+    title: ClassVar[str] = "the results in `{folder}` cannot be reached: {reason}"
+
+    folder: str
+    reason: str
+
+    def help(self) -> tuple[str, ...]:
+        """A way out."""
+        return ("name another folder with --cache, or mend the permissions of this one",)
+
+
+@dataclass(frozen=True)
+class NoSize(Diagnostic):
+    """An amount of bytes could not be read.
+
+    Example: `mosaic cache prune --to 2gigs`, or `MOSAIC_CACHE_SIZE=big`.
+
+    To mend it: write a number and a unit, `500MiB`, `2GiB`; `0KiB` is nothing.
+    """
+
+    code: ClassVar[str] = "M889"
+    title: ClassVar[str] = "`{text}` is no amount of bytes"
+
+    text: str
+
+    def help(self) -> tuple[str, ...]:
+        """The form."""
+        return ("write a number and a unit: KiB, MiB, GiB or TiB",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final
 
-from mosaic.runtime.cache import Cacheable
+from mosaic.runtime.cache.tiers import Cacheable
 from mosaic.runtime.values import Image, Latent
 
 LIMIT: Final = 256 << 20

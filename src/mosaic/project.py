@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mosaic.catalog.library import Library
     from mosaic.compiler import Compiled
     from mosaic.compiler.program import File, Program
+    from mosaic.runtime.cache.disk import Disk
     from mosaic.runtime.engine import Engine
     from mosaic.runtime.progress import Progress
 
@@ -154,19 +155,28 @@ def engine(
     dtype: DtypeName = "auto",
     progress: Progress | None = None,
     beside: Path | None = None,
+    cache: Disk | None = None,
 ) -> Engine:
-    """An engine that finds files where programs say, relative paths from the folder `beside`.
+    """An engine that finds files where programs say, relative paths from the folder `beside`. With a `cache` it keeps
+    results there, and looks for them.
 
     Raises MosaicError where the engine is not installed (M880) or the device is not there (M859).
     """
     from mosaic import stdlib
 
     try:
+        from mosaic.runtime.cache.store import open_store
         from mosaic.runtime.engine import Engine
     except ModuleNotFoundError as error:
         raise engine_missing(error) from None
-    operators = stdlib.find_operators()
-    return Engine(locate=_locator(beside), operators=operators, device=device, dtype=dtype, progress=progress)
+    return Engine(
+        locate=_locator(beside),
+        operators=stdlib.find_operators(),
+        device=device,
+        dtype=dtype,
+        progress=progress,
+        store=None if cache is None else open_store(cache),
+    )
 
 
 def engine_missing(error: ModuleNotFoundError) -> Exception:

@@ -209,7 +209,8 @@ def test_a_program_runs_like_its_plan(mosaic: Run, tmp_path: Path) -> None:
     assert mosaic("plan", "good.mosaic", "-o", "good.program.json").returncode == 0
     plan = json.loads(mosaic("run", "good.mosaic", "-o", "a", "--json").stdout)
     program = json.loads(mosaic("run", "good.program.json", "-o", "b", "--json").stdout)
-    assert list(plan) == ["version", "emitted", "programs", "sheets", "reports", "seconds", "evaluations"]
+    keys = ["version", "emitted", "programs", "sheets", "reports", "seconds", "evaluations", "sources"]
+    assert list(plan) == keys
     (first,), (second,) = plan["emitted"], program["emitted"]
     assert list(first) == ["path", "type", "sha256", "parameters"]
     assert first["sha256"] == second["sha256"]

@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from mosaic.cli import bench, bridge, catalog, check, explain, fmt, grammar, lock, plan, recover, run, verify
+from mosaic.cli import (
+    bench,
+    bridge,
+    cache,
+    catalog,
+    check,
+    explain,
+    fmt,
+    grammar,
+    lock,
+    plan,
+    recover,
+    run,
+    verify,
+)
 
 app = typer.Typer(
     name="mosaic",
@@ -28,6 +42,7 @@ app.command("recover")(recover.recover)
 app.add_typer(catalog.app)
 app.add_typer(bench.app)
 app.add_typer(bridge.app)
+app.add_typer(cache.app)
 
 
 def _version(asked: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mosaic.cli.console import guarded
-from mosaic.cli.options import CATALOG, FROZEN, LOCKED
+from mosaic.cli.options import CACHE, CATALOG, FROZEN, LOCKED
 
 
 class Device(StrEnum):
@@ -60,23 +60,34 @@ def run(
     dtype: Annotated[
         Dtype, typer.Option("--dtype", help="In which precision networks compute.")
     ] = Dtype.AUTO,
+    cache: Annotated[Path | None, CACHE] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Compute everything anew, and keep nothing.")
+    ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print what was emitted as JSON.")] = False,
 ) -> None:
     """Run plans and write what they emit. The same program gives the same bytes on the same machine."""
+    from mosaic.caches import open_cache
     from mosaic.cli import console, session
     from mosaic.cli.opening import open_project
     from mosaic.cli.progress import progress
+    from mosaic.compiler.errors.face import CacheUnusable
     from mosaic.project import engine
 
     if path.endswith(session.PROGRAM) and (locked or frozen):
         raise typer.BadParameter("a compiled program is closed: it needs no lock")
+    if no_cache and cache is not None:
+        raise typer.BadParameter("--cache says where to keep results, --no-cache not to: one of them")
     project = open_project(catalog, locked=locked, frozen=frozen)
     jobs = session.jobs(project, path, name or None, settings or ())
     console.show(jobs.notes, to_stderr=True)
     session.at_hand(jobs)
+    kept = None if no_cache else open_cache(cache)
     with progress() as bars:
-        worker = engine(device=device.value, dtype=dtype.value, progress=bars, beside=jobs.beside)
+        worker = engine(device=device.value, dtype=dtype.value, progress=bars, beside=jobs.beside, cache=kept)
         outcome = session.work(worker, jobs, output, report)
+    if kept is not None and kept.trouble is not None:
+        console.show((CacheUnusable(None, str(kept.folder), kept.trouble),), to_stderr=True)
     if json_output:
         console.print_json(outcome.document())
         return

@@ -17,6 +17,7 @@ from mosaic.compiler.program import Program
 from mosaic.compiler.source import SourceFile
 from mosaic.compiler.syntax import tree
 from mosaic.project import Project, load_program
+from mosaic.runtime.origin import Origin
 
 if TYPE_CHECKING:
     from mosaic.runtime.engine import Engine
@@ -80,7 +81,11 @@ class Outcome:
             "reports": [str(path) for path in self.reports],
             "seconds": round(sum(result.seconds for _, result in self.results), 3),
             "evaluations": sum(result.evaluations for _, result in self.results),
+            "sources": {str(source): self._count(source) for source in Origin},
         }
+
+    def _count(self, source: Origin) -> int:
+        return sum(result.count(source) for _, result in self.results)
 
     def lines(self) -> Iterator[str]:
         """The same for people."""
@@ -96,7 +101,10 @@ class Outcome:
                 f"{cut.operator} cut to rank {cut.rank}: {cut.mean:.1%} of a change lost on average, "
                 f"{cut.most:.1%} at most ({cut.worst})"
             )
-        yield f"{seconds:.1f} s, {evaluations} model evaluations"
+        told = f"{seconds:.1f} s, {evaluations} model evaluations"
+        cached, shared = self._count(Origin.CACHE), self._count(Origin.SHARED)
+        told += f", {cached} result{'' if cached == 1 else 's'} from the cache" if cached else ""
+        yield f"{told}, {shared} shared" if shared else told
 
 
 def jobs(project: Project, path: str, plan: str | None, settings: Sequence[str]) -> Jobs:
@@ -144,10 +152,11 @@ def at_hand(jobs: Jobs) -> None:
 
 
 def work(engine: Engine, jobs: Jobs, output: Path, report: Path | None) -> Outcome:
-    """Run all jobs, one after the other; write reports and, for a sweep, a contact sheet."""
+    """Run all jobs, sharing what they have in common; write reports and, for a sweep, a contact sheet."""
     outcome = Outcome()
-    for job in jobs.jobs:
-        result = engine.run(job.program, output / job.folder)
+    programs = [job.program for job in jobs.jobs]
+    results = engine.run_all(programs, [output / job.folder for job in jobs.jobs])
+    for job, result in zip(jobs.jobs, results, strict=True):
         outcome.results.append((job, result))
         if report is not None:
             from mosaic.runtime.report import write_report

@@ -1,0 +1,54 @@
+"""Where values are kept by key: what the engine asks of a cache.
+
+A cache may forget anything at any time, and what it gives is exactly what was put in: one that cannot be sure of that
+gives nothing. So a run with a cache writes the bytes that a run without one writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from mosaic.runtime.values import Image, Latent
+
+Cacheable = Latent | Image
+"""What is kept under the key of an instruction."""
+
+
+class Store(Protocol):
+    """Keeps values by key."""
+
+    def has(self, key: str) -> bool:
+        """Whether a value is probably there. It may be gone, or found to be damaged, when it is asked for."""
+
+    def get(self, key: str) -> Cacheable | None:
+        """The value, or None."""
+
+    def put(self, key: str, value: Cacheable) -> None:
+        """Keep a value, if there is room for it. Never raises for a disk that is full or cannot be written."""
+
+
+class Tiers:
+    """Several stores as one: the first that has a value gives it, and those before it keep it from then on."""
+
+    def __init__(self, tiers: Sequence[Store]) -> None:
+        self._tiers = tuple(tiers)
+
+    def has(self, key: str) -> bool:
+        """See `Store`."""
+        return any(tier.has(key) for tier in self._tiers)
+
+    def get(self, key: str) -> Cacheable | None:
+        """See `Store`."""
+        for number, tier in enumerate(self._tiers):
+            value = tier.get(key)
+            if value is not None:
+                for nearer in self._tiers[:number]:
+                    nearer.put(key, value)
+                return value
+        return None
+
+    def put(self, key: str, value: Cacheable) -> None:
+        """See `Store`."""
+        for tier in self._tiers:
+            tier.put(key, value)
