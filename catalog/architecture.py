@@ -8,18 +8,24 @@ Counts were compared with torch's own on these networks (tests/catalog/test_arch
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
+from types import MappingProxyType
 from typing import Final
 
+from mosaic.catalog.coverage import part_of
 from mosaic.compiler.cost.architecture import Architecture, Level, Network
-from mosaic.compiler.weights.names import Shape, Shapes
+from mosaic.compiler.facts import ExpertFacts, FileFact
+from mosaic.compiler.weights.names import Config, Shape, Shapes
 
 _UNET, _TEXT, _VAE = "unet.", "text_encoder.", "vae."
 _PADDED: Final = 77
 """Tokens that a prompt is padded to where the text encoder does not say it."""
+_USUAL_HEADS: Final = 8
+_NONE: Final[Mapping[str, Config]] = MappingProxyType({})
 
 _CALLS: Final = 2.1
 """Library calls for each layer that multiplies or normalises: its own, activations, sums, rearranging."""
@@ -32,15 +38,15 @@ class _Level:
     matmul: float = 0.0
     conv: float = 0.0
     pairs: float = 0.0
+    heads: float = 0.0
     tokens: float = 0.0
+    token_heads: float = 0.0
     moved: float = 0.0
     kept: float = 0.0
     working: float = 0.0
 
     def at(self, scale: float) -> Level:
-        return Level(
-            scale, self.matmul, self.conv, self.pairs, self.tokens, self.moved, self.kept, self.working
-        )
+        return Level(scale, **vars(self))
 
 
 @dataclass
@@ -54,15 +60,19 @@ class _Levels:
         return tuple(self.known[scale].at(scale) for scale in sorted(self.known, reverse=True))
 
 
-def architecture(tensors: Shapes) -> Architecture | None:
-    """The networks of a checkpoint by its tensors (canonical names); None where it has no U-Net with an autoencoder."""
+def architecture(tensors: Shapes, configs: Mapping[str, Config] = _NONE) -> Architecture | None:
+    """The networks of a checkpoint by its tensors (canonical names); None where it has no U-Net with an autoencoder.
+
+    `configs` are the components' configurations, where there are any: shapes do not tell by how many heads a layer
+    attends.
+    """
     if f"{_UNET}conv_in.weight" not in tensors or f"{_VAE}decoder.conv_in.weight" not in tensors:
         return None
     parts = {part: _inner(tensors, part) for part in (_UNET, _TEXT, _VAE)}
     positions = parts[_TEXT].get("embeddings.position_embedding.weight", (_PADDED,))
     return Architecture(
-        denoiser=_unet(parts[_UNET]),
-        text_encoder=_text_encoder(parts[_TEXT]),
+        denoiser=_unet(parts[_UNET], _Heads(configs.get("unet", {}))),
+        text_encoder=_text_encoder(parts[_TEXT], configs.get("text_encoder", {})),
         decoder=_codec(parts[_VAE], "decoder"),
         encoder=_codec(parts[_VAE], "encoder"),
         tokens=positions[0],
@@ -71,11 +81,45 @@ def architecture(tensors: Shapes) -> Architecture | None:
     )
 
 
+def stated(expert: ExpertFacts, read: Callable[[FileFact], str]) -> dict[str, Config]:
+    """The configurations of an expert's components. One that cannot be read says nothing here."""
+    found: dict[str, Config] = {}
+    for file in expert.files:
+        if file.name.endswith("config.json"):
+            try:
+                content = json.loads(read(file))
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(content, dict):
+                found[part_of(file)] = content
+    return found
+
+
 def _inner(tensors: Shapes, part: str) -> dict[str, Shape]:
     return {name.removeprefix(part): shape for name, shape in tensors.items() if name.startswith(part)}
 
 
-def _unet(tensors: Shapes) -> Network:
+class _Heads:
+    """By how many heads the layers of a U-Net attend, one number or one for each block from the finest to the coarsest.
+
+    diffusers calls this number `attention_head_dim` in the configurations of this family.
+    """
+
+    def __init__(self, config: Config) -> None:
+        given = config.get("num_attention_heads") or config.get("attention_head_dim")
+        numbers = given if isinstance(given, list) else [given]
+        self._heads = [each if type(each) is int and each > 0 else _USUAL_HEADS for each in numbers]
+
+    def of(self, module: str) -> int:
+        """The heads of a module."""
+        stage = _STAGE.match(f"{module}.")
+        if stage is None:
+            return self._heads[-1]
+        numbers = self._heads if stage[1] == "down" else self._heads[::-1]
+        return numbers[min(int(stage[2]), len(numbers) - 1)]
+
+
+def _unet(tensors: Shapes, heads: _Heads) -> Network:
     scales = _Scales(tensors)
     scales.bottom = 1 / 2**scales.downs
     levels, row, token = _Levels(), 0.0, 0.0
@@ -86,6 +130,12 @@ def _unet(tensors: Shapes) -> Network:
             token += 2.0 * prod(shape)
         else:
             _multiply(levels[scales.of(module)], module, shape)
+        if module.endswith(".attn1.to_q"):
+            levels[scales.of(module)].pairs += 4.0 * shape[0]
+            levels[scales.of(module)].heads += heads.of(module)
+        elif module.endswith(".attn2.to_q"):
+            levels[scales.of(module)].tokens += 4.0 * shape[0]
+            levels[scales.of(module)].token_heads += heads.of(module)
     _between(levels, scales, tensors)
     _skips(levels, scales, tensors)
     return _network(tensors, levels, row=row, token=token)
@@ -98,18 +148,25 @@ def _codec(tensors: Shapes, side: str) -> Network:
     scales, levels = _Scales(own), _Levels()
     for module, shape in _products(own):
         _multiply(levels[scales.of(module)], module, shape)
+        if module.endswith(".to_q"):
+            levels[scales.of(module)].pairs += 4.0 * shape[0]
+            levels[scales.of(module)].heads += 1
     _between(levels, scales, own)
     return _network(own, levels)
 
 
-def _text_encoder(tensors: Shapes) -> Network:
-    token = pairs = moved = 0.0
+def _text_encoder(tensors: Shapes, config: Config) -> Network:
+    token = pairs = moved = heads = 0.0
+    given = config.get("num_attention_heads")
     for module, shape in _products(tensors):
         if ".layers." in module:
             token += 2.0 * prod(shape)
             moved += sum(shape)
-            pairs += 4.0 * shape[0] if module.endswith(".q_proj") else 0.0
-    return replace(_network(tensors, _Levels(), token=token), token_pairs=pairs, token_moved=moved)
+        if module.endswith(".q_proj"):
+            pairs += 4.0 * shape[0]
+            heads += given if type(given) is int and given > 0 else shape[0] / 64
+    network = _network(tensors, _Levels(), token=token)
+    return replace(network, token_pairs=pairs, token_heads=heads, token_moved=moved)
 
 
 def _network(tensors: Shapes, levels: _Levels, *, row: float = 0.0, token: float = 0.0) -> Network:
@@ -138,10 +195,6 @@ def _multiply(level: _Level, module: str, shape: Shape) -> None:
     else:
         level.matmul += 2.0 * prod(shape)
     level.moved += shape[0] + shape[1]
-    if module.endswith((".attn1.to_q", "mid_block.attentions.0.to_q")):
-        level.pairs += 4.0 * shape[0]
-    elif module.endswith(".attn2.to_q"):
-        level.tokens += 4.0 * shape[0]
 
 
 def _between(levels: _Levels, scales: _Scales, tensors: Shapes) -> None:

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mosaic.catalog.architecture import architecture
+from mosaic.catalog.architecture import architecture, stated
 from mosaic.catalog.coverage import coverage as measure
 from mosaic.catalog.coverage import tensors, touched
 from mosaic.catalog.digests import Digests
@@ -118,7 +118,7 @@ class LocalExperts:
             return None
         key = _content(base)
         if key not in self._architectures:
-            self._architectures[key] = architecture(self._tensors(base))
+            self._architectures[key] = architecture(self._tensors(base), stated(base, self._read))
         return self._architectures[key]
 
     def find(

@@ -61,6 +61,12 @@ def fidelity(path: Path | None = None) -> Fidelity:
     raise MosaicError(errors.plans.BrokenMeasurements(None, str(path), reason))
 
 
+def find_profiles() -> Mapping[str, Path]:
+    """The device profiles of the package by name (`h100`, `rtx-4090`, …): estimates from data sheets."""
+    folder = Path(str(files(__name__).joinpath("profiles")))
+    return {path.stem: path for path in sorted(folder.glob("*.json"))}
+
+
 def _fragments() -> Iterator[tuple[str, str]]:
     for entry in files(__name__).joinpath("fragments").iterdir():
         if entry.name.endswith(_FRAGMENT):

@@ -16,13 +16,15 @@ from math import ceil
 class Work:
     """What a call of a network does.
 
-    Floating-point operations of matrix products, convolutions and attention; `moved` numbers that are read or written
-    between layers; `weights` numbers of parameters that are read; `launches` kernels or library calls.
+    Floating-point operations of matrix products, convolutions and attention; `weighed` pairs that attention weighs (one
+    exponential each); `moved` numbers that are read or written between layers; `weights` numbers of parameters that are
+    read; `launches` kernels or library calls.
     """
 
     matmul: float = 0.0
     conv: float = 0.0
     attention: float = 0.0
+    weighed: float = 0.0
     moved: float = 0.0
     weights: float = 0.0
     launches: float = 0.0
@@ -37,6 +39,7 @@ class Work:
             self.matmul + other.matmul,
             self.conv + other.conv,
             self.attention + other.attention,
+            self.weighed + other.weighed,
             self.moved + other.moved,
             self.weights + other.weights,
             self.launches + other.launches,
@@ -48,15 +51,18 @@ class Level:
     """What a network does at one resolution.
 
     `scale` is places along one side for each latent along it. `matmul`, `conv`, `moved` are counted for each place,
-    `pairs` (operations of self-attention) for each pair of places of a row, `tokens` (of cross-attention) for each
-    place and token. `kept` numbers of each place wait for a later layer, `working` is the most that one layer holds.
+    `pairs` (operations of self-attention) for each pair of places of a row, by `heads` in all layers together; `tokens`
+    and `token_heads` (of cross-attention) for each place and token. `kept` numbers of each place wait for a later
+    layer, `working` is the most that one layer holds.
     """
 
     scale: float
     matmul: float = 0.0
     conv: float = 0.0
     pairs: float = 0.0
+    heads: float = 0.0
     tokens: float = 0.0
+    token_heads: float = 0.0
     moved: float = 0.0
     kept: float = 0.0
     working: float = 0.0
@@ -70,7 +76,8 @@ class Level:
 class Network:
     """One network of a model.
 
-    `row` operations are done once for each row, `token` for each token of a row, `token_pairs` for each pair of them.
+    `row` operations are done once for each row, `token` for each token of a row, `token_pairs` for each pair of them by
+    `token_heads`.
     `tensors` is how many tensors its `parameters` are in.
     """
 
@@ -78,6 +85,7 @@ class Network:
     row: float = 0.0
     token: float = 0.0
     token_pairs: float = 0.0
+    token_heads: float = 0.0
     token_moved: float = 0.0
     launches: int = 0
     parameters: int = 0
@@ -87,15 +95,22 @@ class Network:
         """One call with so many rows, latents (height, width) and tokens a row."""
         matmul = self.row + self.token * tokens
         conv, moved = 0.0, self.token_moved * tokens
-        attention = self.token_pairs * tokens * tokens
+        attention, weighed = self.token_pairs * tokens**2, self.token_heads * tokens**2
         for level in self.levels:
             places = level.places(height, width)
             matmul += level.matmul * places
             conv += level.conv * places
             moved += level.moved * places
-            attention += level.pairs * places * places + level.tokens * places * tokens
+            attention += level.pairs * places**2 + level.tokens * places * tokens
+            weighed += level.heads * places**2 + level.token_heads * places * tokens
         return Work(
-            rows * matmul, rows * conv, rows * attention, rows * moved, self.parameters, self.launches
+            matmul=rows * matmul,
+            conv=rows * conv,
+            attention=rows * attention,
+            weighed=rows * weighed,
+            moved=rows * moved,
+            weights=self.parameters,
+            launches=self.launches,
         )
 
     def activations(self, rows: int, height: int, width: int) -> float:

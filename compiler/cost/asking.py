@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from mosaic.compiler.cost.architecture import Architecture
 from mosaic.compiler.cost.tree import Adapter, Leaf, Mix, Tree, Turn
-from mosaic.compiler.ir.evaluate import feather, operand, rectangle, region, strength, window
+from mosaic.compiler.ir.evaluate import operand, rectangle, region, strength, window
 from mosaic.compiler.ir.graph import Node
 from mosaic.compiler.steps import steps_until
 
@@ -146,13 +146,14 @@ def _mean(rest: Leaf, terms: Sequence[_Term]) -> Leaf:
 
 
 def covers(regions: Iterable[Node | None]) -> bool:
-    """Whether regions cover the whole canvas: a picture's mask and a soft edge are taken not to."""
+    """Whether regions cover the whole canvas. A picture's mask is taken not to; a soft edge reaches beyond its line as
+    far as it stays behind it, so the line counts."""
     rectangles = []
     for found in regions:
         if found is None:
             return True
         edges = rectangle(found)
-        if edges is not None and not feather(found):
+        if edges is not None:
             rectangles.append(edges)
     across = sorted({0.0, 1.0, *(edge for r in rectangles for edge in (r[0], r[2]) if 0 < edge < 1)})
     down = sorted({0.0, 1.0, *(edge for r in rectangles for edge in (r[1], r[3]) if 0 < edge < 1)})

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from mosaic.compiler.context import Context
 from mosaic.compiler.cost.architecture import Work
-from mosaic.compiler.cost.profile import Profile
+from mosaic.compiler.cost.profile import CUT, Profile
 from mosaic.compiler.cost.tree import Leaf
 from mosaic.compiler.facts import ExpertFacts
 from mosaic.compiler.ir.graph import Node
@@ -15,10 +15,6 @@ from mosaic.compiler.operators import Effort
 from mosaic.compiler.types import Kind
 from mosaic.compiler.weights.layers import Selector, parse
 
-CUT = "cut"
-"""The key of `Profile.merge` for cutting a changed matrix to a rank."""
-_CALLS = 12
-"""Library calls for one changed tensor, and again for each operand that touches it."""
 _TEXT = "text_encoder."
 
 Sizes = Mapping[str, int]
@@ -91,9 +87,10 @@ class Merging:
         spent.seconds += handed * self._effort(effort) + numbers * self._effort(Effort.ADDS)
         if rank:
             spent.seconds += numbers * self._effort(CUT)
-        calls = _CALLS * (len(changed) + sum(len(each.touched) for each in operands))
+        touched = len(changed) + sum(len(each.touched) for each in operands)
+        spent.seconds += touched * self.profile.touch
         products = sum(2.0 * each.rank * sum(each.touched.values()) for each in operands)
-        spent.seconds += self.profile.seconds(Work(matmul=products, launches=calls), is_single=True)
+        spent.seconds += self.profile.seconds(Work(matmul=products), is_single=True)
         made = f"{how} {[each.name for each in operands]}"
         parts = {name.startswith(_TEXT) for name in changed}
         held = float(numbers * self.profile.number)

@@ -9,15 +9,19 @@ from mosaic.compiler.cost.architecture import Work
 
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 """Of one number, by the name of its format."""
+CUT = "cut"
+"""The key of `Profile.merge` for cutting a changed matrix to a rank."""
 
 
 @dataclass(frozen=True)
 class Rates:
-    """Floating-point operations a second that are reached in one number format."""
+    """Floating-point operations a second that are reached in one number format, and pairs that attention weighs in a
+    second."""
 
     matmul: float
     conv: float
     attention: float
+    weighed: float
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Profile:
     `device` is its class (cpu, cuda, mps), `dtype` the format that denoisers and text encoders run in, at `rates`; VAEs
     and merging run in float32, at `single`. Seconds: `launch` for one kernel or library call, `step` for what a step of
     denoising takes beside its networks, `module` to build a network for each of its tensors, `save` to write a small
-    file. `merge` are the seconds for each number of each operand that a fusion takes, by `Effort`. Bytes a second:
+    file, `touch` to merge one tensor of one operand; `merge` to merge each number of it, by `Effort`. Bytes a second:
     `bandwidth` of the device's memory, `transfer` into it, `disk` to read and verify files; `png` pixels a second.
     `refined` are corrections learned from runs, by operation. `spread` is the 90th percentile over the median where
     nothing was learned.
@@ -55,6 +59,7 @@ class Profile:
     launch: float
     step: float
     module: float
+    touch: float
     save: float
     png: float
     merge: Mapping[str, float] = field(default_factory=dict, hash=False)
@@ -75,12 +80,16 @@ class Profile:
     def seconds(self, work: Work, *, is_single: bool = False) -> float:
         """How long some work takes, in `dtype` or in float32."""
         rates, size = (self.single, 4) if is_single else (self.rates, self.number)
-        computing = work.matmul / rates.matmul + work.conv / rates.conv + work.attention / rates.attention
+        computing = work.matmul / rates.matmul + work.conv / rates.conv
+        computing += work.attention / rates.attention + work.weighed / rates.weighed
         moving = work.moved * size / self.bandwidth
-        # Reading the weights hides behind computing, or the other way round.
-        busy = max(computing, work.weights * size / self.bandwidth) + moving
+        reading = work.weights * size / self.bandwidth
         launching = work.launches * self.launch
-        return max(busy, launching) if self.overlaps else busy + launching
+        if self.overlaps:
+            # Reading the weights hides behind computing, or the other way round; so does launching.
+            return max(max(computing, reading) + moving, launching)
+        # A CPU's libraries bring weights into an order of their own at each call: read once and written once.
+        return computing + 2 * reading + moving + launching
 
     def ratio(self, op: str) -> Ratio:
         """What is known of an operation beyond what is computed."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mosaic.compiler.errors import names as names
     from mosaic.compiler.errors import plans as plans
     from mosaic.compiler.errors import policy as policy
+    from mosaic.compiler.errors import profiles as profiles
     from mosaic.compiler.errors import reading as reading
     from mosaic.compiler.errors import runtime as runtime
     from mosaic.compiler.errors import selectors as selectors

@@ -11,6 +11,7 @@ from mosaic.cli import (
     bench,
     bridge,
     cache,
+    calibrate,
     catalog,
     check,
     explain,
@@ -39,6 +40,7 @@ app.command("verify")(verify.verify)
 app.command("explain")(explain.explain)
 app.command("grammar")(grammar.grammar)
 app.command("recover")(recover.recover)
+app.command("calibrate")(calibrate.calibrate)
 app.add_typer(catalog.app)
 app.add_typer(bench.app)
 app.add_typer(bridge.app)
