@@ -7,20 +7,23 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
+import torch
+
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.errors.runtime import FamilyCannotRun
 from mosaic.compiler.operators import Operator
 from mosaic.compiler.program import Expert, File, Program
-from mosaic.runtime.cache.tiers import Store
+from mosaic.runtime.cache.tiers import Encoding, Store
 from mosaic.runtime.devices import DeviceName, DtypeName, choose, deterministic, versions
 from mosaic.runtime.drawing import draw, require_one_picture
 from mosaic.runtime.families import ModuleCache, families
 from mosaic.runtime.files import Reader
 from mosaic.runtime.invocation import Invocation, Job
+from mosaic.runtime.keys import text_key
 from mosaic.runtime.numerics import numerics
 from mosaic.runtime.progress import Progress, Silent
 from mosaic.runtime.results import Drawn, RunResult
-from mosaic.runtime.values import Base
+from mosaic.runtime.values import Base, Model, encode_text
 from mosaic.runtime.verify import verify
 
 
@@ -69,7 +72,7 @@ class Engine:
         """
         for program in programs:
             verify(program)
-        facts = numerics(self.device, self.operators)
+        facts = self.numerics()
         jobs = [
             Job.of(self, program, output, facts) for program, output in zip(programs, outputs, strict=True)
         ]
@@ -106,6 +109,22 @@ class Engine:
         base = family.load(expert, self.reader, self.device, self._modules)
         self._last = (key, base)
         return base
+
+    def encode_text(self, model: Model, text: str) -> torch.Tensor:
+        """A text as a model reads it, (1, tokens, width), perhaps from the store. Raises MosaicError."""
+        if self.store is None or not model.text_content:
+            return encode_text(model, text)
+        key = text_key(model.base.family.name, model.text_content, text, self.numerics())
+        known = self.store.get(key)
+        if isinstance(known, Encoding):
+            return known.hidden
+        hidden = encode_text(model, text)
+        self.store.put(key, Encoding(hidden))
+        return hidden
+
+    def numerics(self) -> Mapping[str, str]:
+        """What decides numbers beside a program, here and now."""
+        return numerics(self.device, self.operators)
 
     def versions(self) -> Mapping[str, str]:
         """The versions of what decides the numbers."""

@@ -121,7 +121,10 @@ class Executor:
                 into = _model(values, operation.model)
                 return self.fusion.apply(into, operation, models, self.meter.advance, settle=settle)
             case EncodeText():
-                return _encode_text(operation, values)
+                prompt = Prompt(operation.text, encode=self.engine.encode_text)
+                for leaf in leaves(_model(values, operation.model)):
+                    prompt.hidden(leaf)
+                return Conditioning((prompt,))
             case CombinePrompts():
                 return _combine_prompts(operation, values)
             case Denoise():
@@ -186,13 +189,6 @@ _LABELS = {
     "decode": "decode",
     "encode_image": "encode picture",
 }
-
-
-def _encode_text(operation: EncodeText, values: Mapping[int, Value]) -> Conditioning:
-    prompt = Prompt(operation.text)
-    for leaf in leaves(_model(values, operation.model)):
-        prompt.hidden(leaf)
-    return Conditioning((prompt,))
 
 
 def _combine_prompts(operation: CombinePrompts, values: Mapping[int, Value]) -> Conditioning:

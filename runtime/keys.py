@@ -77,7 +77,7 @@ def keys(program: Program, operations: Sequence[Operation], numerics: Mapping[st
 
     `operations` are those of the program, perhaps `narrowed`. The program is a verified one.
     """
-    salt = hashlib.sha256(_bytes({"keys": VERSION, **numerics})).hexdigest()
+    salt = _salt(numerics)
     contents = _Contents(program)
     found: dict[int, str] = {}
     ordered = []
@@ -87,6 +87,17 @@ def keys(program: Program, operations: Sequence[Operation], numerics: Mapping[st
         found[instruction.result] = key
         ordered.append(key)
     return tuple(ordered)
+
+
+def text_key(family: str, content: str, text: str, numerics: Mapping[str, str]) -> str:
+    """The key of what a text encoder makes of a text. `content` names encoder and tokenizer by digests, with all that
+    was fused into them, so that models which differ elsewhere share it."""
+    made = _bytes({"op": "read", "family": family, "encoder": content, "text": text})
+    return hashlib.sha256(_salt(numerics).encode() + made).hexdigest()
+
+
+def _salt(numerics: Mapping[str, str]) -> str:
+    return hashlib.sha256(_bytes({"keys": VERSION, **numerics})).hexdigest()
 
 
 def _bytes(content: Mapping[str, Any]) -> bytes:

@@ -74,14 +74,21 @@ def changed(leaf: Model, operands: tuple[Deltas, ...], combine: Combine, how: st
     device = leaf.base.device
     tensors = overlay(leaf.tensor, leaf.overlay, operands, combine, device.dtype, device.torch)
     touched = {name.startswith("text_encoder.") for each in operands for name in each.compute}
-    made = [leaf.content, how, *(f"{each.key} * {each.strength!r}" for each in operands)]
+    made = [how, *(f"{each.key} * {each.strength!r}" for each in operands)]
     return replace(
         leaf,
         overlay=tensors,
         voice=object() if True in touched else leaf.voice,
         hand=object() if False in touched else leaf.hand,
-        content=hashlib.sha256("\n".join(made).encode()).hexdigest(),
+        content=_digest(leaf.content, *made),
+        text_content=_digest(leaf.text_content, *made)
+        if True in touched and leaf.text_content
+        else leaf.text_content,
     )
+
+
+def _digest(*made: str) -> str:
+    return hashlib.sha256("\n".join(made).encode()).hexdigest()
 
 
 def _open(windows: Sequence[Window | None], at: float) -> tuple[int, ...]:

@@ -193,11 +193,13 @@ def mean_leaf(rest: Model, parts: Sequence[tuple[Model, float]]) -> Model:
         return replace(rest, beside=(*rest.beside, *added))
     names = sorted({name for leaf, _ in dense for name in leaf.overlay})
     overlay = Overlay({name: partial(_mean_tensor, rest, dense, name) for name in names}, rest.overlay)
+    same_voice = all(leaf.voice is rest.voice for leaf, _ in dense)
     return replace(
         rest,
         beside=(*rest.beside, *added),
         overlay=overlay.settle(),
-        voice=object() if any(leaf.voice is not rest.voice for leaf, _ in dense) else rest.voice,
+        voice=rest.voice if same_voice else object(),
+        text_content=rest.text_content if same_voice else "",
         hand=object() if any(leaf.hand is not rest.hand for leaf, _ in dense) else rest.hand,
     )
 

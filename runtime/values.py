@@ -61,6 +61,7 @@ class Base:
     scheduler: Mapping[str, Any]
     stored: Mapping[str, torch.Tensor] = field(repr=False)
     configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    text_content: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +71,8 @@ class Model:
     `beside` are LoRAs that are not added into the denoiser's weights but run beside its layers. `voice` stands for
     the text encoder as it is changed: models of one voice encode a text to the same tensor. `hand` stands for the
     denoiser's weights: models of one hand can be asked in one batch. `words` are the embeddings that were added.
-    `space` is the latent space, `content` names what it is made of, by digests.
+    `space` is the latent space, `content` names what it is made of, by digests, and `text_content` what its text
+    encoder and tokenizer are made of (empty where that is not known: then nothing is kept of what they read).
     """
 
     base: Base
@@ -81,6 +83,7 @@ class Model:
     voice: object
     hand: object
     content: str
+    text_content: str = ""
     beside: tuple[Beside, ...] = ()
     words: tuple[Any, ...] = ()
 
@@ -96,6 +99,7 @@ class Model:
             voice=base.text_encoder.module,
             hand=base.unet.module,
             content=base.content,
+            text_content=base.text_content,
         )
 
     def tensor(self, name: str) -> torch.Tensor:
@@ -196,21 +200,27 @@ def map_leaves(tree: Tree, change: Callable[[Model], Tree]) -> Tree:
     return walk(tree)
 
 
+def encode_text(model: Model, text: str) -> torch.Tensor:
+    """A text as a model reads it, (1, tokens, width)."""
+    return model.base.family.encode_text(model, text)
+
+
 @dataclass(frozen=True, eq=False)
 class Prompt:
-    """A text, and how much it counts where and when."""
+    """A text, and how much it counts where and when. `encode` reads it for a model, or remembers how that was read."""
 
     text: str
     weight: float = 1.0
     window: Window | None = None
     region: Region | None = None
+    encode: Callable[[Model, str], torch.Tensor] = field(default=encode_text, repr=False)
     _encoded: dict[int, tuple[object, torch.Tensor]] = field(default_factory=dict, repr=False)
 
     def hidden(self, model: Model) -> torch.Tensor:
         """The text as a model reads it, (1, tokens, width). Each voice encodes it once."""
         if id(model.voice) not in self._encoded:
             # The voice is kept with its encoding, so that its identity is not given to another object.
-            self._encoded[id(model.voice)] = (model.voice, model.base.family.encode_text(model, self.text))
+            self._encoded[id(model.voice)] = (model.voice, self.encode(model, self.text))
         return self._encoded[id(model.voice)][1]
 
 

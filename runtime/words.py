@@ -9,6 +9,7 @@ import torch
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.errors.runtime import TensorsDoNotFit, TokenTaken
 from mosaic.compiler.program import Expert
+from mosaic.runtime.adapters import content_key
 from mosaic.runtime.files import Reader
 from mosaic.runtime.values import EMBEDDINGS, Model
 from mosaic.runtime.weights import Overlay
@@ -47,5 +48,6 @@ def embed(model: Model, expert: Expert, reader: Reader) -> Model:
         tokens=tokens,
         overlay=Overlay({EMBEDDINGS: lambda: extended}, model.overlay).settle(),
         voice=object(),
+        text_content=f"{model.text_content} + {word} {content_key(expert)}" if model.text_content else "",
         words=(*model.words, expert),
     )

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from mosaic.runtime.cache.schedulers import NotStorable, Tensors, pack, unpack
-from mosaic.runtime.cache.tiers import Cacheable
+from mosaic.runtime.cache.tiers import Cacheable, Encoding
 from mosaic.runtime.values import Image, Latent
 
 _UNREADABLE: Final = (
@@ -38,6 +38,9 @@ def encode(value: Cacheable) -> bytes | None:
         case Image(pixels=pixels):
             described: dict[str, Any] = {"type": "image"}
             tensors["pixels"] = torch.from_numpy(pixels)
+        case Encoding(hidden=hidden):
+            described = {"type": "text"}
+            tensors["hidden"] = hidden
         case Latent():
             try:
                 described = _latent(value, tensors)
@@ -61,6 +64,8 @@ def decode(data: bytes) -> Cacheable | None:
         if described["type"] == "image":
             return Image(tensors["pixels"].numpy())
         placed = {name: tensor.to(described["devices"][name]) for name, tensor in tensors.items()}
+        if described["type"] == "text":
+            return Encoding(placed["hidden"])
         run = described["run"]
         return Latent(placed["sample"], None if run is None else unpack(run, placed), placed.get("clean"))
     except (*_UNREADABLE, struct.error):

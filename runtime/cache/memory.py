@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final
 
-from mosaic.runtime.cache.tiers import Cacheable
+from mosaic.runtime.cache.tiers import Cacheable, Encoding
 from mosaic.runtime.values import Image, Latent
 
 LIMIT: Final = 256 << 20
@@ -47,6 +47,8 @@ def bytes_of(value: Cacheable) -> int:
     match value:
         case Image(pixels=pixels):
             return pixels.nbytes
+        case Encoding(hidden=hidden):
+            return hidden.nbytes
         case Latent(sample=sample, clean=clean):
             # A scheduler keeps a few latents more, and its tables.
             held = sample.nbytes + (0 if clean is None else clean.nbytes)

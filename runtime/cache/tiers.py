@@ -7,12 +7,23 @@ gives nothing. So a run with a cache writes the bytes that a run without one wri
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
+
+import torch
 
 from mosaic.runtime.values import Image, Latent
 
-Cacheable = Latent | Image
-"""What is kept under the key of an instruction."""
+
+@dataclass(frozen=True)
+class Encoding:
+    """A text as a text encoder reads it, (1, tokens, width)."""
+
+    hidden: torch.Tensor
+
+
+Cacheable = Latent | Image | Encoding
+"""What is kept: results of instructions, and what text encoders make of texts."""
 
 
 class Store(Protocol):

@@ -73,6 +73,7 @@ class SD1:
             scheduler=parts.config("scheduler") or sd1_shapes.scheduler(expert.prediction),
             stored=MappingProxyType(stored),
             configs=MappingProxyType(configs),
+            text_content="\n".join((*parts.digest("text_encoder"), "", *parts.digest("tokenizer"))),
         )
 
     def tensors(self, expert: Expert, reader: Reader) -> dict[str, torch.Tensor]:
