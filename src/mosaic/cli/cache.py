@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,6 +86,8 @@ def _open(cache: Path | None) -> Disk:
 
     disk = open_cache(cache)
     try:
+        if disk.folder.exists():
+            os.listdir(disk.folder)  # so that one that is no folder, or not ours, is told
         next(disk.entries(), None)
     except OSError as error:
         reason = error.strerror or type(error).__name__
