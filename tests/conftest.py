@@ -21,7 +21,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     # What a developer has catalogued must not decide a test. Subprocesses inherit this.
-    os.environ.pop("MOSAIC_CATALOG", None)
+    for name in ("MOSAIC_CATALOG", "MOSAIC_FIDELITY", "MOSAIC_PROFILE"):
+        os.environ.pop(name, None)
     os.environ["XDG_DATA_HOME"] = str(ROOT / ".work" / "no-such-data-folder")
     # Nor what a developer has run before.
     os.environ.pop("MOSAIC_CACHE_SIZE", None)

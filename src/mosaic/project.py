@@ -80,10 +80,12 @@ class Project:
 
     A plan may use fragments and load pictures below its project's folder: the current folder, or the plan's
     own where that lies elsewhere. `catalog` is a catalog's file or a snapshot's folder; without one it is found
-    as `mosaic.catalogs` says.
+    as `mosaic.catalogs` says. `device` is the profile that plans are priced by, a file or the name of a shipped one;
+    without it, it is found as `mosaic.profiles` says, if there is one.
     """
 
-    def __init__(self, catalog: str | os.PathLike[str] | None = None) -> None:
+    def __init__(self, catalog: str | os.PathLike[str] | None = None, device: str | None = None) -> None:
+        self._device = device
         self._contexts: dict[Path, Context] = {}
         path = find_catalog(Path(catalog) if catalog is not None else None)
         self._catalog = Once(lambda: open_library(path)) if path is not None else None
@@ -108,15 +110,26 @@ class Project:
         return check(source, self.context(source))
 
     def compile(
-        self, source: SourceFile, *, plan: str | None = None, parameters: Mapping[str, object] | None = None
+        self,
+        source: SourceFile,
+        *,
+        plan: str | None = None,
+        parameters: Mapping[str, object] | None = None,
+        alternatives: int = 0,
     ) -> Compiled:
-        """Compile a file's plans, or the one named. Raises MosaicError with everything where there are
-        errors.
+        """Compile a file's plans, or the one named; `alternatives` as `mosaic.compiler.compile` has it. Raises
+        MosaicError with everything where there are errors.
         """
         from mosaic.compiler import compile
 
         try:
-            compiled = compile(source, self.context(source), plan=plan, parameters=parameters or {})
+            compiled = compile(
+                source,
+                self.context(source),
+                plan=plan,
+                parameters=parameters or {},
+                alternatives=alternatives,
+            )
         finally:
             self.release()
         if compiled.has_errors:
@@ -135,15 +148,17 @@ class Project:
         from mosaic.catalog.digests import Digests
         from mosaic.catalog.licences import LicenceTable
         from mosaic.catalog.words import WordList
+        from mosaic.profiles import find_profile, load_profile
         from mosaic.stdlib import zoo
 
-        digests = Digests()
+        digests, profile = Digests(), find_profile(self._device)
         words, measured = os.environ.get(WORDS), os.environ.get(FIDELITY)
         return Context(
             experts=LocalExperts(zoo.index(), zoo.root(), root, digests, self._catalog, self._search),
             files=LocalFiles(root, stdlib.find_fragments(), digests),
             operators=stdlib.find_operators(),
             fidelity=stdlib.fidelity(Path(measured).expanduser() if measured else None),
+            profile=None if profile is None else load_profile(profile),
             licences=LicenceTable(),
             words=WordList(Path(words).expanduser() if words else None),
         )

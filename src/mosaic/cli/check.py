@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mosaic.cli.checking import Format, check_paths
-from mosaic.cli.options import CATALOG, FROZEN, LOCKED
+from mosaic.cli.options import CATALOG, DEVICE, FROZEN, LOCKED
 
 
 def check(
@@ -17,8 +17,9 @@ def check(
     ],
     format: Annotated[Format, typer.Option("--format", help="How diagnostics are printed.")] = Format.TEXT,
     catalog: Annotated[Path | None, CATALOG] = None,
+    device: Annotated[str | None, DEVICE] = None,
     locked: Annotated[bool, LOCKED] = False,
     frozen: Annotated[bool, FROZEN] = False,
 ) -> None:
     """Report every mistake of plans: 0 none, 1 errors found, 2 something could not be read."""
-    check_paths(paths, format, catalog, locked, frozen)
+    check_paths(paths, format, catalog, locked, frozen, device)

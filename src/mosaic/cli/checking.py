@@ -31,11 +31,12 @@ def check_paths(
     catalog: Path | None = None,
     locked: bool = False,
     frozen: bool = False,
+    device: str | None = None,
 ) -> None:
     """Check files and folders, print what is wrong and end with the exit code that it asks for."""
     gathered = gather(paths)
     found = list(gathered.diagnostics)
-    project = open_project(catalog, locked=locked, frozen=frozen)
+    project = open_project(catalog, locked=locked, frozen=frozen, device=device)
     for source in gathered.files:
         found.extend(project.check(source))
     # Two plans that use one broken library report its mistakes once.

@@ -7,12 +7,34 @@ from pathlib import Path
 from mosaic.lock.projects import LockedProject, Mode
 
 
-def open_project(catalog: Path | None, *, locked: bool, frozen: bool) -> LockedProject:
-    """A project by `--catalog`, `--locked` and `--frozen`."""
+def open_project(
+    catalog: Path | None, *, locked: bool, frozen: bool, device: str | None = None
+) -> LockedProject:
+    """A project by `--catalog`, `--locked`, `--frozen` and the device that plans are priced for.
+
+    Raises typer.BadParameter for a device that there is not, MosaicError (M891) for a file that is no profile.
+    """
     if locked and frozen:
         import typer
 
         raise typer.BadParameter(
             "--locked asks whether the lock is up to date, --frozen not to ask: one of them"
         )
-    return LockedProject(catalog, Mode.LOCKED if locked else Mode.FROZEN if frozen else Mode.BESIDE)
+    if device is not None:
+        _known(device)
+    mode = Mode.LOCKED if locked else Mode.FROZEN if frozen else Mode.BESIDE
+    return LockedProject(catalog, mode, device=device)
+
+
+def _known(device: str) -> None:
+    """What is wrong with a device's profile is no mistake of a plan's, so it is told before any plan is read."""
+    from mosaic.profiles import find_profile, load_profile
+    from mosaic.stdlib import find_profiles
+
+    path = find_profile(device)
+    if path is None or not path.exists():
+        import typer
+
+        known = ", ".join(find_profiles())
+        raise typer.BadParameter(f"{device!r} is neither a file nor one of: {known}", param_hint="--device")
+    load_profile(path)

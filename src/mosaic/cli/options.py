@@ -13,6 +13,14 @@ CATALOG = typer.Option(
 
 LOCKED = typer.Option("--locked", help="Fail if mosaic.lock would change.")
 
+DEVICE = typer.Option(
+    "--device",
+    metavar="PROFILE",
+    help="Judge budgets for this device: a profile's file, or a shipped estimate such as h100 "
+    "[default: $MOSAIC_PROFILE, else what `mosaic calibrate` wrote].",
+    show_default=False,
+)
+
 FROZEN = typer.Option("--frozen", help="Compile from mosaic.lock as it is; no catalog is needed.")
 
 CACHE = typer.Option(

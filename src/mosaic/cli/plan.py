@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mosaic.cli.console import guarded
-from mosaic.cli.options import CATALOG, FROZEN, LOCKED
+from mosaic.cli.options import CATALOG, DEVICE, FROZEN, LOCKED
 
 if TYPE_CHECKING:
-    from mosaic.compiler.ir.finds import Find
-    from mosaic.compiler.passes.choose_operators import Choice
+    from mosaic.compiler import Compiled
+    from mosaic.compiler.cost.profile import Profile
     from mosaic.compiler.program import Program
+
+
+ALTERNATIVES = 8
+"""How many choices of operators are priced and shown beside the one taken."""
 
 
 class Stage(StrEnum):
@@ -41,9 +45,12 @@ def plan(
     ] = "",
     why: Annotated[
         str,
-        typer.Option("--why", metavar="VALUE", help="Say why a value (%3) or a name of the plan is computed."),
+        typer.Option(
+            "--why", metavar="VALUE", help="Say why a value (%3) or a name of the plan is computed."
+        ),
     ] = "",
     catalog: Annotated[Path | None, CATALOG] = None,
+    device: Annotated[str | None, DEVICE] = None,
     locked: Annotated[bool, LOCKED] = False,
     frozen: Annotated[bool, FROZEN] = False,
     name: Annotated[
@@ -68,8 +75,10 @@ def plan(
     if wanted.open_axes:
         raise typer.BadParameter("one value each; sweeps are for `mosaic run`", param_hint="--set")
     (cell,) = wanted
-    project = open_project(catalog, locked=locked, frozen=frozen)
-    compiled = project.compile(source, plan=name or None, parameters=cell.parameters)
+    project = open_project(catalog, locked=locked, frozen=frozen, device=device)
+    compiled = project.compile(
+        source, plan=name or None, parameters=cell.parameters, alternatives=ALTERNATIVES
+    )
     programs = compiled.programs
     if (output or json_output or why) and len(programs) != 1:
         raise MosaicError(SeveralPlans(None, path, tuple(program.source.plan for program in programs)))
@@ -77,8 +86,7 @@ def plan(
     if output:
         write(output, programs[0].to_json())
     if json_output:
-        plan_name = programs[0].source.plan
-        console.print_json(_document(programs[0], compiled.choices[plan_name], compiled.finds[plan_name]))
+        console.print_json(_document(programs[0], compiled, project.context(source).profile))
         return
     if after or why:
         from mosaic.cli.why import answer
@@ -91,23 +99,28 @@ def plan(
         return
     from mosaic.cli.table import table
 
-    told = ((program, program.source.plan) for program in programs)
-    typer.echo(
-        "\n".join(table(program, compiled.choices[of], compiled.finds[of]) for program, of in told), nl=False
+    profile = project.context(source).profile
+    shown = (
+        table(program, compiled, graph, profile)
+        for program, graph in zip(programs, compiled.graphs, strict=True)
     )
+    typer.echo("\n".join(shown), nl=False)
     if output:
         typer.echo(f"\nwritten to {output}; run it with: mosaic run {output}")
 
 
-def _document(program: Program, choices: tuple[Choice, ...], finds: tuple[Find, ...]) -> dict[str, Any]:
+def _document(program: Program, compiled: Compiled, profile: Profile | None) -> dict[str, Any]:
     """The JSON shape that docs/json.md describes."""
+    from mosaic.cli.predicted import as_json
+
+    plan = program.source.plan
     return {
         "version": 1,
         "program": program.model_dump(mode="json"),
         "digest": program.digest,
         "choices": [
             {"operator": choice.operator, "operands": list(choice.operands), "reason": choice.reason}
-            for choice in choices
+            for choice in compiled.choices[plan]
         ],
         "finds": [
             {
@@ -118,7 +131,7 @@ def _document(program: Program, choices: tuple[Choice, ...], finds: tuple[Find, 
                 "others": list(find.others),
                 "refused": list(find.refused),
             }
-            for find in finds
+            for find in compiled.finds[plan]
         ],
-        "predicted": None,
+        "predicted": as_json(compiled.decisions.get(plan), profile),
     }

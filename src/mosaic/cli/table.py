@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from mosaic.cli.predicted import alternatives, steps, summary
 from mosaic.compiler.program import (
     Align,
     CombinePrompts,
@@ -26,23 +27,39 @@ from mosaic.compiler.program import (
 )
 
 if TYPE_CHECKING:
+    from mosaic.compiler import Compiled
+    from mosaic.compiler.cost.profile import Profile
+    from mosaic.compiler.decide import Decision
     from mosaic.compiler.ir.finds import Find
+    from mosaic.compiler.ir.graph import Graph
     from mosaic.compiler.passes.choose_operators import Choice
 
 
-def table(program: Program, choices: Iterable[Choice], finds: Iterable[Find] = ()) -> str:
-    """Experts, instructions, choices and what was found of a program, aligned."""
+def table(program: Program, compiled: Compiled, graph: Graph, profile: Profile | None) -> str:
+    """Experts, instructions, choices, what was found of a program and what it is predicted to cost, aligned."""
     source = program.source
+    choices, finds = compiled.choices[source.plan], compiled.finds[source.plan]
+    decision = compiled.decisions.get(source.plan)
+    costs = steps(graph, decision) if decision is not None else []
     blocks = [
         f"plan {source.plan} of {source.name}\nprogram {program.digest}",
         _block("experts", _aligned(_experts(program))),
         _block("licences", _licences(program)),
         _block("parameters", [f"{name} = {value}" for name, value in source.parameters.items()]),
-        _block("steps", _aligned(_steps(program))),
+        _block("steps", _aligned(_steps(program, costs))),
         _block("choices", [_choice(choice) for choice in choices]),
         _block("found", [line for find in finds for line in _found(find)]),
+        _block("predicted", _predicted(decision, graph, profile)),
     ]
     return "\n\n".join(filter(None, blocks)) + "\n"
+
+
+def _predicted(decision: Decision | None, graph: Graph, profile: Profile | None) -> list[str]:
+    if decision is None or profile is None:
+        return [
+            "nothing: nobody measured this device (mosaic calibrate; --device h100 prices for another one)"
+        ]
+    return [*summary(decision, profile, graph.budget), *_aligned(alternatives(decision))]
 
 
 def _block(title: str, lines: Sequence[str]) -> str:
@@ -105,12 +122,13 @@ def _size(size: float) -> str:
     return f"{size:.3g} GB"
 
 
-def _steps(program: Program) -> Iterator[Sequence[str]]:
-    for instruction in program.instructions:
+def _steps(program: Program, costs: Sequence[str]) -> Iterator[Sequence[str]]:
+    for number, instruction in enumerate(program.instructions):
         frees = ", ".join(f"%{value}" for value in instruction.frees)
         operation = instruction.operation
         what = _what(operation, program)
-        yield f"%{instruction.result}", operation.op, what, f"frees {frees}" if frees else ""
+        cost = (costs[number],) if costs else ()
+        yield f"%{instruction.result}", operation.op, what, *cost, f"frees {frees}" if frees else ""
 
 
 def described(program: Program, number: int) -> str:

@@ -92,8 +92,9 @@ class LockedProject(Project):
         catalog: str | os.PathLike[str] | None = None,
         mode: Mode = Mode.BESIDE,
         lock: Path | None = None,
+        device: str | None = None,
     ) -> None:
-        super().__init__(catalog)
+        super().__init__(catalog, device)
         self._lock_file = lock
         self._mode = mode
         self._places = self._catalog  # where files may lie, even where nothing is resolved by it
@@ -122,13 +123,18 @@ class LockedProject(Project):
             return error.diagnostics
 
     def compile(
-        self, source: SourceFile, *, plan: str | None = None, parameters: Mapping[str, object] | None = None
+        self,
+        source: SourceFile,
+        *,
+        plan: str | None = None,
+        parameters: Mapping[str, object] | None = None,
+        alternatives: int = 0,
     ) -> Compiled:
         """As `Project.compile`; also raises MosaicError (M709) where the lock would change and must not."""
         drift = self._drift(source)
         if any(d.severity is Severity.ERROR for d in drift):
             raise MosaicError(*drift)
-        compiled = super().compile(source, plan=plan, parameters=parameters)
+        compiled = super().compile(source, plan=plan, parameters=parameters, alternatives=alternatives)
         if self._mode is Mode.FROZEN:
             self._known_plans(source, [program.source.plan for program in compiled.programs])
         return replace(compiled, diagnostics=(*compiled.diagnostics, *drift)) if drift else compiled

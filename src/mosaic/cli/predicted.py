@@ -1,0 +1,128 @@
+"""What a plan is predicted to cost, as people read it and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from mosaic.compiler.budgeting import duration, memory
+from mosaic.compiler.cost.budget import Budget
+from mosaic.compiler.cost.predict import Priced
+from mosaic.compiler.cost.profile import Profile
+from mosaic.compiler.decide import Alternative, Decision
+from mosaic.compiler.ir.graph import Graph
+
+_WORDS = {"latency": "latency", "cold_latency": "cold latency", "memory": "memory", "quality": "quality"}
+
+
+def summary(decision: Decision, profile: Profile, budget: Budget | None) -> Iterator[str]:
+    """The device, what the plan takes on it, and what the budget allows."""
+    chosen = decision.chosen
+    assert chosen is not None, "a plan over its budget is refused"
+    took = chosen.prediction
+    yield f"on {profile.name} ({profile.device}, {profile.dtype}{', an estimate' if profile.is_estimate else ''})"
+    yield (
+        f"{duration(took.warm)} warm, {duration(took.cold)} cold, {memory(took.peak)} at the peak, "
+        f"{_count(took.evaluations, 'model evaluation')}"
+    )
+    if took.unknown:
+        yield f"without the work of {', '.join(took.unknown)}, whose architecture is not known"
+    if budget is not None:
+        yield f"budget: {', '.join(_limits(budget, chosen))}"
+
+
+def _limits(budget: Budget, chosen: Alternative) -> Iterator[str]:
+    for key, spell in (("latency", duration), ("cold_latency", duration), ("memory", memory)):
+        limit = getattr(budget, key)
+        if limit is not None:
+            yield f"{_WORDS[key]} {spell(getattr(chosen.need, key))} of {spell(limit)}"
+    if budget.quality is not None and chosen.quality is not None:
+        yield f"quality {chosen.quality:.0%} of at least {budget.quality:.0%}"
+
+
+def alternatives(decision: Decision) -> list[tuple[str, ...]]:
+    """What else was priced: operators, fidelity, seconds warm and cold, memory, and why it was not taken."""
+    if len(decision.priced) < 2:
+        return []
+    rows: list[tuple[str, ...]] = [("operators", "fidelity", "warm", "cold", "peak", "")]
+    for each in decision.priced:
+        took = each.prediction
+        quality = "not measured" if each.quality is None else f"{each.quality:.0%}"
+        rows.append(
+            (
+                ", ".join(each.operators) or "none",
+                quality,
+                duration(took.warm),
+                duration(took.cold),
+                memory(took.peak),
+                _verdict(each, decision),
+            )
+        )
+    return rows
+
+
+def _verdict(each: Alternative, decision: Decision) -> str:
+    if each is decision.chosen:
+        return "taken"
+    if each.beyond:
+        return f"over the {' and the '.join(_WORDS[key] for key in each.beyond)}"
+    return "fits, less often right" if each.quality is not None else "fits"
+
+
+def steps(graph: Graph, decision: Decision) -> list[str]:
+    """What each instruction of the program takes, in order: seconds, loading, evaluations."""
+    assert decision.chosen is not None
+    nodes = decision.chosen.prediction.nodes
+    return [_step(nodes[node.digest]) for node in graph.nodes() if node.digest in nodes]
+
+
+def _step(priced: Priced) -> str:
+    parts = []
+    if priced.seconds >= 0.0005:
+        parts.append(duration(priced.seconds))
+    if priced.load >= 0.0005:
+        parts.append(f"{duration(priced.load)} to load")
+    if priced.evaluations:
+        rows = f" of {priced.rows / priced.evaluations:g} rows"
+        parts.append(f"{_count(priced.evaluations, 'evaluation')}{rows}")
+    return ", ".join(parts)
+
+
+def as_json(decision: Decision | None, profile: Profile | None) -> dict[str, Any] | None:
+    """The shape that docs/json.md describes; None where nothing was predicted."""
+    if decision is None or profile is None or decision.chosen is None:
+        return None
+    return {
+        "device": {
+            "name": profile.name,
+            "class": profile.device,
+            "dtype": profile.dtype,
+            "estimate": profile.is_estimate,
+        },
+        **_numbers(decision.chosen),
+        "unknown": list(decision.chosen.prediction.unknown),
+        "alternatives": [
+            {"operators": list(each.operators), **_numbers(each), "beyond": list(each.beyond)}
+            for each in decision.priced
+            if each is not decision.chosen
+        ],
+    }
+
+
+def _numbers(each: Alternative) -> dict[str, Any]:
+    took = each.prediction
+    return {
+        "quality": None if each.quality is None else round(each.quality, 4),
+        "warm": _seconds(took.warm, took.warm_high),
+        "cold": _seconds(took.cold, took.cold_high),
+        "peak": took.peak,
+        "evaluations": took.evaluations,
+    }
+
+
+def _seconds(median: float, high: float) -> dict[str, float]:
+    return {"p50": round(median, 4), "p90": round(high, 4)}
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

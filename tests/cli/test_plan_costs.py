@@ -1,0 +1,84 @@
+"""`mosaic plan` and `mosaic check` for a device: what is predicted, and budgets that hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mosaic.cli.app import app
+
+PLAN = """\
+mosaic 1
+
+plan two {{
+  budget {{ {budget} }}
+
+  let base = checkpoint("zoo/base")
+  let hat = lora("zoo/hat")
+  let neon = lora("zoo/neon")
+
+  emit sample(fuse(base, hat, neon), prompt: "a red cat, {{hat}}, {{neon}}", size: 64x64) as "two.png"
+}}
+"""
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "two.mosaic"
+
+
+def run(*arguments: str, code: int = 0, only_out: bool = False) -> str:
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == code, result.output
+    return result.stdout if only_out else result.output
+
+
+def test_the_table_says_what_is_taken_what_it_costs_and_what_else_there_was(told: Path) -> None:
+    told.write_text(PLAN.format(budget="latency: 10s, memory: 8GiB"))
+    text = run("plan", "two.mosaic", "--device", "h100")
+    assert "on NVIDIA H100" in text
+    assert "an estimate" in text
+    assert "20 model evaluations" in text
+    assert "of 10s" in text
+    rows = [line.split() for line in text.partition("predicted")[2].splitlines() if line.strip()]
+    taken = [row[0] for row in rows if row[-1] == "taken"]
+    assert taken == ["balance"]
+    assert any(row[0] == "sum" and row[-1] != "taken" for row in rows)
+
+
+def test_the_same_as_json(told: Path) -> None:
+    told.write_text(PLAN.format(budget="latency: 10s"))
+    predicted = json.loads(run("plan", "two.mosaic", "--json", "--device", "rtx-3060", only_out=True))[
+        "predicted"
+    ]
+    assert predicted["device"]["class"] == "cuda"
+    assert predicted["device"]["estimate"] is True
+    assert 0 < predicted["warm"]["p50"] <= predicted["warm"]["p90"]
+    assert predicted["warm"]["p50"] <= predicted["cold"]["p50"]
+    assert predicted["quality"] == 1
+    assert [each["operators"] for each in predicted["alternatives"]][0] == ["sum"]
+
+
+def test_without_a_profile_nothing_is_predicted(told: Path) -> None:
+    told.write_text(PLAN.format(budget="latency: 10s"))
+    assert json.loads(run("plan", "two.mosaic", "--json", only_out=True))["predicted"] is None
+    assert "nobody measured this device" in run("plan", "two.mosaic")
+
+
+def test_a_check_for_another_device_says_no(told: Path) -> None:
+    told.write_text(PLAN.format(budget="latency: 1ms"))
+    text = run("check", "two.mosaic", "--device", "h100", code=1)
+    assert "error[M602]: the plan does not keep `latency` within 1ms" in text
+    assert "NVIDIA H100" in text
+    assert "M601" in run("check", "two.mosaic")
+
+
+def test_a_device_that_there_is_not_is_told(told: Path) -> None:
+    told.write_text(PLAN.format(budget="latency: 1s"))
+    assert "rtx-4090" in run("check", "two.mosaic", "--device", "h1000", code=2)
+    told.with_name("none.json").write_text("{}")
+    assert "M891" in run("check", "two.mosaic", "--device", "none.json", code=1)
