@@ -1,17 +1,17 @@
-"""`mosaic run` with its cache, and `mosaic cache`, as processes."""
+"""`mosaic run` with its cache, and `mosaic cache`."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
 from mosaic.caches import find_cache, read_size
+from mosaic.cli.app import app
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.runtime.cache.disk import Disk
 
@@ -27,28 +27,24 @@ plan twice {
 }
 """
 
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Run = Callable[..., Result]
 
 
 @pytest.fixture
-def mosaic(tmp_path: Path) -> Run:
+def mosaic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command in a folder with a plan and a cache of its own."""
     (tmp_path / "twice.mosaic").write_text(PLAN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MOSAIC_CACHE", str(tmp_path / "cache"))
 
-    def run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "mosaic", *words],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "MOSAIC_CACHE": str(tmp_path / "cache"), **env},
-        )
+    def run(*words: str, **env: str) -> Result:
+        return CliRunner().invoke(app, words, env=env)
 
     return run
 
 
-def _ran(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
-    assert done.returncode == 0, done.stderr
+def _ran(done: Result) -> dict[str, object]:
+    assert done.exit_code == 0, done.output
     shown: dict[str, object] = json.loads(done.stdout)
     return shown
 
@@ -60,7 +56,7 @@ def test_warm_runs_write_the_same_bytes(mosaic: Run, tmp_path: Path) -> None:
     warm = _ran(mosaic("run", "twice.mosaic", "--json", "--report", "report"))
     assert without["emitted"] == cold["emitted"] == warm["emitted"]
     assert (cold["evaluations"], warm["evaluations"]) == (4, 0)
-    assert warm["sources"] == {"computed": 0, "shared": 0, "cache": 1, "unused": 7}
+    assert warm["sources"] == {"computed": 0, "shared": 0, "cache": 1, "unused": 6}
     page = (tmp_path / "report" / "report.html").read_text()
     assert "from the cache" in page and "not needed" in page
     edited = _ran(mosaic("run", "twice.mosaic", "--json", "--set", "strength=75%"))
@@ -87,11 +83,11 @@ def test_the_command(mosaic: Run, tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_used_is_a_warning(mosaic: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     done = mosaic("run", "twice.mosaic", "--cache", "file")
-    assert done.returncode == 0
+    assert done.exit_code == 0
     assert done.stderr.count("warning[M888]") == 1, done.stderr
     assert (tmp_path / "second.png").exists()
     refused = mosaic("cache", "clear", "--cache", "file")
-    assert (refused.returncode, "error[M890]" in refused.stderr) == (1, True), refused
+    assert (refused.exit_code, "error[M890]" in refused.stderr) == (1, True), refused
 
 
 def test_sizes(mosaic: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,8 +96,8 @@ def test_sizes(mosaic: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         read_size("2gigs")
     assert [each.code for each in raised.value.diagnostics] == ["M889"]
     done = mosaic("cache", "stats", MOSAIC_CACHE_SIZE="big")
-    assert done.returncode == 1 and "error[M889]" in done.stderr
-    assert mosaic("run", "twice.mosaic", "--cache", "x", "--no-cache").returncode == 2
+    assert done.exit_code == 1 and "error[M889]" in done.stderr
+    assert mosaic("run", "twice.mosaic", "--cache", "x", "--no-cache").exit_code == 2
 
 
 def test_where_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
