@@ -63,7 +63,8 @@ def decode(data: bytes) -> Cacheable | None:
         tensors = load(data[_LENGTH.size + length :])
         if described["type"] == "image":
             return Image(tensors["pixels"].numpy())
-        placed = {name: tensor.to(described["devices"][name]) for name, tensor in tensors.items()}
+        # Copied, as what torch allocates is aligned, and some kernels add in another order where it is not.
+        placed = {name: tensor.clone().to(described["devices"][name]) for name, tensor in tensors.items()}
         if described["type"] == "text":
             return Encoding(placed["hidden"])
         run = described["run"]
