@@ -52,6 +52,7 @@ bench: $(VENV)/.dev ## measure: start-up, compiling, denoising, the catalog
 	$(BIN)/python -m benchmarks.bench_export
 	$(BIN)/python -m benchmarks.bench_import
 	$(BIN)/python -m benchmarks.bench_catalog
+	$(BIN)/python -m benchmarks.bench_cache
 
 corpus: $(VENV)/.dev ## check plans with known mistakes, and good ones that look alike: recall and false alarms
 	$(BIN)/python -m benchmarks.corpus

@@ -20,6 +20,9 @@ _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch
 _AUTO_DTYPE = {"cuda": torch.float16, "cpu": torch.float32, "mps": torch.float32}
 """Half precision is slower than single on most CPUs, and on mps still gives black pictures on some models."""
 
+WORKSPACE = ":4096:8"
+"""How cuBLAS works deterministically: as `CUBLAS_WORKSPACE_CONFIG` has it unless the caller chose otherwise."""
+
 
 @dataclass(frozen=True)
 class Device:
@@ -65,7 +68,7 @@ def deterministic(device: Device) -> Iterator[None]:
     some sums, so bytes are promised for the same machine with the same number of threads.
     """
     if device.name == "cuda":
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", WORKSPACE)
     before = (
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),

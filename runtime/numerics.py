@@ -18,7 +18,7 @@ from typing import Final
 import torch
 
 from mosaic.compiler.operators import Operator
-from mosaic.runtime.devices import Device
+from mosaic.runtime.devices import WORKSPACE, Device
 
 _PACKAGES: Final = (
     "mosaic-plan",
@@ -32,7 +32,6 @@ _PACKAGES: Final = (
 )
 _VARIABLES: Final = (
     "ATEN_CPU_CAPABILITY",
-    "CUBLAS_WORKSPACE_CONFIG",
     "MKL_CBWR",
     "MKL_ENABLE_INSTRUCTIONS",
     "NVIDIA_TF32_OVERRIDE",
@@ -66,6 +65,7 @@ def numerics(device: Device, operators: Mapping[str, Operator]) -> Mapping[str, 
             "cuda": str(torch.version.cuda),
             "cudnn": str(torch.backends.cudnn.version()),  # type: ignore[no-untyped-call]
             "card": torch.cuda.get_device_name(),
+            "workspace": os.environ.get("CUBLAS_WORKSPACE_CONFIG", WORKSPACE),
         }
     return facts
 

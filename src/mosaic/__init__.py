@@ -70,4 +70,4 @@ def run(
     programs = compile(path, plan=plan, **parameters).programs
     worker = engine(device=device)
     folders = [Path(output, program.source.plan if len(programs) > 1 else "") for program in programs]
-    return tuple(worker.run(program, folder) for program, folder in zip(programs, folders, strict=True))
+    return tuple(worker.run_all(programs, folders))
