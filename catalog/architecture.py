@@ -107,7 +107,7 @@ class _Heads:
 
     def __init__(self, config: Config) -> None:
         given = config.get("num_attention_heads") or config.get("attention_head_dim")
-        numbers = given if isinstance(given, list) else [given]
+        numbers = given if isinstance(given, list) and given else [given]
         self._heads = [each if type(each) is int and each > 0 else _USUAL_HEADS for each in numbers]
 
     def of(self, module: str) -> int:

@@ -1,8 +1,8 @@
 """Measuring a device: the coefficients by which plans are priced on it.
 
-Each figure is the lower quartile of a few repetitions of work in the shapes that diffusion networks have. What cannot be
-told by work alone (the cost of a call, of a step, of building a network) is told by a small model that is run as a plan
-runs it. The whole takes well under a minute on a CPU.
+Each figure is the lower quartile of a few repetitions of work in the shapes that diffusion networks have. What cannot
+be told by work alone (the cost of a call, of a step, of building a network) is told by a small model that is run as a
+plan runs it. The whole takes well under a minute on a CPU.
 """
 
 from __future__ import annotations

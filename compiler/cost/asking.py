@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 
 from mosaic.compiler.cost.architecture import Architecture
+from mosaic.compiler.cost.covering import is_whole, least
 from mosaic.compiler.cost.tree import Adapter, Leaf, Mix, Tree, Turn
-from mosaic.compiler.ir.evaluate import operand, rectangle, region, strength, window
+from mosaic.compiler.ir.evaluate import region, strength, window
 from mosaic.compiler.ir.graph import Node
 from mosaic.compiler.steps import steps_until
 
@@ -50,9 +50,14 @@ class _Term:
     without: Leaf
 
 
-def asked(tree: Tree, positive: Node, guidance: float, steps: range, total: int) -> Asked:
-    """What the steps of a run of `total` ask. `positive` is a conditioning: a text, or several by place and time."""
-    run = _Run(tree, positive, guidance, total)
+def asked(
+    tree: Tree, positive: Node, guidance: float, steps: range, total: int, size: tuple[int, int]
+) -> Asked:
+    """What the steps of a run of `total` ask of latents of a size (height, width).
+
+    `positive` is a conditioning: a text, or several by place and time.
+    """
+    run = _Run(tree, positive, guidance, total, size)
     counted: Counter[Call] = Counter()
     known: dict[tuple[object, ...], list[Call]] = {}
     for step in steps:
@@ -70,6 +75,7 @@ class _Run:
     positive: Node
     guidance: float
     total: int
+    size: tuple[int, int]
     tables: dict[int, Sequence[int]] = field(default_factory=dict)
 
     def terms(self, tree: Tree, step: int) -> list[_Term]:
@@ -99,10 +105,9 @@ class _Run:
         return [_Term(term.leaf, _mean(rest[0].leaf, terms)) for term in terms] if len(rest) == 1 else terms
 
     def _asks_rest(self, mix: Mix, present: Sequence[int]) -> bool:
-        covered = covers(mix.regions[i] for i in present)
-        if not mix.needs_all:
-            return not covered
-        return not covered or sum(abs(mix.strengths[i]) for i in present) < 1
+        weights = [abs(mix.strengths[i]) for i in present]
+        covered = least([mix.regions[i] for i in present], weights, *self.size)
+        return not is_whole(covered) if mix.needs_all else covered <= 0
 
     def is_open(self, window: tuple[float, float] | None, step: int) -> bool:
         return window is None or (
@@ -117,8 +122,12 @@ class _Run:
             part for part in self.positive.inputs if strength(part) != 0 and self.is_open(window(part), step)
         ]
         placed = [part for part in given if region(part) is not None]
+        free = len(given) - len(placed)
+        weights = [strength(part) or 0.0 for part in placed]
         # What has no region takes what the others leave, which may be nothing.
-        return len(placed if placed and covers(map(region, placed)) else given) or 1
+        if free and placed and is_whole(least([region(part) for part in placed], weights, *self.size)):
+            free = 0
+        return len(placed) + free or 1
 
     def calls(self, terms: Sequence[_Term], prompts: int) -> list[Call]:
         """Rows of leaves of one hand go together, so many at once; what predicts without a prompt first."""
@@ -143,31 +152,3 @@ def _mean(rest: Leaf, terms: Sequence[_Term]) -> Leaf:
     hands = dict.fromkeys(term.leaf.hand for term in terms if term.leaf.hand != rest.hand)
     hand = f"mean({', '.join(hands)})" if hands else rest.hand
     return replace(rest, hand=hand, beside=beside)
-
-
-def covers(regions: Iterable[Node | None]) -> bool:
-    """Whether regions cover the whole canvas. A picture's mask is taken not to; a soft edge reaches beyond its line as
-    far as it stays behind it, so the line counts."""
-    rectangles = []
-    for found in regions:
-        if found is None:
-            return True
-        edges = rectangle(found)
-        if edges is not None:
-            rectangles.append(edges)
-    across = sorted({0.0, 1.0, *(edge for r in rectangles for edge in (r[0], r[2]) if 0 < edge < 1)})
-    down = sorted({0.0, 1.0, *(edge for r in rectangles for edge in (r[1], r[3]) if 0 < edge < 1)})
-    return all(
-        any(left <= x <= right and upper <= y <= lower for left, upper, right, lower in rectangles)
-        for x in _middles(across)
-        for y in _middles(down)
-    )
-
-
-def _middles(edges: Sequence[float]) -> list[float]:
-    return [(low + high) / 2 for low, high in pairwise(edges)]
-
-
-def parts(conditioning: Node) -> tuple[Node, ...]:
-    """The encoded texts of a conditioning."""
-    return (conditioning,) if conditioning.op == "encode_text" else tuple(map(operand, conditioning.inputs))

@@ -91,7 +91,9 @@ class Merging:
         spent.seconds += touched * self.profile.touch
         products = sum(2.0 * each.rank * sum(each.touched.values()) for each in operands)
         spent.seconds += self.profile.seconds(Work(matmul=products), is_single=True)
-        made = f"{how} {[each.name for each in operands]}"
+        # Each leaf is changed for itself, even where the same is done to several that share their weights.
+        beside = [adapter.key for adapter in leaf.beside]
+        made = f"{beside} {how} {[each.name for each in operands]}"
         parts = {name.startswith(_TEXT) for name in changed}
         held = float(numbers * self.profile.number)
         return replace(

@@ -51,8 +51,9 @@ class Priced:
 class Prediction:
     """What a graph costs on a device.
 
-    `nodes` are priced by digest; `emits` are (warm, cold) by the digest of a `write`, for all that it needs. `unknown`
-    are checkpoints whose architecture nobody knows: what their networks do is not in the sums.
+    `nodes` are priced by digest, and `in_order` as a program lists them; `emits` are (warm, cold) by the digest of a
+    `write`, for all that it needs. `unknown` are checkpoints whose architecture nobody knows: what their networks do is
+    not in the sums.
     """
 
     warm: float
@@ -61,6 +62,7 @@ class Prediction:
     cold_high: float
     peak: int
     nodes: Mapping[str, Priced]
+    in_order: tuple[Priced, ...]
     emits: Mapping[str, tuple[float, float]]
     unknown: tuple[str, ...]
 
@@ -83,6 +85,7 @@ def price(graph: Graph, context: Context, profile: Profile) -> Prediction:
         cold=warm + sum(one.load for one in each),
         cold_high=warm_high + sum(one.load_high for one in each),
         peak=round(_peak(order, found)),
+        in_order=tuple(each),
         nodes={node.digest: found[id(node)] for node in order},
         emits={node.digest: _emit(node, found) for node in order if node.op in EFFECTS},
         unknown=tuple(pricing.fusing.unknown),

@@ -95,7 +95,8 @@ class Pricing:
         steps = taken(node, before)
         positive = node.inputs[1 if node.op == "denoise" else 2]
         guidance = number(node.inputs[{"denoise": 4, "denoise_rest": 4}.get(node.op, 6)])
-        found = asked(tree, positive, 1.0 if guidance is None else guidance, steps, at.total)
+        size = self._latent_size(first_leaf(tree), at)
+        found = asked(tree, positive, 1.0 if guidance is None else guidance, steps, at.total, size)
         seconds = len(steps) * self.profile.step
         working = 0.0
         for call, times in found.calls.items():
@@ -103,6 +104,10 @@ class Pricing:
             working = max(working, self._activations(call, at))
         seconds += self._changes_of_space(node, tree, steps, at)
         return Taken(seconds, asked=found, holds=self._latent(node), working=working)
+
+    def _latent_size(self, leaf: Leaf, at: Standing) -> tuple[int, int]:
+        factor = leaf.architecture.factor if leaf.architecture is not None else 8
+        return max(1, at.height // factor), max(1, at.width // factor)
 
     def _call(self, call: Call, at: Standing) -> float:
         known = call.architecture

@@ -120,7 +120,11 @@ def _wrong(content: Any) -> str:
     odd = sorted(wanted ^ content.keys())
     if odd:
         return f"`{odd[0]}` is {'missing' if odd[0] in wanted else 'not known'}"
-    if content["device"] not in _DEVICES or content["dtype"] not in BYTES or type(content["name"]) is not str:
+    if (
+        content["device"] not in _DEVICES
+        or content["dtype"] not in tuple(BYTES)
+        or type(content["name"]) is not str
+    ):
         return f"no device is {content['device']!r} and computes in {content['dtype']!r}"
     if type(content["is_estimate"]) is not bool:
         return "`is_estimate` is neither true nor false"

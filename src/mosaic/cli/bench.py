@@ -13,15 +13,10 @@ from mosaic.cli.console import guarded
 
 app = typer.Typer(
     name="bench",
-    help="Benchmarks: how well experts compose.",
+    help="Benchmarks: how well experts compose, how well costs are predicted.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-
-
-@app.callback()
-def _bench() -> None:
-    """Keep `composition` a command of its own, though it is the only one."""
 
 
 @app.command("composition")
@@ -100,6 +95,47 @@ def composition(
         for size in (2, 3, 4, 5):
             page = drawing.sheet(wanted, drawing.chosen(count, size, 6), seed=1)
             drawing.save(page, output / f"sheet-{size}.png")
+
+
+@app.command("costs")
+@guarded
+def costs(
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write every figure here, as JSON.")
+    ] = None,
+    small: Annotated[bool, typer.Option("--small", help="Few, short plans: minutes, and rougher.")] = False,
+    memory: Annotated[bool, typer.Option("--memory", help="Measure peak memory as well.")] = False,
+) -> None:
+    """Predict what plans cost, run them, and say how well the two agree. One thread; best on a quiet machine.
+
+    Plans over the zoo by every operator, and over models of random weights. The machine is measured first, as by
+    `mosaic calibrate`.
+    """
+    import tempfile
+
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from mosaic.bench import pricing
+    from mosaic.cli.calibrate import measured
+    from mosaic.project import Project, engine
+    from mosaic.runtime.writing import write
+
+    pricing.one_thread()
+    profile = measured(engine(device="cpu"))
+    columns = (TextColumn("running"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with tempfile.TemporaryDirectory() as name, Progress(*columns, transient=True) as shown:
+        folder = Path(name)
+        pricing.random_models(folder)
+        wanted = list(pricing.cases(pricing.installed(Project()), folder, small=small))
+        bar = shown.add_task("", total=len(wanted))
+        rows = pricing.measure(
+            wanted, profile, folder, lambda finished, total: shown.update(bar, completed=finished)
+        )
+        of_memory = [case for case in wanted if case.group in pricing.RANDOM] + wanted[:2]
+        peaks = pricing.peaks(of_memory, profile, folder) if memory else []
+    typer.echo(pricing.table(rows, peaks))
+    if output is not None:
+        write(output, pricing.document(rows, peaks, profile).encode())
 
 
 def _strength(text: str, kinds: tuple[str, ...]) -> tuple[str, float]:

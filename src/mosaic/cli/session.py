@@ -16,10 +16,12 @@ from mosaic.compiler.errors.integrity import NotAtHand
 from mosaic.compiler.program import Program
 from mosaic.compiler.source import SourceFile
 from mosaic.compiler.syntax import tree
+from mosaic.learning import Expected, expected, note
 from mosaic.project import Project, load_program
 from mosaic.runtime.origin import Origin
 
 if TYPE_CHECKING:
+    from mosaic.compiler.context import Context
     from mosaic.runtime.engine import Engine
     from mosaic.runtime.results import RunResult
 
@@ -37,6 +39,7 @@ class Job:
     plan_folder: str = ""
     cell_folder: str = ""
     swept: Mapping[str, str] = field(default_factory=dict)
+    expected: tuple[Expected, ...] = ()  # what is computed of its instructions
 
     @property
     def folder(self) -> Path:
@@ -52,6 +55,7 @@ class Jobs:
     notes: tuple[Diagnostic, ...] = ()
     axes: tuple[Axis, ...] = ()  # along which the sweep changes something
     beside: Path | None = None  # where relative locations of files start
+    context: Context | None = None  # what they were compiled in
 
 
 @dataclass
@@ -119,9 +123,12 @@ def jobs(project: Project, path: str, plan: str | None, settings: Sequence[str])
         compiled = project.compile(source, plan=plan, parameters=cell.parameters)
         sink.extend(compiled.diagnostics)
         several = len(compiled.programs) > 1
-        for program in compiled.programs:
-            found.append(Job(program, program.source.plan if several else "", cell.folder, cell.swept))
-    return Jobs(tuple(found), tuple(sink), wanted.open_axes)
+        for program, graph in zip(compiled.programs, compiled.graphs, strict=True):
+            folder = program.source.plan if several else ""
+            computed = expected(graph, project.context(source))
+            found.append(Job(program, folder, cell.folder, cell.swept, computed))
+    project.release()
+    return Jobs(tuple(found), tuple(sink), wanted.open_axes, context=project.context(source))
 
 
 def parameters(source: SourceFile) -> tuple[tree.Parameter, ...]:
@@ -162,6 +169,8 @@ def work(engine: Engine, jobs: Jobs, output: Path, report: Path | None) -> Outco
             from mosaic.runtime.report import write_report
 
             outcome.reports.append(write_report(job.program, result, report / job.folder))
+    if jobs.context is not None:
+        note(jobs.context, ((job.expected, result) for job, result in outcome.results))
     if jobs.axes:
         outcome.sheets.extend(_sheets(jobs, outcome, output))
     return outcome
