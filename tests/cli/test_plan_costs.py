@@ -60,7 +60,7 @@ def test_the_same_as_json(told: Path) -> None:
     assert 0 < predicted["warm"]["p50"] <= predicted["warm"]["p90"]
     assert predicted["warm"]["p50"] <= predicted["cold"]["p50"]
     assert predicted["quality"] == 1
-    assert [each["operators"] for each in predicted["alternatives"]][0] == ["sum"]
+    assert predicted["alternatives"][0]["operators"] == ["sum"]
 
 
 def test_without_a_profile_nothing_is_predicted(told: Path) -> None:
