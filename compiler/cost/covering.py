@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import fsum
 
 from mosaic.compiler.ir.evaluate import feather, rectangle
 from mosaic.compiler.ir.graph import Node
@@ -21,10 +22,10 @@ def least(regions: Sequence[Node | None], weights: Sequence[float], height: int,
     """
     sides = [_sides(found, height, width) for found in regions]
     # Most rows and columns are like their neighbours.
-    rows = set(zip(*(down for down, _ in sides), strict=True)) or {()}
-    columns = set(zip(*(across for _, across in sides), strict=True)) or {()}
+    rows: set[tuple[float, ...]] = set(zip(*(down for down, _ in sides), strict=True)) or {()}
+    columns: set[tuple[float, ...]] = set(zip(*(across for _, across in sides), strict=True)) or {()}
     return min(
-        sum(weight * y * x for weight, y, x in zip(weights, row, column, strict=True))
+        fsum(weight * y * x for weight, y, x in zip(weights, row, column, strict=True))
         for row in rows
         for column in columns
     )
