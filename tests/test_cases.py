@@ -24,6 +24,7 @@ INPUTS = sorted(p for p in CASES.iterdir() if p.suffix in {".mosaic", ".json"})
 
 ELSEWHERE = {
     **dict.fromkeys(("M888", "M889", "M890"), "tests/cli/test_cache.py"),
+    "M891": "tests/test_profiles.py",
     # Two installed packages, a picture of 200 MB, a plan of a megabyte, a missing engine, a fault of our own.
     "M104": "tests/cli/test_commands.py",
     "M216": "tests/operators/test_discovery.py",
