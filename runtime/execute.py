@@ -13,6 +13,7 @@ import torch
 
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.errors.runtime import NotFinite, NotOneModel, OutOfMemory, UnsupportedSize
+from mosaic.compiler.operators import Acts, Law
 from mosaic.compiler.program import (
     Align,
     CombinePrompts,
@@ -33,6 +34,7 @@ from mosaic.compiler.steps import steps_until
 from mosaic.runtime import denoise, pictures
 from mosaic.runtime.align import carry
 from mosaic.runtime.bridges import read_bridge
+from mosaic.runtime.cache.overlays import work_out
 from mosaic.runtime.evaluate import Meter
 from mosaic.runtime.fuse import Fusion
 from mosaic.runtime.outputs import Emitted, recipe, write_image, write_latent, write_model
@@ -72,14 +74,17 @@ class Executor:
             partial(read_bridge, engine.reader),
         )
 
-    def execute(self, operation: Operation, values: Mapping[int, Value], *, settle: bool = True) -> Value:
-        """The result of any operation but an emit. Without `settle` a fusion is not worked out: see `Fusion.apply`.
+    def execute(
+        self, operation: Operation, values: Mapping[int, Value], key: str = "", *, settle: bool = True
+    ) -> Value:
+        """The result of any operation but an emit, which has this key. Without `settle` a fusion is not worked out: see
+        `Fusion.apply`.
 
         Raises MosaicError.
         """
         self.engine.progress.stage(label(self.program, operation), _parts(operation, values))
         with _told(self.engine.device.name, operation):
-            return self._execute(operation, values, settle)
+            return self._execute(operation, values, key, settle)
 
     def write(self, operation: Emit, value: Value, folder: Path, version: str) -> Emitted:
         """Write what is emitted below a folder. Raises MosaicError."""
@@ -112,14 +117,12 @@ class Executor:
             load=self._mask,
         )
 
-    def _execute(self, operation: Operation, values: Mapping[int, Value], settle: bool) -> Value:
+    def _execute(self, operation: Operation, values: Mapping[int, Value], key: str, settle: bool) -> Value:
         match operation:
             case LoadModel(expert=expert):
                 return Model.of(self.engine.base(self.program.experts[expert]))
             case Fuse():
-                models = {o.model: _model(values, o.model) for o in operation.operands if o.model is not None}
-                into = _model(values, operation.model)
-                return self.fusion.apply(into, operation, models, self.meter.advance, settle=settle)
+                return self._fuse(operation, values, key, settle)
             case EncodeText():
                 prompt = Prompt(operation.text, encode=self.engine.encode_text)
                 for leaf in leaves(_model(values, operation.model)):
@@ -148,6 +151,21 @@ class Executor:
                 return pictures.load(self.engine.reader.path(wanted), wanted.location)
             case Emit():
                 raise AssertionError("an emit is written, not executed")
+
+    def _fuse(self, operation: Fuse, values: Mapping[int, Value], key: str, settle: bool) -> Tree:
+        models = {o.model: _model(values, o.model) for o in operation.operands if o.model is not None}
+        into, store, advance = _model(values, operation.model), self.engine.store, self.meter.advance
+        if not settle or store is None or not key or not self._is_kept(operation):
+            return self.fusion.apply(into, operation, models, advance, settle=settle)
+        fused = self.fusion.apply(into, operation, models, settle=False)
+        work_out(fused, into, store, key, advance)
+        return fused
+
+    def _is_kept(self, operation: Fuse) -> bool:
+        """Whether what a fusion makes may be worth keeping. What a cut to a rank loses is told as it is computed."""
+        operator = self.engine.operators.get(operation.operator)
+        is_plain = operator is None or operator.acts is not Acts.WEIGHTS or Law.LINEAR in operator.laws
+        return not is_plain and not operation.settings.get("rank")
 
     def _align(self, operation: Align, values: Mapping[int, Value]) -> Latent:
         bridge = None if operation.bridge is None else self.program.experts[operation.bridge]

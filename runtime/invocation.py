@@ -228,7 +228,7 @@ class Invocation:
         started = time.perf_counter()
         operation, key = job.operations[number], job.keys[number]
         taken = {value: self._values[job.keys[job.made[value]]] for value, _ in takes(operation)}
-        value = job.executor.execute(operation, taken, settle=key in self._settled)
+        value = job.executor.execute(operation, taken, key, settle=key in self._settled)
         self._values[key] = value
         del taken
         if self._store is not None and job.is_cached(number) and isinstance(value, Latent | Image):

@@ -120,6 +120,19 @@ class Overlay(Mapping[str, torch.Tensor]):
     def __len__(self) -> int:
         return len(self._below.keys() | self._changed.keys())
 
+    def own(self) -> Mapping[str, torch.Tensor]:
+        """The tensors that this fusion changes, without those below; computed where they are not yet."""
+        return {name: self[name] for name in self._changed}
+
+    def fill(self, tensors: Mapping[str, torch.Tensor]) -> bool:
+        """Keep these as what `own` would compute. False, and nothing is kept, where they are of other names."""
+        if isinstance(self._below, Overlay):
+            self._below.settle()
+        if tensors.keys() != self._changed.keys():
+            return False
+        self._kept.update(tensors)
+        return True
+
     def settle(self, done: Callable[[int], None] = lambda count: None) -> Overlay:
         """Compute what is not computed yet and keep it. `done` hears how many tensors are."""
         if isinstance(self._below, Overlay):

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from mosaic.runtime.cache.schedulers import NotStorable, Tensors, pack, unpack
-from mosaic.runtime.cache.tiers import Cacheable, Encoding
+from mosaic.runtime.cache.tiers import Cacheable, Encoding, Overlays
 from mosaic.runtime.values import Image, Latent
 
 _UNREADABLE: Final = (
@@ -41,6 +41,11 @@ def encode(value: Cacheable) -> bytes | None:
         case Encoding(hidden=hidden):
             described = {"type": "text"}
             tensors["hidden"] = hidden
+        case Overlays(leaves=leaves):
+            described = {"type": "overlays", "leaves": len(leaves)}
+            tensors |= {
+                f"{n}:{name}": tensor for n, leaf in enumerate(leaves) for name, tensor in leaf.items()
+            }
         case Latent():
             try:
                 described = _latent(value, tensors)
@@ -67,10 +72,20 @@ def decode(data: bytes) -> Cacheable | None:
         placed = {name: tensor.clone().to(described["devices"][name]) for name, tensor in tensors.items()}
         if described["type"] == "text":
             return Encoding(placed["hidden"])
+        if described["type"] == "overlays":
+            return _overlays(described["leaves"], placed)
         run = described["run"]
         return Latent(placed["sample"], None if run is None else unpack(run, placed), placed.get("clean"))
     except (*_UNREADABLE, struct.error):
         return None
+
+
+def _overlays(count: int, tensors: Tensors) -> Overlays:
+    leaves: list[dict[str, torch.Tensor]] = [{} for _ in range(count)]
+    for name, tensor in tensors.items():
+        number, _, inner = name.partition(":")
+        leaves[int(number)][inner] = tensor
+    return Overlays(tuple(leaves))
 
 
 def _latent(latent: Latent, tensors: Tensors) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final
 
-from mosaic.runtime.cache.tiers import Cacheable, Encoding
+from mosaic.runtime.cache.tiers import Cacheable, Encoding, Overlays
 from mosaic.runtime.values import Image, Latent
 
 LIMIT: Final = 256 << 20
@@ -49,6 +49,8 @@ def bytes_of(value: Cacheable) -> int:
             return pixels.nbytes
         case Encoding(hidden=hidden):
             return hidden.nbytes
+        case Overlays():
+            return value.nbytes
         case Latent(sample=sample, clean=clean):
             # A scheduler keeps a few latents more, and its tables.
             held = sample.nbytes + (0 if clean is None else clean.nbytes)

@@ -6,7 +6,7 @@ gives nothing. So a run with a cache writes the bytes that a run without one wri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,8 +22,20 @@ class Encoding:
     hidden: torch.Tensor
 
 
-Cacheable = Latent | Image | Encoding
-"""What is kept: results of instructions, and what text encoders make of texts."""
+@dataclass(frozen=True)
+class Overlays:
+    """The tensors that a fusion changes, by canonical name, of each leaf that it made."""
+
+    leaves: tuple[Mapping[str, torch.Tensor], ...]
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory they take."""
+        return sum(tensor.nbytes for leaf in self.leaves for tensor in leaf.values())
+
+
+Cacheable = Latent | Image | Encoding | Overlays
+"""What is kept: results of instructions, what text encoders make of texts, what operators make of weights."""
 
 
 class Store(Protocol):

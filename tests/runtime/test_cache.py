@@ -450,3 +450,37 @@ def test_texts_are_read_once_for_all_that_read_alike(
     monkeypatch.setattr(SD1, "encode_text", lambda *given: pytest.fail("a text is read again"))
     other = cached().run(chain(type(build)(), tiny, seed=2), tmp_path / "second")
     assert other.evaluations == 7
+
+
+@pytest.mark.parametrize("windowed", [False, True])
+def test_dear_fusions_are_kept(
+    windowed: bool,
+    build: Any,
+    tiny: Any,
+    tuned: Any,
+    cached: Any,
+    bench: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from mosaic.runtime.cache import overlays
+
+    def program(seed: int) -> Any:
+        made = type(build)()
+        window = (0.0, 0.5) if windowed else None
+        operand = made.operand(tuned.expert, 0.7, window=window)
+        look = made.fuse_by("ties", made.load(tiny.expert), operand, density=0.5)
+        made.emit(made.sample(look, seed=seed), "a.safetensors")
+        return made.program()
+
+    wanted = bench.engine.run(program(2), tmp_path / "wanted")
+    monkeypatch.setattr(overlays.work_out, "__kwdefaults__", {"dear": 0.0})
+    cached().run(program(1), tmp_path / "first")
+    engine = cached()
+    facts, ties = engine.numerics(), engine.operators["ties"]
+    refuse = replace(ties, kernel=lambda *given, **more: pytest.fail("it is computed again"))
+    monkeypatch.setitem(engine.operators, "ties", refuse)
+    monkeypatch.setattr("mosaic.runtime.engine.numerics", lambda device, operators: facts)
+    found = engine.run(program(2), tmp_path / "found")
+    assert written(found) == written(wanted)
+    assert found.evaluations == 4
