@@ -67,6 +67,7 @@ class LocalExperts:
         self._headers = Headers()
         self._prompts = Prompts(self._open, self._read, self._tensors)
         self._bases: dict[_Content, Shapes] = {}
+        self._coverages: dict[tuple[str, _Content, _Content], Coverage] = {}
         self._touched: dict[tuple[_Content, _Content], Sequence[str]] = {}
         self._architectures: dict[_Content, Architecture | None] = {}
 
@@ -95,7 +96,12 @@ class LocalExperts:
             known = self._catalog.get().coverage(base, expert)
             if known is not None:
                 return known
-        return measure(self._tensors(base), expert, self._open, self._read)
+        key = (str(expert.kind), _content(base), _content(expert))
+        if not all(file.sha256 for facts in (base, expert) for file in facts.files):
+            return measure(self._tensors(base), expert, self._open, self._read)
+        if key not in self._coverages:
+            self._coverages[key] = measure(self._tensors(base), expert, self._open, self._read)
+        return self._coverages[key]
 
     def touches(self, base: ExpertFacts, expert: ExpertFacts) -> Sequence[str]:
         """Canonical names of the base's tensors that a LoRA or checkpoint changes, as their headers say.
@@ -110,15 +116,17 @@ class LocalExperts:
         return self._touched[key]
 
     def architecture(self, base: ExpertFacts) -> Architecture | None:
-        """What a checkpoint's networks cost to run, told by its headers; None where they do not show it.
-
-        Raises MosaicError where a file has gone since it was resolved.
-        """
+        """What a checkpoint's networks cost to run, told by its headers; None where they do not show it, or where no
+        header is at hand."""
         if _nowhere(base):
             return None
         key = _content(base)
         if key not in self._architectures:
-            self._architectures[key] = architecture(self._tensors(base), stated(base, self._read))
+            try:
+                found = architecture(self._tensors(base), stated(base, self._read))
+            except MosaicError:  # a file of a snapshot, or one that has gone: whoever runs the plan says so
+                found = None
+            self._architectures[key] = found
         return self._architectures[key]
 
     def find(

@@ -9,6 +9,7 @@ from mosaic.compiler.context import Context
 from mosaic.compiler.cost.architecture import Work
 from mosaic.compiler.cost.profile import CUT, Profile
 from mosaic.compiler.cost.tree import Leaf
+from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.facts import ExpertFacts
 from mosaic.compiler.ir.graph import Node
 from mosaic.compiler.operators import Effort
@@ -62,10 +63,16 @@ class Merging:
         if facts.kind is Kind.CHECKPOINT:
             # Every tensor is compared with the base's before any is added.
             spent.seconds += self._moved(2.0 * sum(sizes.values()))
-        names = self.context.experts.touches(leaf.expert, facts) if leaf.expert is not None else ()
-        touched = {name: sizes[name] for name in names if name in sizes} or sizes
+        touched = {name: sizes[name] for name in self._touches(leaf, facts) if name in sizes} or sizes
         rank = facts.adapter.ranks[1] if facts.adapter is not None and facts.adapter.ranks else 0
         return Given(given.digest, _selected(touched, selector), rank)
+
+    def _touches(self, leaf: Leaf, expert: ExpertFacts) -> Sequence[str]:
+        """The tensors that an expert changes; nothing where its headers are not at hand."""
+        try:
+            return self.context.experts.touches(leaf.expert, expert) if leaf.expert is not None else ()
+        except MosaicError:
+            return ()
 
     def model(self, leaf: Leaf, other: Leaf, name: str, spent: Spent, selector: str = "") -> Given:
         """A fused model as an operand: what differs of the two."""
