@@ -104,6 +104,11 @@ class Graph:
 
     def nodes(self) -> tuple[Node, ...]:
         """Every node once (by identity), inputs before users."""
+        return self._nodes
+
+    @cached_property
+    def _nodes(self) -> tuple[Node, ...]:
+        # Every rule looks at all of them.
         return tuple(walk(self.roots))
 
 
@@ -130,15 +135,19 @@ Rewrite = Callable[[Node, tuple[Node, ...]], Node]
 
 def rebuild(roots: tuple[Node, ...], rewrite: Rewrite) -> tuple[Node, ...]:
     """Rewrite bottom-up, each object once, so that sharing by identity survives."""
+    return _rebuilt(walk(roots), roots, rewrite)
+
+
+def _rebuilt(nodes: Iterable[Node], roots: tuple[Node, ...], rewrite: Rewrite) -> tuple[Node, ...]:
     new: dict[int, Node] = {}
-    for node in walk(roots):
+    for node in nodes:
         new[id(node)] = rewrite(node, tuple(new[id(i)] for i in node.inputs))
     return tuple(new[id(root)] for root in roots)
 
 
 def map_graph(graph: Graph, rewrite: Rewrite) -> Graph:
     """The graph with every node below its roots rewritten; fragments are left alone."""
-    new = rebuild(graph.roots, rewrite)
+    new = _rebuilt(graph.nodes(), graph.roots, rewrite)
     names = [name for name, _ in graph.bindings]
     split = len(graph.emits)
     return replace(graph, emits=new[:split], bindings=tuple(zip(names, new[split:], strict=True)))

@@ -50,7 +50,8 @@ OPTIMISE: tuple[Pass, ...] = (
 
 
 def run_passes(graph: Graph, context: Context, passes: tuple[Pass, ...]) -> Graph:
-    """Apply passes in order, verifying the graph after each."""
+    """Apply passes in order, verifying after each what it made anew."""
+    sound: Graph | None = None
     for rewrite in passes:
-        graph = verify(rewrite(graph, context), rewrite.__name__)
+        graph = sound = verify(rewrite(graph, context), rewrite.__name__, sound)
     return graph

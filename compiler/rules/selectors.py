@@ -10,9 +10,9 @@ from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.ir.graph import Graph
 from mosaic.compiler.ir.models import MODELS, parted, title
+from mosaic.compiler.ir.touched import Touching, selector_of
 from mosaic.compiler.rules.fused import Fused, fused
 from mosaic.compiler.rules.place import place
-from mosaic.compiler.ir.touched import Touching, selector_of
 from mosaic.compiler.types import Family, Kind
 from mosaic.compiler.weights.layers import Selector, short_words
 

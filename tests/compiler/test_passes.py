@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from random import Random
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mosaic.compiler import Compiled
-from mosaic.compiler.facts import ExpertFacts
-from mosaic.compiler.ir.evaluate import constant, infixes, operand
-from mosaic.compiler.ir.graph import Graph
+from mosaic.compiler.facts import AdapterFacts, ExpertFacts
+from mosaic.compiler.ir.evaluate import constant, infixes, operand, strength, window
+from mosaic.compiler.ir.graph import Graph, Node
 from mosaic.compiler.ir.origins import base_node
 from mosaic.compiler.ir.text import GraphSyntaxError, parse_graph, print_graph
-from mosaic.compiler.lower import used
+from mosaic.compiler.lower import instructions, used
 from mosaic.compiler.passes import OPTIMISE, Pass
+from mosaic.compiler.passes.cut_at_windows import cut_at_windows
 from mosaic.compiler.passes.drop_dead import drop_dead
 from mosaic.compiler.passes.drop_idle import drop_idle
 from mosaic.compiler.passes.expand_verbs import expand_verbs
 from mosaic.compiler.passes.fold_constants import fold_constants
 from mosaic.compiler.passes.order_operands import order_operands
+from mosaic.compiler.passes.share_codecs import share_codecs
+from mosaic.compiler.passes.share_encodings import share_encodings
 from mosaic.compiler.passes.share_equal import share_equal
+from mosaic.compiler.passes.share_prefixes import share_prefixes
+from mosaic.compiler.passes.skip_unconditional import skip_unconditional
 from mosaic.compiler.types import Kind
 
 Compile = Callable[..., Compiled]
@@ -304,3 +313,231 @@ def _operands(compiled: Compile, model: str, prompt: str, *passes: Pass) -> list
         + "".join(f" * {constant(each.inputs[1])}" for each in infixes(given, "strength"))
         for given in fusion.inputs
     ]
+
+
+# Passes over core graphs: before and after, as text
+
+
+def _core(compiled: Compile, body: str, *passes: Pass, more: tuple[ExpertFacts, ...] = ()) -> str:
+    """What runs after some passes, one line an instruction, with values numbered as in a program."""
+    result = compiled(f"{HEAD}{body}", passes=(fold_constants, expand_verbs, *passes, share_equal), more=more)
+    assert not result.has_errors, [d.message() for d in result.diagnostics]
+    graph = replace(result.graphs[0], bindings=())
+    nodes = instructions(graph)
+    numbers = {id(node): number for number, node in enumerate(nodes)}
+    return "\n".join(f"%{at} = {_line(node, numbers)}" for at, node in enumerate(nodes))
+
+
+def _line(node: Node, numbers: dict[int, int]) -> str:
+    told = (_argument(given, numbers) for given in node.inputs)
+    return f"{node.op}({', '.join(each for each in told if each)})"
+
+
+def _argument(given: Node, numbers: dict[int, int]) -> str:
+    below = operand(given)
+    name = f"%{numbers[id(below)]}" if id(below) in numbers else below.name
+    if below.op == "const":
+        return repr(constant(below))
+    factor, time = strength(given), window(given)
+    times = "" if factor == 1.0 else f" * {factor:g}"
+    return name + times + ("" if time is None else f" during {time[0]:g}..{time[1]:g}")
+
+
+SAMPLED = 'sample(look, prompt: "a cat", negative: "blur", steps: 20, {})'
+
+
+def _sampled(model: str, more: str = "seed: 1") -> str:
+    return f'let look = {model}\nemit {SAMPLED.format(more)} as "a.safetensors"'
+
+
+def test_cutting_as_text(compiled: Compile) -> None:
+    body = _sampled("fuse(base, robot * 0.2, neon * 0.5 during 0%..52%)", "until: 80%")
+    before, after = _core(compiled, body), _core(compiled, body, cut_at_windows)
+    assert before == BEFORE_CUTTING
+    assert after == AFTER_CUTTING
+
+
+BEFORE_CUTTING = """\
+%0 = load_model(t/base)
+%1 = fuse(%0, t/robot * 0.2, t/plain * 0.5 during 0..0.52)
+%2 = encode_text(%1, 'a cat')
+%3 = encode_text(%1, 'blur')
+%4 = denoise(%1, %2, %3, 20, 3.0, (64, 64), 0, 'ddim', 0.8)
+%5 = write(%4, 'a.safetensors')"""
+AFTER_CUTTING = """\
+%0 = load_model(t/base)
+%1 = fuse(%0, t/robot * 0.2)
+%2 = fuse(%0, t/robot * 0.2, t/plain * 0.5)
+%3 = encode_text(%2, 'a cat')
+%4 = encode_text(%2, 'blur')
+%5 = denoise(%2, %3, %4, 20, 3.0, (64, 64), 0, 'ddim', 0.5)
+%6 = encode_text(%1, 'a cat')
+%7 = encode_text(%1, 'blur')
+%8 = denoise_rest(%1, %5, %6, %7, 3.0, 0.8)
+%9 = write(%8, 'a.safetensors')"""
+
+
+def test_a_chain_is_cut_where_models_change(compiled: Compile) -> None:
+    after = _core(compiled, _sampled("fuse(base, neon, wash, via: turns)"), cut_at_windows, share_encodings)
+    fusions = [line for line in after.splitlines() if "fuse(" in line]
+    assert fusions == ["%1 = fuse(%0, t/wash)", "%2 = fuse(%0, t/plain)"]
+
+
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [
+        ("fuse(base, neon)", "no window"),
+        ("fuse(base, third during 50%..100%, via: turns)", "through several latent spaces"),
+    ],
+)
+def test_what_is_not_cut(compiled: Compile, model: str, why: str) -> None:
+    body = 'let third = checkpoint("t/third")\n' + _sampled(model)
+    assert "denoise_rest" not in _core(compiled, body, cut_at_windows), why
+
+
+def test_two_fusions_that_predict_and_become_one_are_not_cut(compiled: Compile) -> None:
+    """Their predictions are added one after the other: a sum of their shares rounds otherwise."""
+    early, late = "fuse(base, neon during 0%..50%)", "fuse(base, neon during 0%..70%)"
+    whole = _core(compiled, _sampled(f"fuse(base, {early} * 0.4, {late} * 0.4, via: blend)"), cut_at_windows)
+    assert "denoise_rest" not in whole
+
+
+def test_skipping_as_text(compiled: Compile) -> None:
+    body = _sampled("base", "guidance: 1")
+    after = _core(compiled, body, skip_unconditional)
+    assert "encode_text(%0, 'blur')" in _core(compiled, body)
+    assert "denoise(%0, %1, %1, 20, 1, " in after
+    assert "blur" not in after
+    assert "blur" in _core(compiled, _sampled("base", "guidance: 1.5"), skip_unconditional)
+
+
+def test_a_prompt_that_may_be_silent_keeps_its_negative(compiled: Compile) -> None:
+    prompts = '["a cat" during 0%..50%, "a dog" during 50%..100%]'
+    body = _sampled("base", "guidance: 1").replace('"a cat"', prompts, 1)
+    assert "blur" in _core(compiled, body, skip_unconditional)
+
+
+QUIET = AdapterFacts("lora", (4, 4), None, ("unet",), ("down",), ("cross",), 8)
+LOUD = replace(QUIET, parts=("unet", "text_encoder"))
+
+
+@pytest.mark.parametrize(
+    ("adapter", "model", "reader"),
+    [
+        (QUIET, "fuse(base, ink)", "%0"),
+        (QUIET, "fuse(base, ink * 0.5, via: beside)", "%0"),
+        (QUIET, "fuse(base, ink during 50%..100%, via: turns)", "%0"),
+        (QUIET, "fuse(fuse(base, ink), ink * 0.1)", "%0"),
+        (LOUD, "fuse(base, ink)", "%1"),
+        (LOUD, "fuse(base, ink, via: beside)", "%1"),
+        (None, "fuse(base, ink)", "%1"),  # nobody knows what it changes
+        (QUIET, "fuse(base, hero, ink)", "%1"),  # words
+        (QUIET, "fuse(base, ink, robot * 0.1)", "%1"),  # a text encoder of its own
+        (QUIET, "fuse(base, ink, robot * 0.5, via: blend)", "%1"),
+        (QUIET, "fuse(fuse(base, hero), ink)", "%1"),  # by the model with the words, below
+    ],
+)
+def test_texts_are_read_by_the_lowest_model(
+    compiled: Compile, made: Make, adapter: AdapterFacts | None, model: str, reader: str
+) -> None:
+    ink = replace(made("x/ink", Kind.LORA), adapter=adapter)
+    text = "a <hero>" if "hero" in model else "a cat"
+    body = f'let ink = lora("x/ink")\n{_sampled(model)}'.replace("a cat", text)
+    assert f"encode_text({reader}, {text!r})" in _core(compiled, body, share_encodings, more=(ink,))
+
+
+def test_pictures_are_decoded_by_the_lowest_model_with_the_codec(compiled: Compile) -> None:
+    picture = 'let look = {}\nemit sample(look, prompt: "a cat <hero>", steps: 20) as "a.png"'
+    vae = 'let codec = vae("t/vae")\n'
+    for model, reader in (
+        ("fuse(base, hero, neon)", "%0"),
+        ("fuse(fuse(base, neon), hero, wash during 0%..50%, via: turns)", "%0"),
+        ("fuse(fuse(base, codec), hero, neon)", "%1"),
+        ("fuse(base, codec, hero, neon)", "%1"),
+    ):
+        found = _core(compiled, vae + picture.format(model), share_codecs)
+        (decode,) = (line for line in found.splitlines() if "decode_latent" in line)
+        assert decode.endswith(f", {reader})"), model
+
+
+def test_beginnings_as_text(compiled: Compile) -> None:
+    runs = "\n".join(
+        f'emit sample(base, prompt: "a cat", negative: "blur", steps: 20{until}) as "{at}.safetensors"'
+        for at, until in enumerate(("", ", until: 50%", ", until: 75%", ", seed: 1", ", until: 75%, seed: 2"))
+    )
+    assert _core(compiled, runs, share_prefixes) == BEGINNINGS
+
+
+BEGINNINGS = """\
+%0 = load_model(t/base)
+%1 = encode_text(%0, 'a cat')
+%2 = encode_text(%0, 'blur')
+%3 = denoise(%0, %1, %2, 20, 3.0, (64, 64), 0, 'ddim', 0.5)
+%4 = denoise_rest(%0, %3, %1, %2, 3.0, 0.75)
+%5 = denoise_rest(%0, %4, %1, %2, 3.0, 1.0)
+%6 = write(%5, '0.safetensors')
+%7 = write(%3, '1.safetensors')
+%8 = write(%4, '2.safetensors')
+%9 = denoise(%0, %1, %2, 20, 3.0, (64, 64), 1, 'ddim', 1.0)
+%10 = write(%9, '3.safetensors')
+%11 = denoise(%0, %1, %2, 20, 3.0, (64, 64), 2, 'ddim', 0.75)
+%12 = write(%11, '4.safetensors')"""
+
+
+# Plans that say the same are one program
+
+
+def test_plans_that_differ_from_some_step_on_share_the_steps_before(compiled: Compile) -> None:
+    """By digest, over plans: what the engine computes once."""
+    plans = [
+        _sampled(f"fuse(base, robot * 0.2, neon * 0.5 during 0%..50%{late}, via: {via})")
+        for via, late in (("sum", ""), ("sum", ", wash during 60%..100%"), ("beside", ""))
+    ]
+    found = [{node.digest for node in instructions(compiled(HEAD + body).graphs[0])} for body in plans]
+    runs = {node.digest for node in instructions(compiled(HEAD + plans[0]).graphs[0]) if node.op == "denoise"}
+    assert len(runs) == 1
+    assert runs <= found[1]
+    assert not runs & found[2]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(random=st.randoms(use_true_random=False))
+def test_spelling_does_not_matter(compiled: Compile, random: Random) -> None:
+    operator = random.choice(["sum", "beside", "blend"])
+    names = random.sample(["neon", "wash", "robot"], random.choice([1, 2, 3]))
+    said = [(name, random.choice([0.25, 0.5, 1.0]), random.choice([None, 5, 10, 20])) for name in names]
+    digests = {compiled(_spelled(said, operator, random)).programs[0].digest for _ in range(2)}
+    assert len(digests) == 1
+
+
+def _spelled(said: list[tuple[str, float, int | None]], operator: str, random: Random) -> str:
+    """A plan of 20 steps in one of the ways in which it can be written."""
+    operands = [_operand(*each, random) for each in said]
+    unused = [name for name in ("neon", "wash", "robot") if name not in {each[0] for each in said}]
+    operands += [f"{name} * 0" for name in unused if random.random() < 0.5]
+    random.shuffle(operands)
+    base = random.choice(["base", "fuse(base)", "base"])
+    name = random.choice(["look", "m", "neon2"])
+    until = random.choice(["", ", until: 100%", ", until: 1.0", ", until: 99%"])
+    spare = random.choice(["", f'let spare = sample({name}, prompt: "nobody", until: 30%)\n'])
+    return (
+        f"{HEAD}let {name} = fuse({base}, {', '.join(operands)}, via: {operator})\n{spare}"
+        f'emit sample({name}, steps: 20, prompt: "a cat"{until}) as "a.png"'
+    )
+
+
+def _operand(name: str, factor: float, steps: int | None, random: Random) -> str:
+    strengths = {
+        0.25: ["* 0.25", "* 0.5 * 0.5", "* 25%"],
+        0.5: ["* 0.5", "* 50%", "* 2 * 0.25"],
+        1.0: ["", "* 1", "* 4 * 0.25"],
+    }
+    windows = {
+        None: [""],
+        5: ["during 0%..25%", "during 0%..26%"],
+        10: ["during 0%..50%", "during 0%..0.51 during 0%..80%"],
+        20: ["", "during 0%..100%", "during 1%..99%"],
+    }
+    parts = [random.choice(strengths[factor]), random.choice(windows[steps])]
+    random.shuffle(parts)
+    return " ".join((name, *filter(None, parts)))
