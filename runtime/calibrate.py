@@ -7,6 +7,7 @@ plan runs it. The whole takes well under a minute on a CPU.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import statistics
@@ -131,18 +132,18 @@ def _transfer(device: Device) -> float:
 
 def _disk() -> float:
     """Bytes a second of a file that is hashed and then read, from the disk and not from the system's memory of it."""
-    import hashlib
-
-    size = 1 << 25
+    size, taken = 1 << 24, []
     with tempfile.NamedTemporaryFile() as file:
         file.write(os.urandom(size))
         file.flush()
         os.fsync(file.fileno())
-        if hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        started = time.perf_counter()
-        hashlib.sha256(Path(file.name).read_bytes())
-        return size / (time.perf_counter() - started)
+        for _ in range(3):
+            if hasattr(os, "posix_fadvise"):
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            started = time.perf_counter()
+            hashlib.sha256(Path(file.name).read_bytes())
+            taken.append(time.perf_counter() - started)
+    return size / min(taken)
 
 
 def _pictures() -> tuple[float, float]:
@@ -207,7 +208,7 @@ def _model(engine: Engine, sample: Sample, profile: Profile) -> Profile:
     now = _clock(device)
     started = now()
     base = engine.base(expert)
-    building = now() - started - sum(file.size for file in expert.files) / profile.disk
+    building = now() - started  # its files are small: reading them takes next to nothing of it
     tensors = sum(network.tensors for network in known.networks)
     launch = _call(base, known, 1, 2, 2) / known.denoiser.launches
     few, many = _steps(sample.program, 2), _steps(sample.program, 8)

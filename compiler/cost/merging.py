@@ -32,11 +32,13 @@ class Spent:
 
 @dataclass(frozen=True)
 class Given:
-    """One operand of a fusion as one leaf meets it: what it touches there, and the rank of its factors (0: none)."""
+    """One operand of a fusion as one leaf meets it: what it touches there, the rank of its factors (0: none), and the
+    bytes that are kept of its files."""
 
     name: str
     touched: Sizes
     rank: int = 0
+    held: float = 0.0
 
 
 @dataclass
@@ -65,7 +67,10 @@ class Merging:
             spent.seconds += self._moved(2.0 * sum(sizes.values()))
         touched = {name: sizes[name] for name in self._touches(leaf, facts) if name in sizes} or sizes
         rank = facts.adapter.ranks[1] if facts.adapter is not None and facts.adapter.ranks else 0
-        return Given(given.digest, _selected(touched, selector), rank)
+        # Tensors stay as they were read, in the machine's memory, which on a CPU is the device's.
+        is_held = self.profile.device == "cpu"
+        held = float(sum(file.size for file in facts.files)) if is_held else 0.0
+        return Given(given.digest, _selected(touched, selector), rank, held)
 
     def _touches(self, leaf: Leaf, expert: ExpertFacts) -> Sequence[str]:
         """The tensors that an expert changes; nothing where its headers are not at hand."""
@@ -102,13 +107,14 @@ class Merging:
         beside = [adapter.key for adapter in leaf.beside]
         made = f"{beside} {how} {[each.name for each in operands]}"
         parts = {name.startswith(_TEXT) for name in changed}
+        kept = {f"read {each.name}": each.held for each in operands if each.held}
         held = float(numbers * self.profile.number)
         return replace(
             leaf,
             hand=f"{leaf.hand} + {made}" if False in parts else leaf.hand,
             voice=f"{leaf.voice} + {made}" if True in parts else leaf.voice,
             changed={**leaf.changed, **changed},
-            holds={**leaf.holds, f"{leaf.hand} {leaf.voice} + {made}": held},
+            holds={**leaf.holds, **kept, f"{leaf.hand} {leaf.voice} + {made}": held},
         )
 
     def _effort(self, effort: str) -> float:
