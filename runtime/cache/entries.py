@@ -66,10 +66,10 @@ def decode(data: bytes) -> Cacheable | None:
         (length,) = _LENGTH.unpack_from(data)
         described = json.loads(data[_LENGTH.size : _LENGTH.size + length])
         tensors = load(data[_LENGTH.size + length :])
-        if described["type"] == "image":
-            return Image(tensors["pixels"].numpy())
         # Copied, as what torch allocates is aligned, and some kernels add in another order where it is not.
         placed = {name: tensor.clone().to(described["devices"][name]) for name, tensor in tensors.items()}
+        if described["type"] == "image":
+            return Image(placed["pixels"].numpy())
         if described["type"] == "text":
             return Encoding(placed["hidden"])
         if described["type"] == "overlays":

@@ -45,7 +45,8 @@ def programs(plans: ModuleType, seeds: Sequence[int], folder: Path) -> list[Prog
         source = SourceFile(str(folder / "plan.mosaic"), plans.random_plan(seed))
         compiled = compile(source, trials.project.context(source))
         if not compiled.has_errors:
-            found += compiled.programs
+            # As JSON has them: the recipes in files tell parameters as they are written there.
+            found += [Program.from_json(program.to_json()) for program in compiled.programs]
     return found
 
 
@@ -135,7 +136,7 @@ def _share(folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_many_random_plans(plans: ModuleType, tmp_path: Path) -> None:
-    check(plans, range(20, 60), tmp_path)
+    check(plans, range(20, 50), tmp_path)
 
 
 def test_some_random_plans(plans: ModuleType, tmp_path: Path) -> None:
