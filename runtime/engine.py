@@ -51,6 +51,7 @@ class Engine:
         self.device = choose(device, dtype)
         self.progress: Progress = progress or Silent()
         self.store = store
+        self.pictures: list[File] = []  # what regions were drawn by so far
         self._families = families()
         self._modules: ModuleCache = weakref.WeakValueDictionary()
         self._last: tuple[tuple[str, ...], Base] | None = None
@@ -109,6 +110,15 @@ class Engine:
         base = family.load(expert, self.reader, self.device, self._modules)
         self._last = (key, base)
         return base
+
+    def picture(self, file: File) -> int:
+        """The number of a picture, the same in all programs: its bytes decide. It is read where it was seen last."""
+        for number, known in enumerate(self.pictures):
+            if known.sha256 == file.sha256:
+                self.pictures[number] = file
+                return number
+        self.pictures.append(file)
+        return len(self.pictures) - 1
 
     def encode_text(self, model: Model, text: str) -> torch.Tensor:
         """A text as a model reads it, (1, tokens, width), perhaps from the store. Raises MosaicError."""

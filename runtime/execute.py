@@ -25,8 +25,11 @@ from mosaic.compiler.program import (
     Fuse,
     LoadImage,
     LoadModel,
+    Mask,
+    Operand,
     Operation,
     Program,
+    PromptPart,
     Refine,
     Resume,
 )
@@ -57,6 +60,7 @@ if TYPE_CHECKING:
     from mosaic.runtime.engine import Engine
 
 _V = TypeVar("_V", Conditioning, Latent, Image)
+_Placed = TypeVar("_Placed", Operand, PromptPart)
 
 
 class Executor:
@@ -118,6 +122,7 @@ class Executor:
         )
 
     def _execute(self, operation: Operation, values: Mapping[int, Value], key: str, settle: bool) -> Value:
+        operation = self._placed(operation)
         match operation:
             case LoadModel(expert=expert):
                 return Model.of(self.engine.base(self.program.experts[expert]))
@@ -176,8 +181,25 @@ class Executor:
             None if bridge is None else read_bridge(self.engine.reader, bridge),
         )
 
+    def _placed(self, operation: Operation) -> Operation:
+        """An operation whose regions name pictures by the engine's numbers: programs number theirs each for itself, and
+        share the values that have regions."""
+        match operation:
+            case Fuse(operands=operands):
+                return operation.model_copy(update={"operands": tuple(map(self._at, operands))})
+            case CombinePrompts(parts=parts):
+                return operation.model_copy(update={"parts": tuple(map(self._at, parts))})
+            case _:
+                return operation
+
+    def _at(self, each: _Placed) -> _Placed:
+        if not isinstance(each.region, Mask):
+            return each
+        number = self.engine.picture(self.program.images[each.region.file])
+        return each.model_copy(update={"region": each.region.model_copy(update={"file": number})})
+
     def _mask(self, index: int) -> torch.Tensor:
-        wanted = self.program.images[index]
+        wanted = self.engine.pictures[index]
         return pictures.grey(pictures.load(self.engine.reader.path(wanted), wanted.location))
 
 

@@ -20,6 +20,7 @@ from mosaic.compiler.program import (
     Align,
     CombinePrompts,
     Decode,
+    Denoise,
     Emit,
     EncodeImage,
     File,
@@ -29,11 +30,13 @@ from mosaic.compiler.program import (
     Mask,
     Operation,
     Program,
+    Resume,
 )
 from mosaic.runtime.execute import Executor, label
 from mosaic.runtime.keys import keys, narrowed
 from mosaic.runtime.origin import Origin
 from mosaic.runtime.outputs import Emitted
+from mosaic.runtime.prefixes import STANDS, Ends, crosses, left, rest, told
 from mosaic.runtime.results import RunResult, Timing
 from mosaic.runtime.values import Image, Latent, Value
 from mosaic.runtime.verify import gives, takes
@@ -98,6 +101,10 @@ class Job:
             elif instruction.result not in read:
                 yield self.first[self.keys[number]], number
 
+    def taken(self, number: int) -> dict[int, str]:
+        """The keys of the values that an instruction takes."""
+        return {value: self.keys[self.made[value]] for value, _ in takes(self.operations[number])}
+
     def is_cached(self, number: int) -> bool:
         """Whether an instruction's result is kept from one invocation to the next."""
         operation = self.operations[number]
@@ -141,12 +148,15 @@ class Invocation:
         self._uses: Counter[str] = Counter()
         self._planned: set[str] = set()  # keys of what is to be computed
         self._settled: set[str] = set()  # keys of models whose weights something computes with
+        self._ends = Ends()
         self._version = engine.versions()["mosaic"]
 
     def run(self) -> None:
         """Run all jobs. Raises MosaicError."""
         seen: set[str] = set()
         needed = [(job, number) for job in self._jobs for number in self._plan(job, seen)]
+        for key in self._ends.continued():
+            self._uses[key] += 1
         reader = self._engine.reader
         reader.verify(file for job, number in needed for file in _files(job, number))
         for job in self._jobs:
@@ -180,6 +190,9 @@ class Invocation:
             self._planned.add(key)
             needed.update(job.inputs[number])
             self._use(job, number)
+            operation = job.operations[number]
+            if isinstance(operation, Denoise | Resume):
+                self._ends.note(told(operation, job.taken(number)), operation.until, key)
         return computed
 
     def _use(self, job: Job, number: int) -> None:
@@ -227,8 +240,11 @@ class Invocation:
     def _compute(self, job: Job, number: int) -> None:
         started = time.perf_counter()
         operation, key = job.operations[number], job.keys[number]
-        taken = {value: self._values[job.keys[job.made[value]]] for value, _ in takes(operation)}
-        value = job.executor.execute(operation, taken, key, settle=key in self._settled)
+        taken = {value: self._values[key] for value, key in job.taken(number).items()}
+        if isinstance(operation, Denoise | Resume):
+            value = self._run(job, number, operation, taken)
+        else:
+            value = job.executor.execute(operation, taken, key, settle=key in self._settled)
         self._values[key] = value
         del taken
         if self._store is not None and job.is_cached(number) and isinstance(value, Latent | Image):
@@ -237,6 +253,29 @@ class Invocation:
             self._release(job.keys[each])
         job.sources[number] = Origin.COMPUTED
         job.seconds[number] += time.perf_counter() - started
+
+    def _run(self, job: Job, number: int, operation: Denoise | Resume, taken: dict[int, Value]) -> Value:
+        """Take a run, from where a shorter one ended that is told the same; that one is taken first where it is to be
+        taken at all."""
+        shorter = self._ends.before(told(operation, job.taken(number)), operation.until)
+        if shorter is None or crosses(taken[operation.model]):
+            return job.executor.execute(operation, taken, "", settle=False)
+        until, key = shorter
+        if key not in self._values:
+            if key not in self._planned:
+                return job.executor.execute(operation, taken, "", settle=False)
+            self._planned.discard(key)
+            begun = self._run(job, number, operation.model_copy(update={"until": until}), taken)
+            self._values[key] = begun
+            if self._store is not None and isinstance(begun, Latent):
+                self._store.put(key, begun)
+            for each in job.inputs[number]:
+                self._release(job.keys[each])  # the shorter one takes the same
+        value = self._values[key]
+        if left(operation, value):
+            value = job.executor.execute(rest(operation), {**taken, STANDS: value}, "", settle=False)
+        self._release(key)
+        return value
 
     def _write(self, job: Job, number: int, operation: Emit, key: str) -> None:
         started = time.perf_counter()

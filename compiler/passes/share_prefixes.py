@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from mosaic.compiler.context import Context
 from mosaic.compiler.ir.graph import Graph, Node, absent, map_graph, scalar, walk
+from mosaic.compiler.ir.narrow import is_open
 from mosaic.compiler.ir.ops import make, with_inputs
 from mosaic.compiler.ir.runs import Steps, runs
 from mosaic.compiler.types import Kind
@@ -17,12 +18,13 @@ def share_prefixes(graph: Graph, context: Context) -> Graph:
     """Graphs in which runs that are told the same but end at different steps go on from each other.
 
     `sample(…, until: 50%)` and `sample(…)` of one model, prompt, seed become the first and its rest. A run that is cut
-    and resumed takes exactly the steps of the uncut one.
+    and resumed takes exactly the steps of the uncut one, unless it goes through several latent spaces: there the engine
+    carries it over between two steps.
     """
     taken = runs(graph)
     ends: dict[_Key, set[int]] = {}
     for node in walk(graph.emits):
-        if id(node) in taken and node.op in _PLACES:
+        if id(node) in taken and node.op in _PLACES and not is_open(node.inputs[0], context.operators):
             ends.setdefault(_key(node), set()).add(taken[id(node)].end)
     several = {key: sorted(found) for key, found in ends.items() if len(found) > 1}
     if not several:
