@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from mosaic.compiler.cost.architecture import Architecture
 from mosaic.compiler.cost.covering import is_whole, least
-from mosaic.compiler.cost.tree import Adapter, Leaf, Mix, Tree, Turn
+from mosaic.compiler.cost.tree import Adapter, Leaf, Mix, Tree, Turn, parts
 from mosaic.compiler.ir.evaluate import region, strength, window
 from mosaic.compiler.ir.graph import Node
 from mosaic.compiler.steps import steps_until
@@ -61,8 +61,8 @@ def asked(
     counted: Counter[Call] = Counter()
     known: dict[tuple[object, ...], list[Call]] = {}
     for step in steps:
-        terms, prompts = run.terms(tree, step), run.prompts(step)
-        key = (tuple(terms), prompts)
+        terms, prompts = run.terms(step), run.prompts(step)
+        key = (terms, prompts)
         if key not in known:
             known[key] = run.calls(terms, prompts)
         counted.update(known[key])
@@ -78,30 +78,35 @@ class _Run:
     size: tuple[int, int]
     tables: dict[int, Sequence[int]] = field(default_factory=dict)
 
-    def terms(self, tree: Tree, step: int) -> list[_Term]:
-        return list(dict.fromkeys(self._walk(tree, step)))
+    def __post_init__(self) -> None:
+        self.nodes = parts(self.tree)
 
-    def _walk(self, tree: Tree, step: int) -> list[_Term]:
-        match tree:
-            case Leaf():
-                return [_Term(tree, tree)]
-            case Turn():
-                table = self.tables.setdefault(id(tree), tree.table(self.total))
-                return self._walk(tree.rest if table[step] < 0 else tree.children[table[step]], step)
-            case Mix():
-                return self._mixed(tree, step)
+    def terms(self, step: int) -> tuple[_Term, ...]:
+        """The leaves that take part in a step, each once."""
+        found: dict[int, tuple[_Term, ...]] = {}
+        for node in self.nodes:
+            match node:
+                case Leaf():
+                    found[id(node)] = (_Term(node, node),)
+                case Turn():
+                    table = self.tables.setdefault(id(node), node.table(self.total))
+                    on_turn = node.rest if table[step] < 0 else node.children[table[step]]
+                    found[id(node)] = found[id(on_turn)]
+                case Mix():
+                    found[id(node)] = tuple(dict.fromkeys(self._mixed(node, step, found)))
+        return found[id(self.tree)]
 
-    def _mixed(self, mix: Mix, step: int) -> list[_Term]:
+    def _mixed(self, mix: Mix, step: int, below: Mapping[int, tuple[_Term, ...]]) -> list[_Term]:
         present = [
             i for i, opened in enumerate(mix.windows) if mix.strengths[i] and self.is_open(opened, step)
         ]
-        parts = [self._walk(mix.children[i], step) for i in present]
+        found = [below[id(mix.children[i])] for i in present]
         if self._asks_rest(mix, present):
-            parts.insert(0, self._walk(mix.rest, step))
-        terms = [term for part in parts for term in part]
-        if not mix.shares_unconditional or any(len(part) != 1 for part in parts) or len(terms) == 1:
+            found.insert(0, below[id(mix.rest)])
+        terms = [term for part in found for term in part]
+        if not mix.shares_unconditional or any(len(part) != 1 for part in found) or len(terms) == 1:
             return terms
-        rest = self._walk(mix.rest, step)
+        rest = below[id(mix.rest)]
         return [_Term(term.leaf, _mean(rest[0].leaf, terms)) for term in terms] if len(rest) == 1 else terms
 
     def _asks_rest(self, mix: Mix, present: Sequence[int]) -> bool:

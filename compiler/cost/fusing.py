@@ -9,7 +9,8 @@ from functools import partial
 from itertools import pairwise
 
 from mosaic.compiler.cost.architecture import Architecture
-from mosaic.compiler.cost.merging import Given, Merging, Spent
+from mosaic.compiler.cost.merging import Given, Merging, Spent, named
+from mosaic.compiler.cost.profile import SPELLED
 from mosaic.compiler.cost.tree import Adapter, Leaf, Mix, Tree, Turn, first_leaf, map_leaves
 from mosaic.compiler.facts import ExpertFacts
 from mosaic.compiler.ir.evaluate import WHOLE_RUN, operand, region, strength, window
@@ -76,8 +77,9 @@ class Fusing:
             if node.digest not in self._built:
                 built = sum(network.tensors for network in known.networks)
                 spent.load += built * profile.module + held / profile.transfer
-            # On a CPU the tensors as the files have them lie beside those that run, in the same memory.
-            held += size if profile.device == "cpu" else 0.0
+            # On a CPU the tensors as the files have them lie beside those that run, unless they are the same.
+            is_copied = profile.device == "cpu" and SPELLED.get(expert.dtype) != profile.dtype
+            held += size if is_copied else 0.0
         self._built[node.digest] = None
         at = node.digest
         return Leaf(at, at, at, expert=expert, architecture=known, holds={f"base {at}": held})
@@ -95,7 +97,7 @@ class Fusing:
 
     def _with_words(self, leaf: Leaf, given: Node) -> Leaf:
         sizes = leaf.architecture.sizes if leaf.architecture is not None else {}
-        voice = f"{leaf.voice} + {given.digest}"
+        voice = named(leaf.voice, given.digest)
         held = float(sizes.get(_WORDS, 0) * self.merging.profile.number)
         return replace(leaf, voice=voice, holds={**leaf.holds, voice: held})
 

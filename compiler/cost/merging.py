@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -111,10 +112,10 @@ class Merging:
         held = float(numbers * self.profile.number)
         return replace(
             leaf,
-            hand=f"{leaf.hand} + {made}" if False in parts else leaf.hand,
-            voice=f"{leaf.voice} + {made}" if True in parts else leaf.voice,
+            hand=named(leaf.hand, made) if False in parts else leaf.hand,
+            voice=named(leaf.voice, made) if True in parts else leaf.voice,
             changed={**leaf.changed, **changed},
-            holds={**leaf.holds, **kept, f"{leaf.hand} {leaf.voice} + {made}": held},
+            holds={**leaf.holds, **kept, named(leaf.hand, leaf.voice, made): held},
         )
 
     def _effort(self, effort: str) -> float:
@@ -122,6 +123,11 @@ class Merging:
 
     def _moved(self, numbers: float) -> float:
         return self.profile.seconds(Work(moved=numbers), is_single=True)
+
+
+def named(*made_of: str) -> str:
+    """A short name for what is made of things with names."""
+    return hashlib.sha256("\n".join(made_of).encode()).hexdigest()
 
 
 def _selected(touched: Sizes, selector: str) -> Sizes:

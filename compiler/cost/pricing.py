@@ -17,8 +17,8 @@ from mosaic.compiler.ir.evaluate import number, operand
 from mosaic.compiler.ir.graph import Node
 from mosaic.compiler.types import Kind
 
-_BESIDE_CALLS = 9
-"""Library calls of one LoRA beside one layer: rows picked, two products, scales, rows added."""
+_BESIDE_CALLS = 6
+"""What one LoRA beside one layer takes, in library calls: rows picked, two products, scaled, added."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from mosaic.compiler.cost.architecture import Work
 
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 """Of one number, by the name of its format."""
+SPELLED = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+"""The names of formats as files spell them."""
 CUT = "cut"
 """The key of `Profile.merge` for cutting a changed matrix to a rank."""
 

@@ -72,12 +72,24 @@ class Mix:
 Tree = Leaf | Turn | Mix
 
 
+def parts(tree: Tree) -> list[Tree]:
+    """The tree and all below it, each object once, children first; iterative, so that depth costs no stack."""
+    found: dict[int, Tree] = {}
+    stack = [tree]
+    while stack:
+        node = stack[-1]
+        below = () if isinstance(node, Leaf) else (node.rest, *node.children)
+        waiting = [each for each in below if id(each) not in found]
+        if waiting:
+            stack.extend(reversed(waiting))
+            continue
+        found.setdefault(id(stack.pop()), node)
+    return list(found.values())
+
+
 def leaves(tree: Tree) -> list[Leaf]:
     """Every leaf once, that of `rest` first."""
-    if isinstance(tree, Leaf):
-        return [tree]
-    found = [leaf for part in (tree.rest, *tree.children) for leaf in leaves(part)]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(node for node in parts(tree) if isinstance(node, Leaf)))
 
 
 def first_leaf(tree: Tree) -> Leaf:
@@ -93,8 +105,12 @@ def holds(tree: Tree) -> dict[str, float]:
 
 
 def map_leaves(tree: Tree, change: Callable[[Leaf], Tree]) -> Tree:
-    """The tree with every leaf replaced."""
-    if isinstance(tree, Leaf):
-        return change(tree)
-    children = tuple(map_leaves(child, change) for child in tree.children)
-    return replace(tree, rest=map_leaves(tree.rest, change), children=children)
+    """The tree with every leaf replaced; what stands in several places is changed once."""
+    new: dict[int, Tree] = {}
+    for node in parts(tree):
+        if isinstance(node, Leaf):
+            new[id(node)] = change(node)
+        else:
+            children = tuple(new[id(child)] for child in node.children)
+            new[id(node)] = replace(node, rest=new[id(node.rest)], children=children)
+    return new[id(tree)]
