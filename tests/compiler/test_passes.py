@@ -484,6 +484,16 @@ BEGINNINGS = """\
 %12 = write(%11, '4.safetensors')"""
 
 
+def test_a_run_through_several_spaces_has_no_beginning_of_its_own(compiled: Compile) -> None:
+    """Cut where the engine carries it over, it would be resumed in the space that it comes from."""
+    model = 'let third = checkpoint("t/third")\nlet look = fuse(base, third during 50%..100%, via: turns)\n'
+    runs = (
+        f'emit sample(look, prompt: "a cat", steps: 20{until}) as "{at}.safetensors"\n'
+        for at, until in enumerate(("", ", until: 50%"))
+    )
+    assert "denoise_rest" not in _core(compiled, model + "".join(runs), cut_at_windows, share_prefixes)
+
+
 # Plans that say the same are one program
 
 
