@@ -89,6 +89,8 @@ class Disk:
             self._used = None if self._used is None else self._used + len(data)
             if self._used is None or self._used > self.limit:
                 self._used = self._measured()
+        except (FileExistsError, NotADirectoryError):
+            self.trouble = "it is no folder"
         except OSError as error:
             self.trouble = error.strerror or type(error).__name__
 

@@ -84,7 +84,9 @@ def test_a_folder_that_cannot_be_used_is_a_warning(mosaic: Run, tmp_path: Path) 
     (tmp_path / "file").write_text("no folder")
     done = mosaic("run", "twice.mosaic", "--cache", "file")
     assert done.exit_code == 0
-    assert done.stderr.count("warning[M888]") == 1, done.stderr
+    assert done.stderr.count("warning[M888]: results are not kept in `file`: it is no folder") == 1, (
+        done.stderr
+    )
     assert (tmp_path / "second.png").exists()
     refused = mosaic("cache", "clear", "--cache", "file")
     assert (refused.exit_code, "error[M890]" in refused.stderr) == (1, True), refused
