@@ -11,15 +11,18 @@ from itertools import pairwise
 from mosaic.compiler.cost.architecture import Architecture
 from mosaic.compiler.cost.merging import Given, Merging, Spent, named
 from mosaic.compiler.cost.profile import SPELLED
-from mosaic.compiler.cost.tree import Adapter, Leaf, Mix, Tree, Turn, first_leaf, map_leaves
+from mosaic.compiler.cost.tree import Adapter, Leaf, Mix, Tree, Turn, first_leaf, map_leaves, parts
 from mosaic.compiler.facts import ExpertFacts
 from mosaic.compiler.ir.evaluate import WHOLE_RUN, operand, region, strength, window
 from mosaic.compiler.ir.graph import Node
 from mosaic.compiler.ir.models import blended, operator_of
+from mosaic.compiler.ir.origins import base_expert
 from mosaic.compiler.operators import Acts, Effort, Operator
 from mosaic.compiler.steps import steps_until
 from mosaic.compiler.types import Kind
 
+_MOST_PARTS = 1000
+"""Models that are made of more parts are not priced."""
 _TEXT = "text_encoder."
 _WORDS = "text_encoder.embeddings.token_embedding.weight"
 
@@ -53,6 +56,10 @@ class Fusing:
         given = [each for each in blended(node) if strength(each) != 0]
         if given:
             tree = _ROOTS[operator.acts](self, tree, operator, settings, given, spent)
+        if len(parts(tree)) > _MOST_PARTS:
+            # Fusions of fusions double; no engine could hold what such a plan asks for.
+            self.unknown[base_expert(node).id] = None
+            tree = first_leaf(tree)
         self.trees[id(node)] = tree
         return spent
 

@@ -129,7 +129,12 @@ class Pricing:
         if known is None:
             return 0.0
         height, width = at.height // known.factor, at.width // known.factor
-        return self.profile.number * known.denoiser.activations(call.rows, height, width)
+        return self._copied * self.profile.number * known.denoiser.activations(call.rows, height, width)
+
+    @property
+    def _copied(self) -> float:
+        """A CPU's convolutions copy what they read and what they write into an order of their own."""
+        return 1.0 if self.profile.overlaps else 1.4
 
     def _changes_of_space(self, node: Node, tree: Tree, steps: range, at: Standing) -> float:
         """Carrying a latent into another latent space in the middle of a run: a small convolution each time."""
@@ -175,7 +180,8 @@ class Pricing:
         if known is None:
             return 0.0
         network = known.decoder if is_decoding else known.encoder
-        return 4.0 * network.activations(1, at.height // known.factor, at.width // known.factor)
+        size = at.height // known.factor, at.width // known.factor
+        return self._copied * 4.0 * network.activations(1, *size)
 
     def _write(self, node: Node) -> Taken:
         value = node.inputs[0]

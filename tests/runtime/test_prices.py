@@ -142,3 +142,14 @@ def test_only_what_was_computed_teaches(tmp_path: Path, profile: Profile) -> Non
     assert Expected("load_model", 0.0, 1.0).ratio(0.01) is None
     assert Expected("denoise", 2.0, 0.0).ratio(3.0) == 1.5
     assert Expected("denoise", 1e-5, 0.0).ratio(3.0) is None
+
+
+def test_fusions_that_double_are_not_priced_without_end(profile: Profile) -> None:
+    lines = [f"let m{i + 1} = fuse(m{i}, m{i} * 0.5, neon * 0.1, via: guidance)" for i in range(40)]
+    text = "\n".join(["let m0 = base", *lines])
+    source = SourceFile(
+        "p.mosaic", f'mosaic 1\nplan p {{{BEFORE}\n{text}\n  emit sample(m40, {AFTER}) as "a.png"\n}}\n'
+    )
+    project = Project()
+    (graph,) = project.compile(source).graphs
+    assert price(graph, project.context(source), profile).unknown == ("zoo/base",)
