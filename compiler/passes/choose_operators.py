@@ -125,9 +125,11 @@ def choose(node: Node, context: Context, picked: str = "") -> Choice:
 
 def _candidates(known: Sequence[Operator], node: Node, context: Context) -> list[Candidate]:
     """What fits, in order of measured fidelity, what was not measured last, in order of preference. Only adapters were
-    measured together, no models."""
+    measured together, no models, and only where each has the whole picture."""
     given = [operand(each) for each in blended(node)]
-    is_measured = all(each.type.kind is Kind.LORA and isinstance(each.facts, ExpertFacts) for each in given)
+    is_measured = not any(region(each) is not None for each in blended(node)) and all(
+        each.type.kind is Kind.LORA and isinstance(each.facts, ExpertFacts) for each in given
+    )
     categories = [each.expert.category for each in given] if is_measured else []
     found = [
         Candidate(operator, context.fidelity.of(operator.name, categories))

@@ -16,7 +16,7 @@ from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.source import SourceFile
 from mosaic.project import Project
 
-SLOW = Rates(1e10, 1e10, 1e10)
+SLOW = Rates(1e10, 1e10, 1e10, 1e9)
 PROFILE = Profile(
     name="a test's device",
     device="cpu",
@@ -30,6 +30,7 @@ PROFILE = Profile(
     launch=1e-5,
     step=1e-3,
     module=1e-5,
+    touch=1e-5,
     save=1e-3,
     png=1e7,
     merge={"adds": 1e-9, "measures": 2e-8, "ranks": 1e-7, "draws": 1e-7, "sorts": 2e-7},

@@ -65,8 +65,15 @@ def test_kinds_that_were_not_measured_go_by_their_number() -> None:
     assert "of 3 experts" in chosen("ghost, neon, hat, snow")[1]
 
 
+def test_regions_were_not_measured_and_go_by_preference() -> None:
+    operator, reason = chosen("ghost, neon in rect(0%, 0%, 50%, 100%), hat")
+    assert (operator, "measured" in reason) == ("composite", False)
+
+
 def test_what_does_not_fit_is_not_taken_however_good_it_is() -> None:
-    assert chosen("ghost, neon in rect(0%, 0%, 50%, 100%), hat")[0] == "guidance"
+    better = Fidelity((*TABLE.rows, Measured("composite", THREE, 1, 1, 1, 30)), "a test")
+    assert chosen("ghost, neon, hat", better)[0] == "composite"
+    assert chosen("ghost, neon, hat, via: [ties, sum]", better)[0] == "ties", "of those that are allowed"
 
 
 def test_what_the_plan_pins_holds() -> None:
