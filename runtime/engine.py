@@ -18,7 +18,8 @@ from mosaic.runtime.devices import DeviceName, DtypeName, choose, deterministic,
 from mosaic.runtime.drawing import draw, require_one_picture
 from mosaic.runtime.families import ModuleCache, families
 from mosaic.runtime.files import Reader
-from mosaic.runtime.invocation import Invocation, Job
+from mosaic.runtime.invocation import Invocation
+from mosaic.runtime.jobs import Job
 from mosaic.runtime.keys import text_key
 from mosaic.runtime.numerics import numerics
 from mosaic.runtime.progress import Progress, Silent
