@@ -112,7 +112,7 @@ MISTAKES = [
     ("M407", LOOK + 'let image = sample(look, prompt: "one two three four five six seven eight")\n' + EMIT,
      '"one two three four five six seven eight"'),
     ("M408", BASE + NEON + "let look = fuse(base, neon * 0.5, neon * 0.2)\n" + DONE, "neon * 0.2"),
-    ("M601", "budget { latency: 2s, memory: 2GiB }\n" + LOOK + DONE, "budget { latency: 2s, memory: 2GiB }"),
+    ("M601", "budget { latency: 2s, memory: 2GiB }\n" + LOOK + DONE, "2s"),
 ]  # fmt: skip
 
 
