@@ -66,7 +66,6 @@ ELSEWHERE = {
     # What `mosaic catalog` was asked for and cannot do.
     **dict.fromkeys(("M840", "M841", "M842", "M843", "M844", "M886"), "tests/cli/test_catalog.py"),
     "M887": "tests/compiler/test_fidelity.py",
-    "M891": "tests/cli/test_plan_costs.py",
     # What reading experts into the catalog says.
     **dict.fromkeys(("M820", "M821", "M825"), "tests/catalog/test_reading_metadata.py"),
     **dict.fromkeys(("M822", "M823", "M824"), "tests/catalog/test_reading_sidecars.py"),
