@@ -23,8 +23,9 @@ def sum_(base: Tensor, deltas: Sequence[Tensor], strengths: Sequence[float], key
 
     The delta of a LoRA is `alpha / rank · up @ down` (Hu et al. 2021, arXiv:2106.09685), other adapters have
     formulas of their own (docs/adapters.md); that of a checkpoint is its difference from the base, its
-    task vector (Ilharco et al. 2023, arXiv:2212.04089). Deltas are summed whole: summing the factors `up` and `down` apart, as some tools do under the name
-    "linear", adds cross terms of experts that have nothing to do with each other.
+    task vector (Ilharco et al. 2023, arXiv:2212.04089). Deltas are summed whole: summing the factors `up`
+    and `down` apart, as some tools do under the name "linear", adds cross terms of experts that have nothing
+    to do with each other.
 
     Tensors have one shape and are float32. The arithmetic is float64 (float32 where a device has none) with
     one rounding at the end. Floating-point addition depends on the order of its terms, so each element's
