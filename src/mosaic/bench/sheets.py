@@ -12,7 +12,7 @@ from mosaic.bench.composition import draw, readings
 from mosaic.bench.schemes import find
 from mosaic.stdlib.zoo.sets import CompositionSet, composition_sets, met
 
-ZOOM, GAP, LABEL = 2, 4, 150
+ZOOM, GAP, LABEL, LINE = 2, 4, 150, 11
 
 
 def chosen(count: int, size: int, columns: int) -> list[CompositionSet]:
@@ -25,14 +25,14 @@ def sheet(schemes: Sequence[str], sets: Sequence[CompositionSet], seed: int) -> 
     """One row a scheme, one column a set; a green rim where all that was wanted is there, else what is missing."""
     side = 64 * ZOOM + GAP
     head = 12 * max(len(each.experts) for each in sets) + GAP
-    page = Image.new("RGB", (LABEL + side * len(sets), head + (side + 12) * len(schemes)), "white")
+    page = Image.new("RGB", (LABEL + side * len(sets), head + (side + 2 * LINE) * len(schemes)), "white")
     pen = ImageDraw.Draw(page)
     for column, wanted in enumerate(sets):
         words = [wanted.scene.colour, *(expert.removeprefix("zoo/") for expert in wanted.experts)]
         for line, word in enumerate((f"{words[0]} {words[1]}", *words[2:])):
             pen.text((LABEL + column * side, 12 * line), word, fill="black")
     for row, name in enumerate(schemes):
-        top = head + row * (side + 12)
+        top = head + row * (side + 2 * LINE)
         pen.text((2, top + side // 2), name, fill="black")
         for column, wanted in enumerate(sets):
             pictures, _, _ = draw(find(name), wanted, [seed])
@@ -56,7 +56,11 @@ def _place(
     shown = Image.fromarray(picture).resize((wide, wide), Image.Resampling.NEAREST)
     page.paste(shown, (left + 2, top + 2))
     if missing:
-        pen.text((left, top + wide + 3), "no " + ", ".join(missing), fill=(150, 30, 20))
+        # Two or three words fit on a line under a picture.
+        for line, words in enumerate((missing[:2], missing[2:])):
+            if words:
+                told = ("" if line else "no ") + ", ".join(words)
+                pen.text((left, top + wide + 2 + LINE * line), told, fill=(150, 30, 20))
 
 
 def save(page: Image.Image, path: Path) -> None:
