@@ -91,7 +91,7 @@ def recipe(program: Program, version: str, emit: Emit) -> dict[str, str]:
         "mosaic.plan.name": source.plan,
         "mosaic.source": source.name,
         "mosaic.program.digest": program.digest,
-        "mosaic.parameters": _compact(source.parameters),
+        "mosaic.parameters": _compact({name: _plain(value) for name, value in source.parameters.items()}),
         "mosaic.experts": _compact(expert_rows(program)),
         "mosaic.libraries": _compact(source.libraries),
     }
@@ -170,6 +170,12 @@ def _texts(path: Path) -> dict[str, str]:
 
 def _nothing(path: Path, reason: str) -> MosaicError:
     return MosaicError(NothingToRecover(span=None, path=str(path), reason=reason))
+
+
+def _plain(value: Any) -> Any:
+    """A number as a program's JSON has it, where 1.0 is written 1 (RFC 8785): a program that was read back writes the
+    same file."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _compact(value: Any) -> str:

@@ -19,7 +19,7 @@ from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.program import Emit, Instruction, Program
 from mosaic.runtime.denoise import SCHEDULERS
 from mosaic.runtime.engine import Engine
-from mosaic.runtime.outputs import recover
+from mosaic.runtime.outputs import recipe, recover
 from mosaic.runtime.writing import write
 
 
@@ -61,6 +61,18 @@ def test_the_same_program_gives_the_same_bytes(
     assert [t.op for t in first.timings][:2] == ["load_model", "fuse"]
     assert [(k.expert, k.matched == k.total > 0) for k in first.keys] == [("./kohya.safetensors", True)]
     assert (first.device, first.dtype) == ("cpu", "float32")
+
+
+def test_a_program_that_was_read_back_writes_the_same_recipe(tiny: Any, lora: Any, build: Any) -> None:
+    everything(build, tiny, lora)
+    program = build.program()
+    source = program.source.model_copy(
+        update={"parameters": {"strength": 1.0, "cut": 0.5, "on": True, "seed": 7}}
+    )
+    program = program.model_copy(update={"source": source})
+    back = Program.from_json(program.to_json())
+    emit = next(i.operation for i in program.instructions if isinstance(i.operation, Emit))
+    assert recipe(program, "1", emit) == recipe(back, "1", emit)
 
 
 @pytest.mark.parametrize("name", ["deep/er/picture.png", "latent.safetensors", "look.safetensors"])
