@@ -31,7 +31,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_the_table_says_why(plan: str) -> None:
     result = CliRunner().invoke(app, ["plan", plan, "--set", "words=drawing on paper"])
     assert result.exit_code == 0, result.output
-    _, _, found = result.stdout.partition("\nfound\n")
+    _, _, found = result.stdout.partition("\n\npredicted\n")[0].partition("\nfound\n")
     first, after = found.splitlines()
     assert first.startswith("  zoo/watercolor for lora “drawing on paper”: answers to paper; style right in")
     assert after.startswith("    after it: zoo/")
