@@ -1,7 +1,8 @@
 """Choosing operators under a budget: the highest measured fidelity that is predicted to keep every limit.
 
 All fusions of a plan are chosen together. Assignments of operators are priced in the order of their fidelity, so the
-first that keeps the budget is the best that does. Of operators that cost the same, only the best is tried.
+first that keeps the budget is the best that does. Where there are more assignments than can be priced, only the best of
+operators that cost about the same are tried, and a search that ends without an answer says that it is not complete.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from math import exp, log
+from math import exp, log, prod
 from typing import TYPE_CHECKING, Final
 
 from mosaic.compiler.context import Context
@@ -85,14 +86,17 @@ def decide(
     profile = context.profile
     assert profile is not None
     budget = graph.budget or Budget()
-    open_ = [_distinct(choice.candidates) for choice in choices]
+    open_: list[Sequence[Candidate]] = [choice.candidates for choice in choices]
+    is_whole = prod(map(len, open_)) <= MOST_PRICED
+    if not is_whole:
+        open_ = [_distinct(found) for found in open_]
     priced: list[Alternative] = []
     chosen: Alternative | None = None
-    complete = True
+    complete = is_whole
     measured = all(choice.best <= 0 or choice.share >= 0 for choice in choices)
     for ranks, quality in _assignments(open_, [choice.best for choice in choices]):
         if len(priced) >= MOST_PRICED or (chosen is not None and len(priced) > every):
-            complete = chosen is not None
+            complete = complete and chosen is not None
             break
         names = tuple(found[rank].operator.name for found, rank in zip(open_, ranks, strict=True))
         settled, made = settle(graph, context, names)
@@ -112,7 +116,7 @@ def decide(
 
 
 def _distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The best candidates first, without those that cost what a better one does."""
+    """The best candidates first, without those that cost about what a better one does."""
     kept: dict[tuple[object, ...], Candidate] = {}
     for each in candidates:
         operator = each.operator

@@ -110,8 +110,8 @@ def choose(node: Node, context: Context, picked: str = "") -> Choice:
     locked = context.operators.get(context.pins.operators.get(names, ""))
     if locked is not None and fits(locked, node, context.operators) and (not pinned or locked in pinned):
         return choice(locked, "as locked")
-    # What was not measured is no choice of the compiler's where others were.
-    tried = [each for each in every if each.expected is not None] or every
+    # What was not measured is no choice of the compiler's where others were, and neither is what was never right.
+    tried = [each for each in every if each.share > 0] or every
     found = _candidates(pinned, node, context) if pinned else tried
     chosen = next((each for each in found if each.operator.name == picked), None)
     if chosen is not None and chosen is not found[0]:
