@@ -41,7 +41,8 @@ def _limits(budget: Budget, chosen: Alternative) -> Iterator[str]:
 
 
 def alternatives(decision: Decision) -> list[tuple[str, ...]]:
-    """What else was priced: operators, fidelity as a share of the best, seconds warm and cold, memory, and why it was not taken."""
+    """What else was priced: operators, fidelity as a share of the best, seconds warm and cold, memory, and why it was
+    not taken."""
     if len(decision.priced) < 2:
         return []
     rows: list[tuple[str, ...]] = [("operators", "of the best", "warm", "cold", "peak", "")]
