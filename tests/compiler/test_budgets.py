@@ -13,6 +13,7 @@ from mosaic.compiler.budgeting import duration, memory
 from mosaic.compiler.cost.fidelity import Fidelity, Measured
 from mosaic.compiler.cost.profile import Profile, Rates
 from mosaic.compiler.diagnostic import Diagnostic
+from mosaic.compiler.pins import Pins
 from mosaic.compiler.source import SourceFile
 from mosaic.project import Project
 
@@ -132,6 +133,18 @@ def test_quality_is_a_floor_under_what_latency_asks_for() -> None:
 def test_pinned_operators_are_judged_and_not_changed() -> None:
     assert message(plan("latency: 1ms", via="composite"), "M602")
     assert operators(plan("latency: 10min", via="sum")) == ["sum"]
+
+
+def test_a_lock_holds_whatever_the_device_and_the_budget_are() -> None:
+    names = compiled(plan()).choices["p"][0].operands
+    source = SourceFile("<test>", plan("latency: 10min"))
+    pins = Pins(operators={names: "balance"}, place="mosaic.lock")
+    context = replace(Project().context(source), fidelity=TABLE, profile=PROFILE, pins=pins)
+    (choice,) = compile(source, context).choices["p"]
+    assert (choice.operator, choice.reason) == ("balance", "as locked")
+    tight = SourceFile("<test>", plan("latency: 1ms"))
+    (found,) = [d for d in compile(tight, context).diagnostics if d.code == "M602"]
+    assert "by balance" in found.help()[0], "no other operator is thought of"
 
 
 def test_fusions_are_chosen_together() -> None:
