@@ -32,38 +32,46 @@ def hold(
     many alternatives."""
     budget = graph.budget
     if context.profile is None:
-        return _without_prices(budget, choices)
+        advice = "run `mosaic calibrate` once, or name a device: `--device FILE`"
+        return Held(told=_without_prices(budget, choices, "nobody measured this device", advice))
     if budget is None and not every:
         return Held()
     decision = decide(graph, choices, context, finish, every=every)
     unknown = tuple(dict.fromkeys(name for each in decision.priced for name in each.prediction.unknown))
     if unknown and budget is not None and budget.limits_cost:
         what = f"the architecture of {', '.join(f'`{name}`' for name in unknown)} is not known"
-        return Held(told=(_not_judged(budget, what, ""),))
+        return Held(told=_without_prices(budget, choices, what, ""))
     if decision.chosen is None:
         return Held((), tuple(_refusals(budget or Budget(), decision, context)), decision)
-    return Held(decision.chosen.operators, (), decision)
+    return Held(decision.chosen.operators, _unmeasured(budget, choices), decision)
 
 
-def _without_prices(budget: Budget | None, choices: Sequence[Choice]) -> Held:
+def _without_prices(
+    budget: Budget | None, choices: Sequence[Choice], reason: str, advice: str
+) -> tuple[Diagnostic, ...]:
+    """What can be said of a budget where nothing is priced: all of its quality, nothing of its costs."""
     if budget is None:
-        return Held()
-    told: list[Diagnostic] = []
-    if budget.limits_cost:
-        advice = "run `mosaic calibrate` once, or name a device: `--device FILE`"
-        told.append(_not_judged(budget, "nobody measured this device", advice))
+        return ()
+    told: list[Diagnostic] = list(_unmeasured(budget, choices))
+    limit = next((key for key, _ in budget.said if key != "quality"), None)
+    if limit is not None:
+        told.append(errors.plans.BudgetNotJudged(budget.place(limit), reason, advice))
     quality = 1.0
     for choice in choices:
         if choice.best > 0 and choice.share >= 0:
             quality *= choice.share / choice.best
     if budget.quality is not None and quality < budget.quality - 1e-9:
         told.append(_too_poor(budget, quality, tuple(choice.operator for choice in choices)))
-    return Held(told=tuple(told))
+    return tuple(told)
 
 
-def _not_judged(budget: Budget, reason: str, advice: str) -> Diagnostic:
-    key = next(key for key, _ in budget.said if key != "quality")
-    return errors.plans.BudgetNotJudged(budget.place(key), reason, advice)
+def _unmeasured(budget: Budget | None, choices: Sequence[Choice]) -> tuple[Diagnostic, ...]:
+    """A quality is asked for, and nothing was measured of what the plan fuses."""
+    unknown = [choice for choice in choices if len(choice.operands) > 1 and choice.share < 0]
+    if budget is None or budget.quality is None or not unknown:
+        return ()
+    what = f"nothing was measured of {' + '.join(unknown[0].operands)} by {unknown[0].operator}"
+    return (errors.plans.BudgetNotJudged(budget.place("quality"), what),)
 
 
 def _refusals(budget: Budget, decision: Decision, context: Context) -> list[Diagnostic]:

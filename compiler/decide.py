@@ -94,8 +94,9 @@ def decide(
     chosen: Alternative | None = None
     complete = is_whole
     measured = all(choice.best <= 0 or choice.share >= 0 for choice in choices)
-    for ranks, quality in _assignments(open_, [choice.best for choice in choices]):
-        if len(priced) >= MOST_PRICED or (chosen is not None and len(priced) > every):
+    ranked = _assignments(open_, [choice.best for choice in choices])
+    for tried, (ranks, quality) in enumerate(ranked):
+        if tried >= MOST_PRICED or (chosen is not None and len(priced) > every):
             complete = complete and chosen is not None
             break
         names = tuple(found[rank].operator.name for found, rank in zip(open_, ranks, strict=True))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mosaic.compiler import errors
+from mosaic.compiler.check.entries import entries
 from mosaic.compiler.check.expressions import build
 from mosaic.compiler.check.kinds import wanted
 from mosaic.compiler.check.scope import Scope
@@ -27,18 +28,12 @@ def build_budget(blocks: Sequence[tree.Budget], scope: Scope, world: World) -> B
     if not blocks:
         return None
     values: dict[str, Any] = {}
-    places: dict[str, Span] = {}
     said: list[tuple[str, Span]] = []
-    for entry in (entry for block in blocks for entry in block.entries):
-        key = entry.key.text
-        if key in places:
-            world.sink.add(errors.types.ArgumentTwice(entry.span, key, places[key]))
-            continue
-        places[key] = entry.span
+    for entry in entries(blocks, world):
         value = _value(entry, scope, world)
         if value is not None:
-            values[key] = value
-            said.append((key, entry.value.span))
+            values[entry.key.text] = value
+            said.append((entry.key.text, entry.value.span))
     return Budget(**values, said=tuple(said))
 
 

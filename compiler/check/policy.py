@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mosaic.compiler import errors
+from mosaic.compiler.check.entries import entries
 from mosaic.compiler.check.expressions import build
 from mosaic.compiler.check.kinds import wanted
 from mosaic.compiler.check.scope import Scope
@@ -28,18 +29,13 @@ def build_policy(blocks: Sequence[tree.Policy], scope: Scope, world: World) -> P
     if not blocks:
         return None
     values: dict[str, Any] = {}
-    places: dict[str, Span] = {}
-    for entry in (entry for block in blocks for entry in block.entries):
-        key = entry.key.text
-        if key in places:
-            world.sink.add(errors.types.ArgumentTwice(entry.span, key, places[key]))
-            continue
-        places[key] = entry.span
+    said: list[tuple[str, Span]] = []
+    for entry in entries(blocks, world):
         value = _value(entry, scope, world)
         if value is not None:
-            values[key] = value
-    said = tuple((key, span) for key, span in places.items() if key in values)
-    return Policy(**values, span=blocks[0].span, said=said)
+            values[entry.key.text] = value
+            said.append((entry.key.text, entry.span))
+    return Policy(**values, span=blocks[0].span, said=tuple(said))
 
 
 def _value(entry: tree.Entry, scope: Scope, world: World) -> Any:

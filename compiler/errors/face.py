@@ -169,7 +169,7 @@ class CacheUnusable(Diagnostic):
 class CacheUnreadable(Diagnostic):
     """The folder where results are kept can not be read or tidied up.
 
-    Example: `mosaic cache clear --cache /root/.cache/mosaic` as another user.
+    Example: `mosaic cache clear --cache shared/results`, where another user may read and you may not.
 
     To mend it: name a folder of your own with `--cache` or `MOSAIC_CACHE`, or mend the folder's permissions.
     """

@@ -18,7 +18,8 @@ class BudgetNotJudged(Diagnostic):
 
     What a plan costs is predicted from a profile of the device. `mosaic calibrate` measures this machine, once, in
     under a minute; `--device FILE` plans for another one, by its profile or a shipped estimate. Where a checkpoint's
-    tensors are not at hand, or its architecture is not known, nothing can be predicted either.
+    tensors are not at hand, or its architecture is not known, nothing can be predicted either. A `quality` is judged by
+    what was measured of composing; where that is nothing (models, regions, other operators), it is not judged.
     """
 
     code: ClassVar[str] = "M601"

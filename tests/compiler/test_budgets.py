@@ -130,6 +130,14 @@ def test_quality_is_a_floor_under_what_latency_asks_for() -> None:
     assert poor.fixes()[0].edits[0].replacement == "66%"
 
 
+@pytest.mark.parametrize("profile", [PROFILE, None])
+def test_a_quality_of_what_was_never_measured_is_not_passed_over(profile: Profile | None) -> None:
+    found = compiled(plan("quality: 80%", via="ties"), profile=profile)
+    assert [d.message() for d in found.diagnostics if d.code == "M601"] == [
+        "the budget is not judged: nothing was measured of zoo/ghost + zoo/neon + zoo/hat by ties"
+    ]
+
+
 def test_pinned_operators_are_judged_and_not_changed() -> None:
     assert message(plan("latency: 1ms", via="composite"), "M602")
     assert operators(plan("latency: 10min", via="sum")) == ["sum"]

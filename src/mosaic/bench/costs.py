@@ -20,6 +20,7 @@ from mosaic.stdlib.zoo.sets import CompositionSet, composition_sets
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
 
 MEASURED: Final = 12
 """Sets that are drawn by each scheme, three of each size."""
@@ -42,9 +43,11 @@ def measure(schemes: Sequence[str], rounds: int = 2) -> dict[str, Cost]:
     with_spawn = get_context("spawn")
     workers: dict[str, Connection] = {}
     peaks: dict[str, int] = {}
+    processes: dict[str, SpawnProcess] = {}
     for name in schemes:
         here, there = with_spawn.Pipe()
-        with_spawn.Process(target=_work, args=(name, there), daemon=True).start()
+        processes[name] = with_spawn.Process(target=_work, args=(name, there), daemon=True)
+        processes[name].start()
         workers[name] = here
         peaks[name] = here.recv()
     taken: dict[str, list[float]] = {name: [] for name in schemes}
@@ -53,8 +56,9 @@ def measure(schemes: Sequence[str], rounds: int = 2) -> dict[str, Cost]:
             for name, worker in workers.items():
                 worker.send(wanted)
                 taken[name].append(worker.recv())
-    for worker in workers.values():
+    for name, worker in workers.items():
         worker.send(None)
+        processes[name].join()
     first = taken[schemes[0]]
     return {
         name: Cost(median(times), median(a / b for a, b in zip(times, first, strict=True)), peaks[name])
