@@ -43,8 +43,9 @@ class OverBudget(Diagnostic):
         let look = fuse(base, neon, hat)
         emit sample(look, prompt: "a red cat", steps: 50) as "cat.png"     # M602: 50 steps take longer
 
-    The compiler tried every operator that the plan leaves open. Steps and size are never changed unless the plan allows
-    it. Raise the limit to what the cheapest way takes, take fewer steps or a smaller picture, or allow other operators.
+    The compiler tried the operators that the plan leaves open, but for those that were never right where they were
+    measured (the message says if there were too many combinations to try). Steps and size are never changed. Raise the
+    limit to what the cheapest way takes, take fewer steps or a smaller picture, or allow other operators.
     Predictions are of the device that the message names; for latencies the 90th percentile counts, so that runs keep
     the budget and not just half of them.
     """
