@@ -20,9 +20,11 @@ from mosaic.runtime.weights import Component, Factors
 
 @dataclass(frozen=True, eq=False)
 class Adapter:
-    """One LoRA beside a denoiser's layers: its factors by canonical tensor name. Compared by identity."""
+    """One LoRA beside a denoiser's layers: its factors by canonical tensor name. Compared by identity; `key` names its
+    content."""
 
     factors: Mapping[str, Factors]
+    key: str = ""
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,8 @@ class Children:
         known = self._adapters.get((id(leaf.base), key))
         if known is None:
             device = leaf.base.device
-            known = Adapter({name: make(device.torch).to(device.dtype) for name, make in products.items()})
+            factors = {name: make(device.torch).to(device.dtype) for name, make in products.items()}
+            known = Adapter(factors, key)
             self._adapters[id(leaf.base), key] = known
         return known
 

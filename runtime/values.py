@@ -162,6 +162,19 @@ def leaves(tree: Tree) -> Iterator[Model]:
         yield from leaves(child)
 
 
+def spelled(tree: Tree) -> str:
+    """What a tree is made of, by content: equal for equal trees, whatever plans they come from."""
+    match tree:
+        case Model():
+            beside = [(each.adapter.key, each.strength) for each in tree.beside]
+            return repr((tree.content, tree.space, beside))
+        case Turn():
+            return repr(("turn", spelled(tree.rest), [spelled(child) for child in tree.children]))
+        case Mix():
+            parts = zip(tree.children, tree.strengths, tree.windows, tree.regions, strict=True)
+            return repr(("mix", spelled(tree.rest), [(spelled(child), *told) for child, *told in parts]))
+
+
 def first_leaf(tree: Tree) -> Model:
     """The leaf that everything was fused into."""
     while not isinstance(tree, Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -194,3 +195,31 @@ def test_cut_without(left_out: Pass, tmp_path: Path) -> None:
     text = WINDOWS.replace("RUN", RUN.format("euler_a"))
     optimised = _run(text, tmp_path, OPTIMISE)
     assert _run(text, tmp_path, tuple(each for each in OPTIMISE if each is not left_out)) == optimised
+
+
+ANY_ORDER = """mosaic 1
+plan p {{
+  let base = checkpoint("zoo/base")
+  let left = rect(0%, 0%, 50%, 100%)
+  let wash = lora("zoo/watercolor")
+  let hat = lora("zoo/hat")
+  let robot = checkpoint("zoo/robot")
+  let neon = {neon}
+  let look = fuse(base, {operands}, via: {operator})
+  emit sample(look, prompt: "a cat", steps: 2, size: 32x32) as "p.png"
+}}
+"""
+OPERANDS = ("wash * 0.4", "hat * 0.7 in left", "neon * 0.5 during 0%..50%", "robot * 0.3")
+
+
+@pytest.mark.parametrize(
+    ("operator", "neon"), [("composite", 'lora("zoo/neon")'), ("guidance", 'fuse(robot, lora("zoo/neon"))')]
+)
+def test_any_order_of_operands_adds_up_to_the_same(operator: str, neon: str, tmp_path: Path) -> None:
+    """Rows of a batch and sums of predictions round by their order: the engine has one of its own."""
+    unordered = tuple(each for each in OPTIMISE if each is not order_operands)
+    found = [
+        _run(ANY_ORDER.format(operands=", ".join(each), operator=operator, neon=neon), tmp_path, unordered)
+        for each in list(permutations(OPERANDS))[::5]
+    ]
+    assert found == found[:1] * len(found)
