@@ -55,8 +55,7 @@ def beside(component: Component, rows: Sequence[tuple[Beside, ...]]) -> Iterator
     handles = []
     try:
         for name, found in uses.items():
-            inner = component.parameters[name].removesuffix(".weight")
-            handles.append(component.module.get_submodule(inner).register_forward_hook(_Adding(found)))
+            handles.append(component.layer(name).register_forward_hook(_Adding(found)))
         yield component.module
     finally:
         for handle in handles:

@@ -88,7 +88,7 @@ def _fits_beside(leaf: Model, name: str) -> bool:
     inner = leaf.base.unet.parameters.get(name)
     if inner is None or not inner.endswith(".weight"):
         return False
-    return fits(leaf.base.unet.module.get_submodule(inner.removesuffix(".weight")))
+    return fits(leaf.base.unet.layer(name))
 
 
 def _added(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from diffusers import DDIMScheduler
 
+from mosaic.runtime.attention import Texts
 from mosaic.runtime.beside import beside
 from mosaic.runtime.predictions import KINDS, Clock, Level, as_read, convert
 from mosaic.runtime.values import Base, Model
@@ -26,18 +27,35 @@ class Meter:
     advance: Callable[[int], None] = lambda done: None
 
 
+_READINGS = 8
+"""How many batches of texts are remembered in one run: where more experts take turns, none is met again soon."""
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A batch of texts, with what the denoiser made of it. The leaves are kept so that no other objects get their
+    identities."""
+
+    asked: tuple[tuple[Model, torch.Tensor], ...]
+    hidden: torch.Tensor
+    texts: Texts = field(default_factory=dict)
+
+
 @dataclass
 class Evaluator:
     """Asks the leaves of one denoising run, and converts what they predict to one kind.
 
     `host` is the base whose noise schedule the run follows, `kind` what its scheduler expects of a prediction (epsilon,
-    v). Latents are (n, channels, h, w).
+    v). Latents are (n, channels, h, w). One call holds at most so many `rows`, or those of the sample where they are
+    more.
     """
 
     host: Base
     kind: str
     meter: Meter
+    rows: int = ROWS_AT_ONCE
     _clocks: dict[int, Clock] = field(default_factory=dict)
+    _readings: dict[tuple[object, ...], _Reading] = field(default_factory=dict)
 
     def predictions(
         self,
@@ -52,7 +70,7 @@ class Evaluator:
             groups.setdefault((id(leaf.base), id(leaf.hand)), []).append(index)
         found: dict[int, torch.Tensor] = {}
         for members in groups.values():
-            most = max(1, ROWS_AT_ONCE // len(sample))
+            most = max(1, self.rows // len(sample))
             for start in range(0, len(members), most):
                 part = members[start : start + most]
                 predicted = self._call([wanted[i] for i in part], sample, timestep, level)
@@ -71,18 +89,30 @@ class Evaluator:
         kind = KINDS[str(base.scheduler.get("prediction_type", "epsilon"))]
         given = as_read(sample, level, kind)
         rows = torch.cat([given] * len(asked)) if len(asked) > 1 else given
-        texts = torch.cat([hidden.expand(count, -1, -1) for _, hidden in asked])
+        reading = self._reading(asked, count)
         time = self._time(base, kind, timestep, level)
         changes = [one.beside for one, _ in asked for _ in range(count)]
         with wearing(base.unet, leaf.overlay) as denoiser:
             if any(changes):
                 with beside(base.unet, changes) as changed:
-                    predicted = base.family.predict(changed, rows, time, texts)
+                    predicted = base.family.predict(changed, rows, time, reading.hidden, reading.texts)
             else:
-                predicted = base.family.predict(denoiser, rows, time, texts)
+                predicted = base.family.predict(denoiser, rows, time, reading.hidden, reading.texts)
         self.meter.evaluations += 1
         self.meter.rows += len(rows)
         return [convert(part, sample, level, kind, self.kind) for part in predicted.chunk(len(asked))]
+
+    def _reading(self, asked: Sequence[tuple[Model, torch.Tensor]], count: int) -> _Reading:
+        """The texts of a call: those of the step before, where leaves and texts are the same ones."""
+        key = (count, *((id(leaf), id(hidden)) for leaf, hidden in asked))
+        found = self._readings.pop(key, None)
+        if found is None:
+            hidden = torch.cat([hidden.expand(count, -1, -1) for _, hidden in asked])
+            found = _Reading(tuple(asked), hidden)
+        self._readings[key] = found
+        while len(self._readings) > _READINGS:
+            del self._readings[next(iter(self._readings))]
+        return found
 
     def _time(self, base: Base, kind: str, timestep: torch.Tensor, level: Level) -> torch.Tensor:
         """The time at which a base's own noise schedule has the level: the run's, where the schedules are the same."""

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 import torch
 from torch import nn
 
 from mosaic.compiler.weights.adapter_keys import canonical
 from mosaic.runtime.lowrank import recompress, truncate
+from mosaic.runtime.residence import HERE, Residence, computing
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,27 @@ class Component:
     name: str
     module: nn.Module
     parameters: Mapping[str, str]
+    residence: Residence = field(default=HERE, repr=False)
+    _layers: dict[str, nn.Module] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def of(cls, name: str, module: nn.Module) -> Component:
+    def of(cls, name: str, module: nn.Module, residence: Residence = HERE) -> Component:
         """Name every parameter of a module canonically."""
         names = {canonical(f"{name}.{inner}"): inner for inner, _ in module.named_parameters()}
-        return cls(name, module, names)
+        return cls(name, module, names, residence)
+
+    @cached_property
+    def slots(self) -> Mapping[str, nn.Parameter]:
+        """The parameters themselves, by canonical name. They stay the same objects, whatever tensors they hold."""
+        found = dict(self.module.named_parameters())
+        return {name: found[inner] for name, inner in self.parameters.items()}
+
+    def layer(self, name: str) -> nn.Module:
+        """The layer that a tensor `….weight` belongs to."""
+        if name not in self._layers:
+            inner = self.parameters[name].removesuffix(".weight")
+            self._layers[name] = self.module.get_submodule(inner)
+        return self._layers[name]
 
 
 @contextmanager
@@ -45,20 +61,10 @@ def wearing(component: Component, overlay: Mapping[str, torch.Tensor]) -> Iterat
     Names of other components are passed over. An overlay's tensor may have another shape than the base's (an
     embedding matrix with more rows).
     """
-    kept: list[tuple[nn.Parameter, torch.Tensor]] = []
-    try:
-        for name in overlay:
-            inner = component.parameters.get(name)
-            if inner is None:
-                continue
-            parameter = component.module.get_parameter(inner)
-            tensor = overlay[name]
-            kept.append((parameter, parameter.data))
-            parameter.data = tensor
-        yield component.module
-    finally:
-        for parameter, tensor in reversed(kept):
-            parameter.data = tensor
+    slots = component.slots
+    worn = {slots[name]: overlay[name] for name in overlay if name in slots}
+    with computing(component.module, component.residence, worn) as module:
+        yield module
 
 
 @dataclass(frozen=True)
@@ -230,12 +236,16 @@ def overlay(
     combine: Combine,
     dtype: torch.dtype,
     device: torch.device,
+    home: torch.device | None = None,
 ) -> Overlay:
     """The tensors that a fusion changes: all that at least one operand touches, in the order of their names.
 
-    `base` gives a tensor of what is fused into, by canonical name; `below` is its overlay.
+    `base` gives a tensor of what is fused into, by canonical name; `below` is its overlay. They are computed on the
+    device and lie at `home`, on the device unless given.
     """
     touched = sorted({name for operand in operands for name in operand.compute})
-    return Overlay(
-        {name: partial(combine.tensor, name, base, operands, dtype, device) for name in touched}, below
-    )
+
+    def changed(name: str) -> torch.Tensor:
+        return combine.tensor(name, base, operands, dtype, device).to(home or device)
+
+    return Overlay({name: partial(changed, name) for name in touched}, below)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from mosaic.compiler.program import Expert
+from mosaic.runtime.attention import Texts
 from mosaic.runtime.devices import Device
 from mosaic.runtime.files import Reader
 from mosaic.runtime.values import Base, Model, Vae
@@ -41,9 +42,17 @@ class Family(Protocol):
         """A prompt as the denoiser's conditioning (1, tokens, width)."""
 
     def predict(
-        self, denoiser: nn.Module, sample: torch.Tensor, timestep: torch.Tensor, conditioning: torch.Tensor
+        self,
+        denoiser: nn.Module,
+        sample: torch.Tensor,
+        timestep: torch.Tensor,
+        conditioning: torch.Tensor,
+        texts: Texts | None = None,
     ) -> torch.Tensor:
-        """One forward pass: (rows, channels, h, w) float32 in and out, one conditioning row each."""
+        """One forward pass: (rows, channels, h, w) float32 in and out, one conditioning row each.
+
+        `texts` keep what the denoiser made of these conditionings, for the next pass by the same weights.
+        """
 
     def decode(self, vae: Vae, sample: torch.Tensor) -> torch.Tensor:
         """Latents (1, channels, h, w) to a picture (1, 3, H, W) in [-1, 1], float32."""

@@ -18,10 +18,12 @@ from mosaic.compiler.errors.runtime import TensorsDoNotFit
 from mosaic.compiler.program import Expert
 from mosaic.compiler.weights.adapter_keys import canonical
 from mosaic.runtime.adapters import content_key
+from mosaic.runtime.attention import Texts, attend, remembering
 from mosaic.runtime.devices import Device
 from mosaic.runtime.families import ModuleCache, sd1_shapes
 from mosaic.runtime.families.checkpoints import Parts, unusable
 from mosaic.runtime.files import Reader
+from mosaic.runtime.residence import computing
 from mosaic.runtime.values import Base, Model, Vae
 from mosaic.runtime.weights import Component, wearing
 
@@ -50,14 +52,16 @@ class SD1:
             module = modules.get(key)
             if module is None:
                 module = modules[key] = _network(parts, part, config, tensors, device, device.dtype)
-            components[part] = Component.of(part, module)
+                if part == "unet":
+                    attend(module)
+            components[part] = Component.of(part, module, device.residence)
             stored.update(tensors)
             configs[part] = config
         key = ("vae", parts.digest("vae"), device)
         autoencoder = modules.get(key)
         if autoencoder is None:
             autoencoder = modules[key] = _load_vae(parts, device, None).module
-        vae = _vae(autoencoder)
+        vae = _vae(autoencoder, device)
         configs["vae"] = dict(_settings(vae.module))
         positions = _settings(components["text_encoder"].module).max_position_embeddings
         return Base(
@@ -94,30 +98,36 @@ class SD1:
         return hidden
 
     def predict(
-        self, denoiser: nn.Module, sample: torch.Tensor, timestep: torch.Tensor, conditioning: torch.Tensor
+        self,
+        denoiser: nn.Module,
+        sample: torch.Tensor,
+        timestep: torch.Tensor,
+        conditioning: torch.Tensor,
+        texts: Texts | None = None,
     ) -> torch.Tensor:
         """One pass of the UNet, in its own precision; float32 in and out."""
         dtype = conditioning.dtype
-        output = denoiser(
-            sample.to(dtype),
-            timestep.to(sample.device),
-            encoder_hidden_states=conditioning,
-            return_dict=False,
-        )
+        with remembering(denoiser, texts):
+            output = denoiser(
+                sample.to(dtype),
+                timestep.to(sample.device),
+                encoder_hidden_states=conditioning,
+                return_dict=False,
+            )
         predicted: torch.Tensor = output[0]
         return predicted.float()
 
     def decode(self, vae: Vae, sample: torch.Tensor) -> torch.Tensor:
         """(1, channels, h, w) to (1, 3, H, W) in [-1, 1]."""
-        with torch.no_grad():
+        with torch.no_grad(), computing(vae.module, vae.residence) as module:
             scaled = sample / vae.scaling + vae.shift
-            picture: torch.Tensor = cast(Any, vae.module).decode(scaled, return_dict=False)[0]
+            picture: torch.Tensor = cast(Any, module).decode(scaled, return_dict=False)[0]
         return picture
 
     def encode_image(self, vae: Vae, picture: torch.Tensor) -> torch.Tensor:
         """(1, 3, H, W) in [-1, 1] to (1, channels, h, w): the mean, so that the result is deterministic."""
-        with torch.no_grad():
-            mean: torch.Tensor = cast(Any, vae.module).encode(picture, return_dict=False)[0].mode()
+        with torch.no_grad(), computing(vae.module, vae.residence) as module:
+            mean: torch.Tensor = cast(Any, module).encode(picture, return_dict=False)[0].mode()
         return (mean - vae.shift) * vae.scaling
 
 
@@ -193,7 +203,7 @@ def _network(
         raise MosaicError(
             TensorsDoNotFit(span=None, expert=parts.expert.id, what=what, names=tuple(sorted(wrong)))
         )
-    placed = {wanted[name]: tensor.to(device=device.torch, dtype=dtype) for name, tensor in given.items()}
+    placed = {wanted[name]: tensor.to(device=device.home, dtype=dtype) for name, tensor in given.items()}
     module.load_state_dict(placed, assign=True)
     for holder in module.modules():
         positions = holder._buffers.get("position_ids")
@@ -209,7 +219,7 @@ def _load_vae(parts: Parts, device: Device, like: Vae | None) -> Vae:
         config = dict(_settings(like.module))
     if config is None:
         config = _config(parts, "vae", tensors)
-    return _vae(_network(parts, "vae", config, tensors, device, torch.float32))
+    return _vae(_network(parts, "vae", config, tensors, device, torch.float32), device)
 
 
 def _settings(module: nn.Module) -> Any:
@@ -217,7 +227,7 @@ def _settings(module: nn.Module) -> Any:
     return cast(Any, module).config
 
 
-def _vae(module: nn.Module) -> Vae:
+def _vae(module: nn.Module, device: Device) -> Vae:
     config = _settings(module)
     return Vae(
         module=module,
@@ -225,4 +235,5 @@ def _vae(module: nn.Module) -> Vae:
         factor=2 ** (len(config.block_out_channels) - 1),
         scaling=float(config.scaling_factor),
         shift=float(config.shift_factor or 0.0),
+        residence=device.residence,
     )
