@@ -7,6 +7,7 @@ import torch
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.errors.bridges import BridgeDoesNotFit, NoCleanLatent
 from mosaic.compiler.errors.runtime import NotFinite, UnsupportedSize
+from mosaic.runtime import noise as noises
 from mosaic.runtime.bridges import Bridge
 from mosaic.runtime.values import Latent, Model, Run
 
@@ -67,13 +68,9 @@ def _renoised(clean: torch.Tensor, run: Run, target: Model) -> Latent:
 
     scheduler = build_scheduler(run.name, run.total, target.base.scheduler, target.base.id)
     begin(scheduler, run.position)
-    generator = torch.Generator("cpu")
-    generator.set_state(run.generator)
-    # Row by row, so that the first of several rows has the noise that it would have alone.
-    noise = torch.cat(
-        [torch.randn(row.shape, generator=generator, dtype=torch.float32)[None] for row in clean]
-    )
+    generators = noises.generators(run.generator)
+    noise = noises.draw(clean.shape, generators)
     step = scheduler.timesteps[run.position : run.position + 1]
     noisy = scheduler.add_noise(clean, noise.to(clean.device), step)
-    after = Run(run.name, scheduler, scheduler.timesteps, run.position, generator.get_state())
+    after = Run(run.name, scheduler, scheduler.timesteps, run.position, noises.states(generators))
     return Latent(noisy, after, clean)

@@ -1,7 +1,7 @@
 """The denoising loop, on diffusers' schedulers; what a step predicts is told by `predict`.
 
 All noise comes from a CPU generator
-seeded per sample, so that a seed means the same noise on every device. The state of a run travels in its
+seeded per sample (`noise.py`), so that a seed means the same noise on every device. The state of a run travels in its
 latent: a run cut after any step and resumed takes exactly the steps of the uncut run.
 """
 
@@ -30,9 +30,10 @@ from mosaic.compiler.errors.runtime import (
 )
 from mosaic.compiler.program import Denoise, Refine, Resume
 from mosaic.compiler.steps import steps_taken, steps_until
+from mosaic.runtime import noise as noises
 from mosaic.runtime.align import carry
 from mosaic.runtime.bridges import Bridge
-from mosaic.runtime.evaluate import Evaluator, Meter
+from mosaic.runtime.evaluate import ROWS_AT_ONCE, Evaluator, Meter
 from mosaic.runtime.predict import Predictor
 from mosaic.runtime.predictions import KINDS, level_of, to_clean
 from mosaic.runtime.regions import LoadMask
@@ -92,19 +93,21 @@ def build_scheduler(name: str, steps: int, config: Mapping[str, Any], model: str
 
 @dataclass(frozen=True)
 class Denoising:
-    """What one denoising run is told beside its settings: the model, the prompts, who counts, where masks come from."""
+    """What one denoising run is told beside its settings: the model, the prompts, who counts, where masks come from,
+    and the most `rows` of one call of a denoiser."""
 
     model: Tree
     positive: Conditioning
     negative: Conditioning
     meter: Meter
     load: LoadMask
+    rows: int = ROWS_AT_ONCE
 
 
 def sample(work: Denoising, wanted: Denoise, seeds: Sequence[int] | None = None) -> Latent:
     """Denoise from noise, wholly or until a fraction of the steps. Several `seeds` give as many rows, each from noise
     of its own; the seed that is wanted is then not used."""
-    _require_settings(wanted.steps, wanted.guidance, wanted.seed)
+    _require_settings(wanted.steps, wanted.guidance, *(seeds or [wanted.seed]))
     _require("until", wanted.until, 0 < wanted.until <= 1, "above 0 and at most 1")
     model = work.model
     for leaf in leaves(model):
@@ -118,11 +121,11 @@ def sample(work: Denoising, wanted: Denoise, seeds: Sequence[int] | None = None)
     scheduler = build_scheduler(wanted.scheduler, wanted.steps, host.scheduler, host.id)
     begin(scheduler, 0)
     factor = first.vae.factor
-    shape = (1, first.vae.channels, wanted.height // factor, wanted.width // factor)
-    generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds or [wanted.seed]]
-    noise = torch.cat([torch.randn(shape, generator=g, dtype=torch.float32) for g in generators])
+    generators = noises.seeded(seeds or [wanted.seed])
+    shape = (len(generators), first.vae.channels, wanted.height // factor, wanted.width // factor)
+    noise = noises.draw(shape, generators)
     start = (noise * scheduler.init_noise_sigma).to(host.device.torch)
-    run = Run(wanted.scheduler, scheduler, scheduler.timesteps, 0, generators[0].get_state())
+    run = Run(wanted.scheduler, scheduler, scheduler.timesteps, 0, noises.states(generators))
     end = steps_until(wanted.until, run.total)
     if end == 0:
         reason = f"{wanted.until:g} of {run.total} steps"
@@ -149,11 +152,12 @@ def resume(work: Denoising, latent: Latent, wanted: Resume) -> Latent:
     return advance(work, latent, end, wanted.guidance)
 
 
-def refine(work: Denoising, latent: Latent, wanted: Refine) -> Latent:
+def refine(work: Denoising, latent: Latent, wanted: Refine, seeds: Sequence[int] | None = None) -> Latent:
     """Re-noise a clean latent to the noise level of the matching step and denoise it (SDEdit, Meng et al.
-    2022, arXiv:2108.01073). Of `steps`, the last `floor(strength × steps)` are taken.
+    2022, arXiv:2108.01073). Of `steps`, the last `floor(strength × steps)` are taken. `seeds`, one for each of several
+    rows, stand for the seed that is wanted.
     """
-    _require_settings(wanted.steps, wanted.guidance, wanted.seed)
+    _require_settings(wanted.steps, wanted.guidance, *(seeds or [wanted.seed]))
     _require("strength", wanted.strength, 0 < wanted.strength <= 1, "above 0 and at most 1")
     if latent.run is not None and latent.run.position < latent.run.total:
         reason = f"it stands at step {latent.run.position} of {latent.run.total}, and must be finished"
@@ -166,11 +170,11 @@ def refine(work: Denoising, latent: Latent, wanted: Refine) -> Latent:
     scheduler = build_scheduler(wanted.scheduler, wanted.steps, host.scheduler, host.id)
     first = len(scheduler.timesteps) - taken
     begin(scheduler, first)
-    generator = torch.Generator("cpu").manual_seed(wanted.seed)
+    generators = noises.seeded(seeds or [wanted.seed])
     clean = latent.sample
-    noise = torch.randn(clean.shape, generator=generator, dtype=torch.float32).to(clean.device)
+    noise = noises.draw(clean.shape, generators).to(clean.device)
     noisy = scheduler.add_noise(clean, noise, scheduler.timesteps[first : first + 1])
-    run = Run(wanted.scheduler, scheduler, scheduler.timesteps, first, generator.get_state())
+    run = Run(wanted.scheduler, scheduler, scheduler.timesteps, first, noises.states(generators))
     return advance(work, Latent(noisy, run), run.total, wanted.guidance)
 
 
@@ -199,12 +203,12 @@ def _stretch(work: Denoising, first: Model, latent: Latent, end: int, guidance: 
     require_channels(latent, first)
     host = _host(work.model, first)
     scheduler = _continued(run, host)
-    generator = torch.Generator("cpu")
-    generator.set_state(run.generator)
+    generators = noises.generators(run.generator)
     current = latent.sample.to(host.device.torch)
     size = current.shape[2:]
     predictor = _predictor(work, host, guidance, run.total, size, KINDS[scheduler.config.prediction_type])
-    extra = {"generator": generator} if run.name in _ANCESTRAL else {}
+    own = generators if len(generators) > 1 else generators[0]
+    extra = {"generator": own} if run.name in _ANCESTRAL else {}
     clean, index = latent.clean, run.position
     while index < end:
         terms = predictor.terms(index)
@@ -220,7 +224,7 @@ def _stretch(work: Denoising, first: Model, latent: Latent, end: int, guidance: 
         work.meter.advance(index - begun)
     if not bool(torch.isfinite(current).all()):
         raise MosaicError(NotFinite(span=None, operation="denoising"))
-    return Latent(current, Run(run.name, scheduler, run.timesteps, index, generator.get_state()), clean)
+    return Latent(current, Run(run.name, scheduler, run.timesteps, index, noises.states(generators)), clean)
 
 
 def _predictor(
@@ -235,7 +239,7 @@ def _predictor(
         height=size[0],
         width=size[1],
         load=work.load,
-        evaluator=Evaluator(host, kind, work.meter),
+        evaluator=Evaluator(host, kind, work.meter, work.rows),
     )
 
 
@@ -287,10 +291,11 @@ def begin(scheduler: Any, index: int) -> None:
         scheduler.set_begin_index(index)
 
 
-def _require_settings(steps: int, guidance: float, seed: int) -> None:
+def _require_settings(steps: int, guidance: float, *seeds: int) -> None:
     _require("steps", steps, steps > 0, "positive")
     _require("guidance", guidance, math.isfinite(guidance), "a finite number")
-    _require("seed", seed, seed in _SEEDS, "a 64-bit number")
+    for seed in seeds:
+        _require("seed", seed, seed in _SEEDS, "a 64-bit number")
 
 
 def _require(name: str, value: float, holds: bool, needed: str) -> None:

@@ -16,6 +16,7 @@ from mosaic.compiler.program import Expert, File, Program
 from mosaic.runtime.cache.tiers import Encoding, Store
 from mosaic.runtime.devices import DeviceName, DtypeName, choose, deterministic, versions
 from mosaic.runtime.drawing import draw, require_one_picture
+from mosaic.runtime.evaluate import ROWS_AT_ONCE
 from mosaic.runtime.families import ModuleCache, families
 from mosaic.runtime.files import Reader
 from mosaic.runtime.invocation import Invocation
@@ -34,6 +35,9 @@ class Engine:
     `locate` says where a program's file lies now; its bytes are verified before use. The model that was
     loaded last stays in memory between runs, so that a sweep does not load it again. `store` keeps latents and
     pictures from one run to the next; without one, values are shared only among programs that are run together.
+
+    `batch` is the most rows that one call of a denoiser holds. Where it is given, runs of one model denoise together,
+    and what they give is the same only up to floating point; without it a run is to the bit what it is alone.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class Engine:
         dtype: DtypeName = "auto",
         progress: Progress | None = None,
         store: Store | None = None,
+        batch: int | None = None,
     ) -> None:
         """Raises MosaicError (M859) for a device that is not there."""
         self.reader = Reader(locate)
@@ -52,6 +57,7 @@ class Engine:
         self.device = choose(device, dtype)
         self.progress: Progress = progress or Silent()
         self.store = store
+        self.batch = batch
         self.pictures: list[File] = []  # what regions were drawn by so far
         self._families = families()
         self._modules: ModuleCache = weakref.WeakValueDictionary()
@@ -74,7 +80,9 @@ class Engine:
         """
         for program in programs:
             verify(program)
-        facts = self.numerics()
+        facts = dict(self.numerics())
+        if self.batch not in (None, ROWS_AT_ONCE):
+            facts["rows"] = str(self.batch)  # in calls of another size a denoiser rounds otherwise
         jobs = [
             Job.of(self, program, output, facts) for program, output in zip(programs, outputs, strict=True)
         ]

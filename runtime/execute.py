@@ -38,7 +38,7 @@ from mosaic.runtime import denoise, pictures
 from mosaic.runtime.align import carry
 from mosaic.runtime.bridges import read_bridge
 from mosaic.runtime.cache.overlays import work_out
-from mosaic.runtime.evaluate import Meter
+from mosaic.runtime.evaluate import ROWS_AT_ONCE, Meter
 from mosaic.runtime.fuse import Fusion
 from mosaic.runtime.outputs import Emitted, recipe, write_image, write_latent, write_model
 from mosaic.runtime.values import (
@@ -86,9 +86,16 @@ class Executor:
 
         Raises MosaicError.
         """
-        self.engine.progress.stage(label(self.program, operation), _parts(operation, values))
-        with _told(self.engine.device.name, operation):
+        with self.telling(operation, values):
             return self._execute(operation, values, key, settle)
+
+    @contextmanager
+    def telling(self, operation: Operation, values: Mapping[int, Value], count: int = 1) -> Iterator[None]:
+        """Tell of an operation, or of so many like it at once, and in its name of memory that runs out."""
+        several = f" {count} together" if count > 1 else ""
+        self.engine.progress.stage(label(self.program, operation) + several, _parts(operation, values))
+        with _told(self.engine.device.name, operation):
+            yield
 
     def write(self, operation: Emit, value: Value, folder: Path, version: str) -> Emitted:
         """Write what is emitted below a folder. Raises MosaicError."""
@@ -119,6 +126,7 @@ class Executor:
             negative=_value(values, operation.negative, Conditioning),
             meter=self.meter,
             load=self._mask,
+            rows=self.engine.batch or ROWS_AT_ONCE,
         )
 
     def _execute(self, operation: Operation, values: Mapping[int, Value], key: str, settle: bool) -> Value:

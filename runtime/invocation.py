@@ -15,9 +15,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mosaic.compiler.program import Align, Decode, Denoise, Emit, EncodeImage, Resume
+from mosaic.runtime.batching import Batch, batches
 from mosaic.runtime.jobs import Job, files, grouped
 from mosaic.runtime.origin import Origin
 from mosaic.runtime.prefixes import STANDS, Ends, crosses, left, rest, told
+from mosaic.runtime.rows import run
 from mosaic.runtime.values import Image, Latent, Value
 from mosaic.runtime.verify import gives
 
@@ -37,13 +39,14 @@ class Invocation:
         self._planned: set[str] = set()  # keys of what is to be computed
         self._settled: set[str] = set()  # keys of models whose weights something computes with
         self._ends = Ends()
+        self._batches = batches(self._jobs, engine.batch)
         self._version = engine.versions()["mosaic"]
 
     def run(self) -> None:
         """Run all jobs. Raises MosaicError."""
         seen: set[str] = set()
         needed = [(job, number) for job in self._jobs for number in self._plan(job, seen)]
-        for key in self._ends.continued():
+        for key in (*self._ends.continued(), *self._batches.shorter.values()):
             self._uses[key] += 1
         reader = self._engine.reader
         reader.verify(file for job, number in needed for file in files(job, number))
@@ -72,14 +75,14 @@ class Invocation:
             if number not in needed or key in seen:
                 continue
             seen.add(key)
-            if job.is_cached(number) and self._store is not None and self._store.has(key):
+            if self._is_kept(job, number) and self._store is not None and self._store.has(key):
                 continue
             computed.append(number)
             self._planned.add(key)
             needed.update(job.inputs[number])
             self._use(job, number)
             operation = job.operations[number]
-            if isinstance(operation, Denoise | Resume):
+            if isinstance(operation, Denoise | Resume) and key not in self._batches.touched:
                 self._ends.note(told(operation, job.taken(number)), operation.until, key)
         return computed
 
@@ -112,7 +115,7 @@ class Invocation:
             if job.sources[number] is Origin.UNUSED:
                 job.sources[number] = Origin.SHARED
             return True
-        if self._store is None or not job.is_cached(number):
+        if self._store is None or not self._is_kept(job, number):
             return False
         started = time.perf_counter()
         value = self._store.get(key)
@@ -125,22 +128,58 @@ class Invocation:
         job.seconds[number] += time.perf_counter() - started
         return True
 
+    def _is_kept(self, job: Job, number: int) -> bool:
+        """Whether an instruction's result may be in the cache, now or later."""
+        return job.is_cached(number) and job.keys[number] not in self._batches.touched
+
     def _compute(self, job: Job, number: int) -> None:
-        started = time.perf_counter()
         operation, key = job.operations[number], job.keys[number]
-        taken = {value: self._values[key] for value, key in job.taken(number).items()}
+        if key in self._values:
+            return  # something before it had to have it first
+        if key in self._batches.of:
+            self._together(self._batches.of[key])
+            return
+        started = time.perf_counter()
+        taken = self._take(job, number)
         if isinstance(operation, Denoise | Resume):
             value = self._run(job, number, operation, taken)
         else:
             value = job.executor.execute(operation, taken, key, settle=key in self._settled)
         self._values[key] = value
         del taken
-        if self._store is not None and job.is_cached(number) and isinstance(value, Latent | Image):
+        if self._store is not None and self._is_kept(job, number) and isinstance(value, Latent | Image):
             self._store.put(key, value)
+        self._done(job, number, time.perf_counter() - started)
+
+    def _done(self, job: Job, number: int, seconds: float) -> None:
         for each in job.inputs[number]:
             self._release(job.keys[each])
         job.sources[number] = Origin.COMPUTED
-        job.seconds[number] += time.perf_counter() - started
+        job.seconds[number] += seconds
+
+    def _take(self, job: Job, number: int) -> dict[int, Value]:
+        """What an instruction takes, by value number."""
+        return {value: self._values[key] for value, key in job.taken(number).items()}
+
+    def _together(self, batch: Batch) -> None:
+        """Take several runs as one, in their jobs' names, with all that they need."""
+        for member in batch:
+            self._planned.discard(member.key)
+            for each in member.job.inputs[member.number]:
+                self._ensure(member.job, each)
+        shorter = [self._batches.shorter[m.key] for m in batch if m.key in self._batches.shorter]
+        if shorter and shorter[0] not in self._values:
+            self._together(self._batches.of[shorter[0]])
+        started = time.perf_counter()
+        taken = [self._take(member.job, member.number) for member in batch]
+        begun = [latent for latent in (self._values[key] for key in shorter) if isinstance(latent, Latent)]
+        for member, latent in zip(batch, run(batch, taken, begun), strict=True):
+            self._values[member.key] = latent
+        for key in shorter:
+            self._release(key)
+        del taken, begun
+        for member in batch:
+            self._done(member.job, member.number, (time.perf_counter() - started) / len(batch))
 
     def _run(self, job: Job, number: int, operation: Denoise | Resume, taken: dict[int, Value]) -> Value:
         """Take a run, from where a shorter one ended that is told the same; that one is taken first where it is to be
@@ -168,6 +207,8 @@ class Invocation:
     def _write(self, job: Job, number: int, operation: Emit, key: str) -> None:
         started = time.perf_counter()
         job.emitted.append(job.executor.write(operation, self._values[key], job.folder, self._version))
+        if key in self._batches.touched:
+            job.batched.append(operation.path)
         job.sources[number] = Origin.COMPUTED
         job.seconds[number] = time.perf_counter() - started
 

@@ -52,6 +52,7 @@ class Job:
     sources: list[Origin] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     emitted: list[Emitted] = field(default_factory=list)
+    batched: list[str] = field(default_factory=list)
     elapsed: float = 0.0
 
     @classmethod
@@ -110,6 +111,7 @@ class Job:
         return RunResult(
             program=self.program.digest,
             emitted=tuple(self.emitted),
+            batched=tuple(self.batched),
             seconds=self.elapsed,
             evaluations=self.executor.meter.evaluations,
             rows=self.executor.meter.rows,

@@ -31,7 +31,8 @@ class RunResult:
 
     `evaluations` are forward passes of denoisers, `rows` the latents in them; `truncations` say what fusions that
     were cut to a rank lost. All three tell of what was computed here: what came from the cache or was shared costs
-    nothing.
+    nothing. A batch of several programs' runs costs the first of them. `batched` names what was emitted of runs in
+    batches: the same only up to floating point.
     """
 
     program: str
@@ -45,6 +46,7 @@ class RunResult:
     device: str
     dtype: str
     versions: Mapping[str, str]
+    batched: tuple[str, ...] = ()
 
     def count(self, source: Origin) -> int:
         """How many results came from there; what is written is always written anew and not counted."""

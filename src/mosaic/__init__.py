@@ -55,11 +55,13 @@ def run(
     output: str | os.PathLike[str] = ".",
     device: DeviceName = "auto",
     plan: str | None = None,
+    batch: int | None = None,
     **parameters: object,
 ) -> tuple[RunResult, ...]:
     """Compile a file and run its plans, writing what they emit under `output`. Needs the `run` extra.
 
-    Of a file with several plans, each writes into a folder of its name, as with the command line.
+    Of a file with several plans, each writes into a folder of its name, as with the command line. With `batch`, runs of
+    one model denoise together, at most so many rows in one call; they are the same only up to floating point.
 
     Raises MosaicError with every diagnostic where the file has errors or cannot be run.
     """
@@ -68,6 +70,6 @@ def run(
     from mosaic.project import engine
 
     programs = compile(path, plan=plan, **parameters).programs
-    worker = engine(device=device)
+    worker = engine(device=device, batch=batch)
     folders = [Path(output, program.source.plan if len(programs) > 1 else "") for program in programs]
     return tuple(worker.run_all(programs, folders))

@@ -171,9 +171,10 @@ def engine(
     progress: Progress | None = None,
     beside: Path | None = None,
     cache: Disk | None = None,
+    batch: int | None = None,
 ) -> Engine:
     """An engine that finds files where programs say, relative paths from the folder `beside`. With a `cache` it keeps
-    results there, and looks for them.
+    results there, and looks for them. `batch` as `Engine` has it.
 
     Raises MosaicError where the engine is not installed (M880) or the device is not there (M859).
     """
@@ -191,6 +192,7 @@ def engine(
         dtype=dtype,
         progress=progress,
         store=None if cache is None else open_store(cache),
+        batch=batch,
     )
 
 
