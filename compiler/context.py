@@ -12,6 +12,7 @@ from typing import Protocol
 
 from mosaic.compiler.cost.architecture import Architecture
 from mosaic.compiler.cost.fidelity import Fidelity
+from mosaic.compiler.cost.manner import Manner
 from mosaic.compiler.cost.profile import Profile
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.facts import Candidate, Coverage, ExpertFacts, FileFact, Interference, TokenCount
@@ -88,4 +89,6 @@ class Context:
     licences: Licences = field(default_factory=UnknownLicences)  # the table of licences
     fidelity: Fidelity = field(default_factory=Fidelity)  # what was measured of composing
     profile: Profile | None = None  # the device that plans are priced for
+    room: Profile | None = None  # the device whose memory plans must fit into
+    manner: Manner = field(default_factory=Manner)  # how the engine will be told to run
     words: Words = field(default_factory=NoWords)  # the rated words that prompts are looked through for

@@ -234,11 +234,11 @@ def _denoise_again(to: _Lowering, node: Node) -> p.Operation:
 
 
 def _decode(to: _Lowering, node: Node) -> p.Operation:
-    return p.Decode(latent=to.value(node.inputs[0]), model=to.value(node.inputs[1]))
+    return p.Decode(latent=to.value(node.inputs[0]), model=to.value(node.inputs[1]), tile=_tile(node))
 
 
 def _encode_image(to: _Lowering, node: Node) -> p.Operation:
-    return p.EncodeImage(image=to.value(node.inputs[0]), model=to.value(node.inputs[1]))
+    return p.EncodeImage(image=to.value(node.inputs[0]), model=to.value(node.inputs[1]), tile=_tile(node))
 
 
 def _load_image(to: _Lowering, node: Node) -> p.Operation:
@@ -311,6 +311,10 @@ def _file(facts: FileFact) -> p.File:
     return p.File(
         role=facts.role, name=facts.name, sha256=facts.sha256, size=facts.size, location=facts.location
     )
+
+
+def _tile(node: Node) -> tuple[int, int] | None:
+    return cast(tuple[int, int], constant(node.inputs[2])) if len(node.inputs) > 2 else None
 
 
 def _int(node: Node) -> int:

@@ -217,20 +217,24 @@ class Align(_Sparse):
     bridge: int | None = None
 
 
-class Decode(_Frozen):
-    """(latent, model) -> image, by the model's VAE."""
+class Decode(_Sparse):
+    """(latent, model) -> image, by the model's VAE. `tile` is the size (width, height) of overlapping pieces that are
+    decoded one by one and blended; None is the whole at once.
+    """
 
     op: Literal["decode"] = "decode"
     latent: int
     model: int
+    tile: tuple[int, int] | None = None
 
 
-class EncodeImage(_Frozen):
-    """(image, model) -> latent, by the model's VAE."""
+class EncodeImage(_Sparse):
+    """(image, model) -> latent, by the model's VAE. `tile` as of `Decode`."""
 
     op: Literal["encode_image"] = "encode_image"
     image: int
     model: int
+    tile: tuple[int, int] | None = None
 
 
 class LoadImage(_Frozen):

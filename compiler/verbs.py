@@ -92,6 +92,12 @@ _FEATHER = Parameter(
 
 def _expert(kind: Kind, doc: str, example: str, *more: Parameter, available: bool = True) -> Verb:
     what = Parameter(
+_TILE = Parameter(
+    "tile",
+    (Kind.SIZE,),
+    "Work on pieces of this size, blended where they overlap: less memory, slightly other pixels. In one piece unless "
+    "given.",
+)
         "id", (Kind.TEXT,), "Catalog id, `sha256:…` or `./path`.", required=True, positional=True
     )
     return Verb(kind.value, (what, *more), kind, doc, example, available=available)
@@ -237,7 +243,10 @@ _TABLE = (
     ),
     Verb(
         "decode",
-        (Parameter("latent", (Kind.LATENT,), "A finished latent.", required=True, positional=True),),
+        (
+            Parameter("latent", (Kind.LATENT,), "A finished latent.", required=True, positional=True),
+            _TILE,
+        ),
         Kind.IMAGE,
         "Latent to picture, by the VAE of the model that made it. Implicit where an emit needs it.",
         "decode(latent)",
@@ -260,6 +269,7 @@ _TABLE = (
         'load_image("in.png")',
     ),
     Verb(
+            _TILE,
         "rect",
         (
             *(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 import torch
 
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.errors.runtime import DeviceMissing
+from mosaic.runtime.residence import HERE, Offloaded, Residence
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
@@ -27,16 +29,31 @@ WORKSPACE = ":4096:8"
 @dataclass(frozen=True)
 class Device:
     """Where networks run and in which precision. Latents and the VAE stay in float32 everywhere: latents
-    gather rounding over the steps, and several published VAEs overflow in float16.
+    gather rounding over the steps, and several published VAEs overflow in float16. `residence` says where networks lie
+    while they do not compute.
     """
 
     name: str
     dtype: torch.dtype
+    residence: Residence = field(default=HERE, compare=False, repr=False)
 
     @property
     def torch(self) -> torch.device:
         """The device as torch names it."""
         return torch.device(self.name)
+
+    @property
+    def home(self) -> torch.device:
+        """Where networks lie while they do not compute."""
+        return self.torch if self.residence is HERE else torch.device("cpu")
+
+    def offloading(self) -> Device:
+        """The device with networks in main memory, one at a time on it. Where the device computes in main memory, they
+        lie there anyway."""
+        if self.name == "cpu":
+            return self
+        bring = partial(torch.Tensor.to, device=self.torch)
+        return replace(self, residence=Offloaded(bring))
 
     @property
     def dtype_name(self) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from mosaic.compiler.program import Decode, Denoise, Emit, Program, Refine, Resume
-from mosaic.runtime import denoise, pictures
+from mosaic.runtime import denoise, pictures, tiles
 from mosaic.runtime.execute import Executor
 from mosaic.runtime.results import Drawn
 from mosaic.runtime.values import Image, Latent, Mix, Model, Turn, Value, last_leaf
@@ -45,7 +45,7 @@ def draw(engine: Engine, program: Program, seeds: Sequence[int]) -> Drawn:
                 work = executor.denoising(operation, values)
                 values[instruction.result] = denoise.sample(work, operation, seeds)
             case Decode():
-                drawn = _decoded(values[operation.model], values[operation.latent])
+                drawn = _decoded(values[operation.model], values[operation.latent], operation.tile)
                 values[instruction.result] = drawn[0]
             case Emit():
                 pass
@@ -58,9 +58,9 @@ def draw(engine: Engine, program: Program, seeds: Sequence[int]) -> Drawn:
     return Drawn(stacked, meter.evaluations, meter.rows, time.perf_counter() - started)
 
 
-def _decoded(tree: Value, latent: Value) -> list[Image]:
+def _decoded(tree: Value, latent: Value, tile: tiles.Tile | None) -> list[Image]:
     """The pictures of a latent's rows, one at a time."""
     assert isinstance(tree, Model | Turn | Mix) and isinstance(latent, Latent)  # `verify` has proven it
     model = last_leaf(tree)
     rows = torch.split(latent.sample.to(model.base.device.torch), 1)
-    return [pictures.from_tensor(model.base.family.decode(model.vae, row)) for row in rows]
+    return [pictures.from_tensor(tiles.decode(model, row, tile)) for row in rows]

@@ -34,7 +34,8 @@ class Engine:
 
     `locate` says where a program's file lies now; its bytes are verified before use. The model that was
     loaded last stays in memory between runs, so that a sweep does not load it again. `store` keeps latents and
-    pictures from one run to the next; without one, values are shared only among programs that are run together.
+    pictures from one run to the next; without one, values are shared only among programs that are run together. With
+    `offload` networks lie in main memory and are on the device one at a time: the same to the bit, with less memory.
 
     `batch` is the most rows that one call of a denoiser holds. Where it is given, runs of one model denoise together,
     and what they give is the same only up to floating point; without it a run is to the bit what it is alone.
@@ -49,12 +50,14 @@ class Engine:
         dtype: DtypeName = "auto",
         progress: Progress | None = None,
         store: Store | None = None,
+        offload: bool = False,
         batch: int | None = None,
     ) -> None:
         """Raises MosaicError (M859) for a device that is not there."""
         self.reader = Reader(locate)
         self.operators = operators
-        self.device = choose(device, dtype)
+        found = choose(device, dtype)
+        self.device = found.offloading() if offload else found
         self.progress: Progress = progress or Silent()
         self.store = store
         self.batch = batch

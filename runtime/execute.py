@@ -34,7 +34,7 @@ from mosaic.compiler.program import (
     Resume,
 )
 from mosaic.compiler.steps import steps_until
-from mosaic.runtime import denoise, pictures
+from mosaic.runtime import denoise, pictures, tiles
 from mosaic.runtime.align import carry
 from mosaic.runtime.bridges import read_bridge
 from mosaic.runtime.cache.overlays import work_out
@@ -253,7 +253,7 @@ def _decode(operation: Decode, values: Mapping[int, Value]) -> Image:
     model = last_leaf(_model(values, operation.model))
     latent = _value(values, operation.latent, Latent)
     denoise.require_channels(latent, model)
-    picture = model.base.family.decode(model.vae, latent.sample.to(model.base.device.torch))
+    picture = tiles.decode(model, latent.sample.to(model.base.device.torch), operation.tile)
     if not bool(torch.isfinite(picture).all()):
         raise MosaicError(NotFinite(span=None, operation="decoding"))
     return pictures.from_tensor(picture)
@@ -267,7 +267,7 @@ def _encode_image(operation: EncodeImage, values: Mapping[int, Value]) -> Latent
     if width % factor or height % factor:
         raise MosaicError(UnsupportedSize(span=None, width=width, height=height, multiple=factor))
     picture = pictures.to_tensor(image, model.base.device.torch)
-    return Latent(model.base.family.encode_image(model.vae, picture), None)
+    return Latent(tiles.encode(model, picture, operation.tile), None)
 
 
 def _model(values: Mapping[int, Value], number: int) -> Tree:

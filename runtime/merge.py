@@ -72,7 +72,7 @@ class Merge:
 def changed(leaf: Model, operands: tuple[Deltas, ...], combine: Combine, how: str) -> Model:
     """A leaf with deltas combined into its tensors. `how` names the operator and its settings in what it is made of."""
     device = leaf.base.device
-    tensors = overlay(leaf.tensor, leaf.overlay, operands, combine, device.dtype, device.torch)
+    tensors = overlay(leaf.tensor, leaf.overlay, operands, combine, device.dtype, device.torch, device.home)
     touched = {name.startswith("text_encoder.") for each in operands for name in each.compute}
     made = [how, *(f"{each.key} * {each.strength!r}" for each in operands)]
     return replace(

@@ -206,13 +206,13 @@ def mean_leaf(rest: Model, parts: Sequence[tuple[Model, float]]) -> Model:
 
 def _mean_tensor(rest: Model, parts: Sequence[tuple[Model, float]], name: str) -> torch.Tensor:
     own = rest.tensor(name)
-    like = parts[0][0].overlay
-    device = like[name].device if name in like else own.device
-    total = own.to(device=device, dtype=torch.float32)
+    device = rest.base.device
+    total = own.to(device=device.torch, dtype=torch.float32)
     for leaf, part in parts:
         if name in leaf.overlay:
-            total = total + part * (leaf.overlay[name].float() - own.to(device).float())
-    return total.to(rest.base.device.dtype)
+            changed = leaf.overlay[name].to(device.torch).float()
+            total = total + part * (changed - own.to(device.torch).float())
+    return total.to(device.dtype).to(device.home)
 
 
 FAINTEST = 0.05

@@ -19,6 +19,7 @@ from torch import nn
 from mosaic.compiler.program import Region
 from mosaic.runtime.beside import Beside
 from mosaic.runtime.devices import Device
+from mosaic.runtime.residence import HERE, Residence
 from mosaic.runtime.tokens import Tokens
 from mosaic.runtime.weights import Component, Overlay
 
@@ -40,6 +41,7 @@ class Vae:
     factor: int
     scaling: float
     shift: float
+    residence: Residence = field(default=HERE, repr=False)
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,11 @@ from dataclasses import dataclass, field, replace
 
 from mosaic.compiler.cost.architecture import Architecture
 from mosaic.compiler.cost.covering import is_whole, least
+from mosaic.compiler.cost.manner import ROWS_AT_ONCE
 from mosaic.compiler.cost.tree import Adapter, Leaf, Mix, Tree, Turn, parts
 from mosaic.compiler.ir.evaluate import region, strength, window
 from mosaic.compiler.ir.graph import Node
 from mosaic.compiler.steps import steps_until
-
-ROWS_AT_ONCE = 16
-"""The most rows of one call, as the engine makes them."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +49,19 @@ class _Term:
 
 
 def asked(
-    tree: Tree, positive: Node, guidance: float, steps: range, total: int, size: tuple[int, int]
+    tree: Tree,
+    positive: Node,
+    guidance: float,
+    steps: range,
+    total: int,
+    size: tuple[int, int],
+    rows_at_once: int = ROWS_AT_ONCE,
 ) -> Asked:
-    """What the steps of a run of `total` ask of latents of a size (height, width).
+    """What the steps of a run of `total` ask of latents of a size (height, width), so many rows in a call.
 
     `positive` is a conditioning: a text, or several by place and time.
     """
-    run = _Run(tree, positive, guidance, total, size)
+    run = _Run(tree, positive, guidance, total, size, rows_at_once)
     counted: Counter[Call] = Counter()
     known: dict[tuple[object, ...], list[Call]] = {}
     for step in steps:
@@ -76,6 +80,7 @@ class _Run:
     guidance: float
     total: int
     size: tuple[int, int]
+    rows_at_once: int
     tables: dict[int, Sequence[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -144,8 +149,8 @@ class _Run:
             rows.setdefault((term.leaf.base, term.leaf.hand), []).extend([term.leaf] * prompts)
         found: list[Call] = []
         for group in rows.values():
-            for start in range(0, len(group), ROWS_AT_ONCE):
-                part = group[start : start + ROWS_AT_ONCE]
+            for start in range(0, len(group), self.rows_at_once):
+                part = group[start : start + self.rows_at_once]
                 beside = Counter(adapter for leaf in part for adapter in leaf.beside)
                 found.append(Call(part[0].architecture, len(part), tuple(beside.items())))
         return found

@@ -83,10 +83,12 @@ class Fusing:
             held += 4 * (known.decoder.parameters + known.encoder.parameters)
             if node.digest not in self._built:
                 built = sum(network.tensors for network in known.networks)
-                spent.load += built * profile.module + held / profile.transfer
+                spent.load += built * profile.module
+                spent.load += 0.0 if self.merging.is_away else held / profile.transfer
             # On a CPU the tensors as the files have them lie beside those that run, unless they are the same.
             is_copied = profile.device == "cpu" and SPELLED.get(expert.dtype) != profile.dtype
             held += size if is_copied else 0.0
+            held = 0.0 if self.merging.is_away else held
         self._built[node.digest] = None
         at = node.digest
         return Leaf(at, at, at, expert=expert, architecture=known, holds={f"base {at}": held})
@@ -105,7 +107,7 @@ class Fusing:
     def _with_words(self, leaf: Leaf, given: Node) -> Leaf:
         sizes = leaf.architecture.sizes if leaf.architecture is not None else {}
         voice = named(leaf.voice, given.digest)
-        held = float(sizes.get(_WORDS, 0) * self.merging.profile.number)
+        held = 0.0 if self.merging.is_away else float(sizes.get(_WORDS, 0) * self.merging.profile.number)
         return replace(leaf, voice=voice, holds={**leaf.holds, voice: held})
 
     def _weights(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from mosaic.compiler.context import Context
 from mosaic.compiler.cost.architecture import Work
+from mosaic.compiler.cost.manner import Manner
 from mosaic.compiler.cost.profile import CUT, Profile
 from mosaic.compiler.cost.tree import Leaf
 from mosaic.compiler.diagnostic import MosaicError
@@ -48,7 +49,13 @@ class Merging:
 
     context: Context
     profile: Profile
+    manner: Manner = field(default_factory=Manner)
     _read: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def is_away(self) -> bool:
+        """Whether weights lie elsewhere than on the device while they do not compute."""
+        return self.manner.offload and self.profile.device != "cpu"
 
     def read(self, expert: ExpertFacts) -> float:
         """Seconds to read and verify an expert's files; what was read before costs nothing."""
@@ -109,7 +116,7 @@ class Merging:
         made = f"{beside} {how} {[each.name for each in operands]}"
         parts = {name.startswith(_TEXT) for name in changed}
         kept = {f"read {each.name}": each.held for each in operands if each.held}
-        held = float(numbers * self.profile.number)
+        held = 0.0 if self.is_away else float(numbers * self.profile.number)
         return replace(
             leaf,
             hand=named(leaf.hand, made) if False in parts else leaf.hand,

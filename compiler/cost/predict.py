@@ -6,21 +6,23 @@ model is made anew in both. Seconds come as the median and as the 90th percentil
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from mosaic.compiler.context import Context
 from mosaic.compiler.cost.asking import Asked
+from mosaic.compiler.cost.manner import Manner
 from mosaic.compiler.cost.pricing import Pricing, Taken
 from mosaic.compiler.cost.profile import Profile
 from mosaic.compiler.ir.graph import Graph, Node, walk
 from mosaic.compiler.ir.ops import EFFECTS
+from mosaic.compiler.types import Kind
 
 
 @dataclass(frozen=True)
 class Priced:
     """What one node takes: seconds of work and of loading (median and 90th percentile), what denoisers are asked, bytes
-    that its value keeps, bytes that it needs while it works."""
+    that its value keeps, bytes that it needs while it works, bytes of the network that comes to the device for it."""
 
     op: str
     seconds: float
@@ -30,6 +32,7 @@ class Priced:
     asked: Asked
     holds: Mapping[str, float]
     working: float
+    network: float = 0.0
 
     @property
     def evaluations(self) -> int:
@@ -45,6 +48,22 @@ class Priced:
     def resident(self) -> float:
         """Bytes that its value keeps."""
         return sum(self.holds.values())
+
+
+@dataclass(frozen=True)
+class Peak:
+    """Where a graph needs most memory: the node at work (None: nothing is done), and the bytes of weights, of other
+    values that are still needed, and of what it works with."""
+
+    node: Node | None = None
+    weights: float = 0.0
+    values: float = 0.0
+    working: float = 0.0
+
+    @property
+    def bytes(self) -> int:
+        """All of them."""
+        return round(self.weights + self.values + self.working)
 
 
 @dataclass(frozen=True)
@@ -65,6 +84,7 @@ class Prediction:
     in_order: tuple[Priced, ...]
     emits: Mapping[str, tuple[float, float]]
     unknown: tuple[str, ...]
+    at_peak: Peak = field(default_factory=Peak, repr=False)
 
     @property
     def evaluations(self) -> int:
@@ -72,19 +92,21 @@ class Prediction:
         return sum(priced.evaluations for priced in self.nodes.values())
 
 
-def price(graph: Graph, context: Context, profile: Profile) -> Prediction:
-    """What a graph of core operations costs, run as it stands."""
-    pricing = Pricing(context, profile)
+def price(graph: Graph, context: Context, profile: Profile, manner: Manner | None = None) -> Prediction:
+    """What a graph of core operations costs, run as it stands; in the context's manner unless another is given."""
+    pricing = Pricing(context, profile, manner)
     order = [node for node in graph.nodes() if node.op in pricing.operations]
     found = {id(node): _priced(node, pricing.take(node), profile) for node in order}
     each = [found[id(node)] for node in order]
+    peak = _peak(order, found)
     warm, warm_high = sum(one.seconds for one in each), sum(one.high for one in each)
     return Prediction(
         warm=warm,
         warm_high=warm_high,
         cold=warm + sum(one.load for one in each),
         cold_high=warm_high + sum(one.load_high for one in each),
-        peak=round(_peak(order, found)),
+        peak=peak.bytes,
+        at_peak=peak,
         in_order=tuple(each),
         nodes={node.digest: found[id(node)] for node in order},
         emits={node.digest: _emit(node, found) for node in order if node.op in EFFECTS},
@@ -103,6 +125,7 @@ def _priced(node: Node, taken: Taken, profile: Profile) -> Priced:
         asked=taken.asked,
         holds=taken.holds,
         working=taken.working,
+        network=taken.network,
     )
 
 
@@ -112,21 +135,37 @@ def _emit(node: Node, found: Mapping[int, Priced]) -> tuple[float, float]:
     return warm, warm + sum(one.load for one in needed)
 
 
-def _peak(order: list[Node], found: Mapping[int, Priced]) -> float:
-    """The most bytes at once: what values still to be used keep, and what the node at work needs."""
+def _peak(order: list[Node], found: Mapping[int, Priced]) -> Peak:
+    """The most bytes at once: what values still to be used keep, and what the node at work needs.
+
+    A network that came to the device stays until another one comes.
+    """
     last = {id(node): at for at, node in enumerate(order)}
     for at, node in enumerate(order):
         for given in walk_values(node, found):
             last[id(given)] = at
-    live: dict[int, Mapping[str, float]] = {}
-    most = 0.0
+    live: dict[int, Node] = {}
+    most, network = Peak(), 0.0
     for at, node in enumerate(order):
         priced = found[id(node)]
-        live[id(node)] = priced.holds
-        resident = {key: size for held in live.values() for key, size in held.items()}
-        most = max(most, sum(resident.values()) + priced.working)
+        live[id(node)] = node
+        network = priced.network or network
+        weights, values = (_held(live.values(), found, are) for are in (True, False))
+        now = Peak(node, weights + network, values, priced.working)
+        most = max(most, now, key=lambda peak: peak.bytes)
         live = {key: held for key, held in live.items() if last[key] > at}
     return most
+
+
+def _held(live: Iterable[Node], found: Mapping[int, Priced], are_models: bool) -> float:
+    """The bytes that models keep, or other values; what several keep counts once."""
+    kept = {
+        key: size
+        for node in live
+        if (node.type.kind is Kind.MODEL) is are_models
+        for key, size in found[id(node)].holds.items()
+    }
+    return sum(kept.values())
 
 
 def walk_values(node: Node, found: Mapping[int, Priced]) -> list[Node]:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from mosaic.compiler.context import Context
-from mosaic.compiler.cost.architecture import Architecture, Work
+from mosaic.compiler.cost.architecture import Architecture, Network, Work
 from mosaic.compiler.cost.asking import Asked, Call, asked
 from mosaic.compiler.cost.fusing import Fusing
+from mosaic.compiler.cost.manner import Manner
 from mosaic.compiler.cost.merging import Merging, Spent
 from mosaic.compiler.cost.profile import Profile
 from mosaic.compiler.cost.standing import Standing, source, standing, taken
 from mosaic.compiler.cost.tree import Leaf, Tree, Turn, first_leaf, holds, leaves
-from mosaic.compiler.ir.evaluate import number, operand
+from mosaic.compiler.ir.evaluate import constant, number, operand
 from mosaic.compiler.ir.graph import Node
+from mosaic.compiler.tiles import spans
 from mosaic.compiler.types import Kind
+
+Size = tuple[int, int]
 
 _BESIDE_CALLS = 6
 """What one LoRA beside one layer takes, in library calls: rows picked, two products, scaled, added."""
@@ -30,14 +35,16 @@ class Taken:
     asked: Asked = field(default_factory=Asked)
     holds: Mapping[str, float] = field(default_factory=dict)
     working: float = 0.0
+    network: float = 0.0  # bytes that come to the device for it, where networks lie elsewhere
 
 
 class Pricing:
-    """Prices the nodes of one graph, inputs before users."""
+    """Prices the nodes of one graph, inputs before users, for an engine that runs in some manner."""
 
-    def __init__(self, context: Context, profile: Profile) -> None:
+    def __init__(self, context: Context, profile: Profile, manner: Manner | None = None) -> None:
         self.profile = profile
-        self.merging = Merging(context, profile)
+        self.manner = manner or context.manner
+        self.merging = Merging(context, profile, self.manner)
         self.fusing = Fusing(self.merging)
         self._standings: dict[int, Standing] = {}
         self._encoded: dict[tuple[str, str], None] = {}
@@ -72,15 +79,18 @@ class Pricing:
         return Taken(spent.seconds, spent.load, holds=holds(tree), working=working)
 
     def _encode_text(self, node: Node) -> Taken:
-        seconds, size, tokens = 0.0, 0.0, 0
+        seconds, size, tokens, network = 0.0, 0.0, 0, 0.0
         voices = {leaf.voice: leaf for leaf in leaves(self._tree(node.inputs[0]))}
         for leaf in voices.values():
             if leaf.architecture is not None:
                 work = leaf.architecture.text_encoder.work(1, 0, 0, leaf.architecture.tokens)
                 seconds += self.profile.seconds(work)
                 tokens += leaf.architecture.tokens
+                brought = self._brought(self.profile.number, leaf.architecture.text_encoder)
+                seconds += brought / self.profile.transfer
+                network = max(network, brought)
         size = 4.0 * 1024 * tokens
-        return Taken(seconds, holds={node.digest: size})
+        return Taken(seconds, holds={node.digest: size}, network=network)
 
     def _load_image(self, node: Node) -> Taken:
         at = self._standings[id(node)]
@@ -96,14 +106,36 @@ class Pricing:
         positive = node.inputs[1 if node.op == "denoise" else 2]
         guidance = number(node.inputs[{"denoise": 4, "denoise_rest": 4}.get(node.op, 6)])
         size = self._latent_size(first_leaf(tree), at)
-        found = asked(tree, positive, 1.0 if guidance is None else guidance, steps, at.total, size)
+        weight = 1.0 if guidance is None else guidance
+        found = asked(tree, positive, weight, steps, at.total, size, self.manner.rows_at_once)
         seconds = len(steps) * self.profile.step
         working = 0.0
         for call, times in found.calls.items():
             seconds += times * self._call(call, at)
             working = max(working, self._activations(call, at))
         seconds += self._changes_of_space(node, tree, steps, at)
-        return Taken(seconds, asked=found, holds=self._latent(node), working=working)
+        network = self._denoiser(tree)
+        seconds += self._comings(tree, network, found) / self.profile.transfer
+        return Taken(seconds, asked=found, holds=self._latent(node), working=working, network=network)
+
+    def _brought(self, number: int, *networks: Network) -> float:
+        """The bytes of networks, in numbers of so many, that come to the device where they compute."""
+        return float(number * sum(each.parameters for each in networks)) if self.merging.is_away else 0.0
+
+    def _denoiser(self, tree: Tree) -> float:
+        known = [leaf.architecture.denoiser for leaf in leaves(tree) if leaf.architecture is not None]
+        return max((self._brought(self.profile.number, each) for each in known), default=0.0)
+
+    def _comings(self, tree: Tree, network: float, found: Asked) -> float:
+        """The bytes that come to the device in a run: its denoiser once, and at each call what weights differ in where
+        several take part."""
+        asked_of = leaves(tree)
+        if not network or len({(leaf.base, leaf.hand) for leaf in asked_of}) < 2:
+            return network
+        if len({leaf.base for leaf in asked_of}) > 1:
+            return network * found.evaluations
+        numbers = max(sum(leaf.changed.values()) for leaf in asked_of)
+        return network + min(float(numbers * self.profile.number), network) * found.evaluations
 
     def _latent_size(self, leaf: Leaf, at: Standing) -> tuple[int, int]:
         factor = leaf.architecture.factor if leaf.architecture is not None else 8
@@ -151,37 +183,51 @@ class Pricing:
         source_, target = (self._known(node.inputs[i]) for i in (1, 2))
         seconds = self._codec(source_, at, is_decoding=True) + self._codec(target, at, is_decoding=False)
         working = max(self._codec_working(source_, at, True), self._codec_working(target, at, False))
-        return Taken(seconds, holds=self._latent(node), working=working)
+        network = max(self._autoencoder(source_), self._autoencoder(target))
+        return Taken(seconds, holds=self._latent(node), working=working, network=network)
 
     def _decode(self, node: Node) -> Taken:
         at, known = self._standings[id(node)], self._known(node.inputs[1])
         return Taken(
-            self._codec(known, at, is_decoding=True),
+            self._codec(known, at, tile(node), is_decoding=True),
             holds={node.digest: 3.0 * at.width * at.height},
-            working=self._codec_working(known, at, True),
+            working=self._codec_working(known, at, True, tile(node)),
+            network=self._autoencoder(known),
         )
 
     def _encode_image(self, node: Node) -> Taken:
         at, known = self._standings[id(node)], self._known(node.inputs[1])
         return Taken(
-            self._codec(known, at, is_decoding=False),
+            self._codec(known, at, tile(node), is_decoding=False),
             holds=self._latent(node),
-            working=self._codec_working(known, at, False),
+            working=self._codec_working(known, at, False, tile(node)),
+            network=self._autoencoder(known),
         )
 
-    def _codec(self, known: Architecture | None, at: Standing, *, is_decoding: bool) -> float:
-        if known is None:
-            return 0.0
-        network = known.decoder if is_decoding else known.encoder
-        work = network.work(1, at.height // known.factor, at.width // known.factor, 0)
-        return self.profile.seconds(work, is_single=True)
+    def _autoencoder(self, known: Architecture | None) -> float:
+        return self._brought(4, known.decoder, known.encoder) if known is not None else 0.0
 
-    def _codec_working(self, known: Architecture | None, at: Standing, is_decoding: bool) -> float:
+    def _codec(
+        self, known: Architecture | None, at: Standing, given: Size | None = None, *, is_decoding: bool
+    ) -> float:
         if known is None:
             return 0.0
         network = known.decoder if is_decoding else known.encoder
-        size = at.height // known.factor, at.width // known.factor
-        return self._copied * 4.0 * network.activations(1, *size)
+        height, width, pieces = _pieces(known, at, given)
+        seconds = self.profile.seconds(network.work(1, height, width, 0), is_single=True)
+        return pieces * seconds + self._autoencoder(known) / self.profile.transfer
+
+    def _codec_working(
+        self, known: Architecture | None, at: Standing, is_decoding: bool, given: Size | None = None
+    ) -> float:
+        if known is None:
+            return 0.0
+        network = known.decoder if is_decoding else known.encoder
+        height, width, pieces = _pieces(known, at, given)
+        # A picture in float32 lies beside its pieces, and a copy or two beside it where it becomes one of 8 bits.
+        whole = 12.0 * at.width * at.height
+        within = self._copied * 4.0 * network.activations(1, height, width)
+        return max(within + (whole if pieces > 1 else 0.0), 3 * whole)
 
     def _write(self, node: Node) -> Taken:
         value = node.inputs[0]
@@ -207,3 +253,18 @@ class Pricing:
 
     def _tree(self, model: Node) -> Tree:
         return self.fusing.trees[id(operand(model))]
+
+
+def tile(node: Node) -> Size | None:
+    """The tiles, (width, height) in pixels, in which a node decodes or encodes."""
+    return cast(Size, constant(node.inputs[2])) if len(node.inputs) > 2 else None
+
+
+def _pieces(known: Architecture, at: Standing, given: Size | None) -> tuple[int, int, int]:
+    """Height and width of a piece in latents, and how many there are."""
+    height, width = at.height // known.factor, at.width // known.factor
+    if given is None:
+        return height, width, 1
+    across, down = (max(1, side // known.factor) for side in given)
+    count = len(spans(height, down)) * len(spans(width, across))
+    return min(height, down), min(width, across), count

@@ -125,6 +125,7 @@ _MAYBE_TEXT = (Kind.TEXT, Kind.NOTHING)
 _MAYBE_NUMBER = (Kind.NUMBER, Kind.NOTHING)
 _MAYBE_INT = (Kind.INT, Kind.NOTHING)
 _MAYBE_FRACTION = (Kind.FRACTION, Kind.NOTHING)
+_MAYBE_SIZE = (Kind.SIZE, Kind.NOTHING)
 _CONDITIONING = (Kind.CONDITIONING,)
 _PROMPT = (Kind.TEXT, Kind.PROMPTS)
 _MAYBE_PROMPT = (*_PROMPT, Kind.NOTHING)
@@ -176,7 +177,7 @@ _TABLE = (
             ("negative", _MAYBE_TEXT),
             ("steps", _MAYBE_INT),
             ("guidance", _MAYBE_NUMBER),
-            ("size", (Kind.SIZE, Kind.NOTHING)),
+            ("size", _MAYBE_SIZE),
             ("seed", _MAYBE_INT),
             ("scheduler", _MAYBE_TEXT),
             ("until", _MAYBE_FRACTION),
@@ -217,8 +218,8 @@ _TABLE = (
         (("latent", (Kind.LATENT,)), ("to", ANY_MODEL), ("by", (Kind.BRIDGE, Kind.NOTHING))),
         _latent_of(1),
     ),
-    Op("decode", (("latent", (Kind.LATENT,)),), _fixed(Kind.IMAGE)),
-    Op("encode", (("image", (Kind.IMAGE,)), ("model", ANY_MODEL)), _latent_of(1)),
+    Op("decode", (("latent", (Kind.LATENT,)), ("tile", _MAYBE_SIZE)), _fixed(Kind.IMAGE)),
+    Op("encode", (("image", (Kind.IMAGE,)), ("model", ANY_MODEL), ("tile", _MAYBE_SIZE)), _latent_of(1)),
     Op("emit", (("value", (Kind.IMAGE, Kind.LATENT, Kind.MODEL)), ("path", _TEXT)), _fixed(Kind.NOTHING)),
     # Core
     Op(
@@ -287,8 +288,21 @@ _TABLE = (
         _latent_of(2),
         core=True,
     ),
-    Op("decode_latent", (("latent", (Kind.LATENT,)), ("model", ANY_MODEL)), _fixed(Kind.IMAGE), core=True),
-    Op("encode_image", (("image", (Kind.IMAGE,)), ("model", ANY_MODEL)), _latent_of(1), core=True),
+    # A further input is the size of tiles, where there are any.
+    Op(
+        "decode_latent",
+        (("latent", (Kind.LATENT,)), ("model", ANY_MODEL)),
+        _fixed(Kind.IMAGE),
+        variadic=(Kind.SIZE,),
+        core=True,
+    ),
+    Op(
+        "encode_image",
+        (("image", (Kind.IMAGE,)), ("model", ANY_MODEL)),
+        _latent_of(1),
+        variadic=(Kind.SIZE,),
+        core=True,
+    ),
     Op(
         "write",
         (("value", (Kind.IMAGE, Kind.LATENT, Kind.MODEL)), ("path", _TEXT)),

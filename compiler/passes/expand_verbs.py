@@ -144,11 +144,17 @@ def _align(node: Node, inputs: tuple[Node, ...]) -> Node:
 
 
 def _decode(node: Node, inputs: tuple[Node, ...]) -> Node:
-    return make("decode_latent", (inputs[0], maker(inputs[0])), origin=node.origin)
+    latent, tile = inputs
+    return make("decode_latent", (latent, maker(latent), *_tiles(tile)), origin=node.origin)
 
 
 def _encode_picture(node: Node, inputs: tuple[Node, ...]) -> Node:
-    return make("encode_image", (inputs[0], _model(inputs[1])), origin=node.origin)
+    picture, model, tile = inputs
+    return make("encode_image", (picture, _model(model), *_tiles(tile)), origin=node.origin)
+
+
+def _tiles(given: Node) -> tuple[Node, ...]:
+    return (given,) if _given(given) else ()
 
 
 def _emit(node: Node, inputs: tuple[Node, ...]) -> Node:

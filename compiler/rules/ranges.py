@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Final
 
 from mosaic.compiler import errors
 from mosaic.compiler.context import Context
@@ -12,7 +13,7 @@ from mosaic.compiler.facts import FileFact
 from mosaic.compiler.ir.evaluate import constant, number, spelled
 from mosaic.compiler.ir.graph import Attribute, Graph, Node
 from mosaic.compiler.ir.models import Trees, trees
-from mosaic.compiler.ir.origins import base_expert
+from mosaic.compiler.ir.origins import base_expert, maker
 from mosaic.compiler.near import nearest
 from mosaic.compiler.rules.place import place
 from mosaic.compiler.verbs import LARGEST_SIDE, SCHEDULERS, VERBS, Parameter
@@ -36,6 +37,8 @@ def ranges(graph: Graph, context: Context) -> Iterator[Diagnostic]:
             yield from _size(node, known)
         if node.op in ("refine", "encode"):
             yield from _picture(node)
+        if node.op in ("decode", "encode"):
+            yield from _tile(node)
         if node.op == "strength":
             yield from _strength(node)
         if node.op == "window":
@@ -106,12 +109,31 @@ def _size(node: Node, known: Trees) -> Iterator[Diagnostic]:
 
 
 def _picture(node: Node) -> Iterator[Diagnostic]:
-    picture, model = (node.inputs[1], node.inputs[0]) if node.op == "refine" else node.inputs
+    picture, model = (node.inputs[1], node.inputs[0]) if node.op == "refine" else node.inputs[:2]
     pixels = picture.facts.pixels if isinstance(picture.facts, FileFact) else None
     multiple = base_expert(model).size_multiple
     if pixels is not None and any(side % multiple for side in pixels):
         rule = f"has sides that are multiples of {multiple} for this model"
         yield _report(node, node.inputs.index(picture), f"the picture `{picture.name}`", rule, pixels)
+
+
+SMALLEST_TILE: Final = 8
+"""Multiples of a model's smallest size along a tile's side: of fewer, next to nothing would be left beside the quarter
+that neighbours share."""
+
+
+def _tile(node: Node) -> Iterator[Diagnostic]:
+    position = len(node.inputs) - 1
+    value = constant(node.inputs[position]) if node.inputs[position].op != "default" else None
+    if not isinstance(value, tuple):
+        return
+    model = node.inputs[1] if node.op == "encode" else maker(node.inputs[0])
+    multiple = base_expert(model).size_multiple
+    least = SMALLEST_TILE * multiple
+    if min(value) < least or any(side % multiple for side in value):
+        near = "x".join(str(max(least, round(side / multiple) * multiple)) for side in value)
+        rule = f"has sides of at least {least} that are multiples of {multiple} for this model"
+        yield _report(node, position, "`tile`", rule, value, near)
 
 
 def _strength(node: Node) -> Iterator[Diagnostic]:

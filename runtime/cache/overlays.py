@@ -42,7 +42,8 @@ def work_out(
 
 
 def _filled(leaf: Model, kept: Mapping[str, torch.Tensor]) -> bool:
-    return leaf.overlay.fill(kept)
+    home = leaf.base.device.home
+    return leaf.overlay.fill({name: tensor.to(home) for name, tensor in kept.items()})
 
 
 def _made(tree: Tree, into: Tree) -> Iterator[Model]:

@@ -172,13 +172,17 @@ def _what(operation: Operation, program: Program) -> str:
             way = f"by {program.experts[bridge].id}" if bridge is not None else "through a picture"
             return f"%{operation.latent} of %{operation.source} into the space of %{operation.model}, {way}"
         case Decode():
-            return f"%{operation.latent} by %{operation.model}"
+            return f"%{operation.latent} by %{operation.model}{_tiles(operation)}"
         case EncodeImage():
-            return f"%{operation.image} by %{operation.model}"
+            return f"%{operation.image} by %{operation.model}{_tiles(operation)}"
         case LoadImage():
             return program.images[operation.file].name
         case Emit():
             return f"%{operation.value} as {operation.path} ({operation.type})"
+
+
+def _tiles(operation: Decode | EncodeImage) -> str:
+    return f", in tiles of {operation.tile[0]}x{operation.tile[1]}" if operation.tile else ""
 
 
 def _operand(operand: Operand, program: Program) -> str:
