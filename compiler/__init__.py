@@ -4,7 +4,7 @@
 |----------|-----------------------|---------------------------------|--------------------------------|
 | parse    | `SourceFile`          | `tree.File`                     | `syntax/parse`                 |
 | check    | `tree.File`           | surface `Graph`s, one a plan    | `check/file`                   |
-| resolve  | surface `Graph`       | the same, inlined, operators set | `passes` (`RESOLVE`)          |
+| resolve  | surface `Graph`       | the same, inlined, choices made | `passes` (`RESOLVE`)           |
 | judge    | resolved `Graph`      | diagnostics                     | `rules`                        |
 | optimise | resolved `Graph`      | core `Graph`                    | `passes` (`OPTIMISE`)          |
 | lower    | core `Graph`          | `Program`                       | `lower`                        |
@@ -31,8 +31,10 @@ from mosaic.compiler.ir.verify import verify
 from mosaic.compiler.near import nearest
 from mosaic.compiler.passes import OPTIMISE, RESOLVE, Pass, run_passes
 from mosaic.compiler.passes.choose_operators import Choice, settle
+from mosaic.compiler.passes.choose_steps import LOW, Numbers, Taken, at, choose_steps, open_steps, take
 from mosaic.compiler.passes.resolve_finds import finds
 from mosaic.compiler.rules import run_rules
+from mosaic.compiler.rules.half_done import half_done
 from mosaic.compiler.source import SourceFile
 from mosaic.compiler.syntax.parse import parse
 
@@ -50,6 +52,7 @@ class Compiled:
     choices: Mapping[str, tuple[Choice, ...]] = field(default_factory=dict)
     finds: Mapping[str, tuple[Find, ...]] = field(default_factory=dict)
     decisions: Mapping[str, Decision] = field(default_factory=dict)
+    steps: Mapping[str, tuple[Taken, ...]] = field(default_factory=dict)
 
     @property
     def has_errors(self) -> bool:
@@ -83,7 +86,9 @@ def compile(
     programs = tuple(
         lower(graph, context, _source(source, graph, judged.checked, told[graph.name])) for graph in graphs
     )
-    return Compiled(tuple(judged.sink), programs, graphs, judged.choices, told, judged.decisions)
+    return Compiled(
+        tuple(judged.sink), programs, graphs, judged.choices, told, judged.decisions, judged.steps
+    )
 
 
 def check(source: SourceFile, context: Context) -> tuple[Diagnostic, ...]:
@@ -98,6 +103,7 @@ class _Judged:
     resolved: tuple[Graph, ...] = ()
     choices: Mapping[str, tuple[Choice, ...]] = field(default_factory=dict)
     decisions: Mapping[str, Decision] = field(default_factory=dict)
+    steps: Mapping[str, tuple[Taken, ...]] = field(default_factory=dict)
 
 
 def _judge(
@@ -117,35 +123,51 @@ def _judge(
     if plan is not None and plan not in names and not sink.has_errors:
         sink.add(errors.names.UnknownPlan(None, plan, source.name, nearest(plan, names)))
     resolved = []
-    choices, decisions = {}, {}
+    choices, decisions, steps = {}, {}, {}
     whole = not any(d.code.startswith("M1") for d in sink)
     for surface in checked.graphs:
         own = replace(context, pins=context.pins.of(surface.name)) if context.pins else context
-        found = run_passes(surface, own, RESOLVE[:-2])
+        found = run_passes(surface, own, RESOLVE[:-3])
         graph, graph_choices, told = _settled(found, own, whole)
         if not told.has_errors:
+            told.extend(_fewest(graph, own))
+        if not told.has_errors:
             held = hold(found, graph_choices, own, _finish(own), every=alternatives)
-            if any(held.picked):
-                graph, graph_choices, told = _settled(found, own, whole, held.picked)
+            if any(held.picked) or held.steps:
+                numbers = {taken.steps: taken.number for taken in held.steps}
+                graph, graph_choices, told = _settled(found, own, whole, held.picked, numbers)
             told.extend(held.told)
+            steps[graph.name] = held.steps
             if held.decision is not None:
                 decisions[graph.name] = held.decision
         sink.extend(told)
         if plan in (None, graph.name):
             resolved.append(graph)
             choices[graph.name] = graph_choices
-    return _Judged(sink, checked, tuple(resolved), choices, decisions)
+    return _Judged(sink, checked, tuple(resolved), choices, decisions, steps)
 
 
 def _settled(
-    found: Graph, context: Context, whole: bool, picked: tuple[str, ...] = ()
+    found: Graph,
+    context: Context,
+    whole: bool,
+    picked: tuple[str, ...] = (),
+    numbers: Numbers | None = None,
 ) -> tuple[Graph, tuple[Choice, ...], Sink]:
-    """A graph with its operators and bridges chosen, how each was, and what the rules say of it."""
+    """A graph with its operators, numbers of steps and bridges chosen, how operators were, and what the rules say of
+    it. Without `numbers` ranges of steps stand for the most of them, or for what a lock holds."""
     graph, choices = settle(found, context, picked)
-    graph = run_passes(verify(graph, "choose_operators"), context, RESOLVE[-1:])
+    graph = choose_steps(graph, context) if numbers is None else take(graph, numbers)
+    graph = run_passes(verify(graph, "choose_steps"), context, RESOLVE[-1:])
     told = Sink()
     run_rules(graph, context, told, whole=whole)
     return graph, choices, told
+
+
+def _fewest(graph: Graph, context: Context) -> tuple[Diagnostic, ...]:
+    """What is wrong with the fewest steps of a plan's ranges: whether a plan compiles is not left to a budget."""
+    ranges = open_steps(graph)
+    return tuple(half_done(take(graph, at(ranges, LOW, context.pins)), context)) if ranges else ()
 
 
 def _finish(context: Context) -> Finish:

@@ -1,10 +1,11 @@
-"""Holding a plan to its budget: which operators it gets, and what is said where none keeps it."""
+"""Holding a plan to its budget: which operators and how many steps it gets, and what is said where nothing keeps it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil, log10
+from typing import Final
 
 from mosaic.compiler import errors
 from mosaic.compiler.context import Context
@@ -12,17 +13,19 @@ from mosaic.compiler.cost.budget import Budget
 from mosaic.compiler.decide import Alternative, Decision, Finish, decide
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.ir.graph import Graph
-from mosaic.compiler.passes.choose_operators import Choice
+from mosaic.compiler.passes.choose_operators import AS_LOCKED, Choice
+from mosaic.compiler.passes.choose_steps import HIGH, Taken, at, open_steps
 
 
 @dataclass(frozen=True)
 class Held:
-    """What came of a budget: the operators to take ("" or nothing: those chosen without it), what is to be said, and
-    the decision for people to see (None where nothing was priced)."""
+    """What came of a budget: the operators to take ("" or nothing: those chosen without it), what is to be said, the
+    decision for people to see (None where nothing was priced), and a number for each range of steps."""
 
     picked: tuple[str, ...] = ()
     told: tuple[Diagnostic, ...] = ()
     decision: Decision | None = None
+    steps: tuple[Taken, ...] = ()
 
 
 def hold(
@@ -33,17 +36,46 @@ def hold(
     budget = graph.budget
     if context.profile is None:
         advice = "run `mosaic calibrate` once, or name a device: `--device FILE`"
-        return Held(told=_without_prices(budget, choices, "nobody measured this device", advice))
+        told = _without_prices(budget, choices, "nobody measured this device", advice)
+        return Held(told=told, steps=_most(graph, context))
     if budget is None and not every:
-        return Held()
+        return Held(steps=_most(graph, context))
     decision = decide(graph, choices, context, finish, every=every)
     unknown = tuple(dict.fromkeys(name for each in decision.priced for name in each.prediction.unknown))
     if unknown and budget is not None and budget.limits_cost:
         what = f"the architecture of {', '.join(f'`{name}`' for name in unknown)} is not known"
-        return Held(told=_without_prices(budget, choices, what, ""))
+        return Held(told=_without_prices(budget, choices, what, ""), steps=_most(graph, context))
     if decision.chosen is None:
-        return Held((), tuple(_refusals(budget or Budget(), decision, context)), decision)
-    return Held(decision.chosen.operators, _unmeasured(budget, choices), decision)
+        told = tuple(_refusals(budget or Budget(), decision, choices, context))
+        return Held((), told, decision, _most(graph, context))
+    steps = _taken(graph, context, decision.chosen.steps, _why(budget or Budget(), decision))
+    return Held(decision.chosen.operators, _unmeasured(budget, choices), decision, steps)
+
+
+_ASKED: Final = "nothing asks for fewer"
+
+
+def _most(graph: Graph, context: Context) -> tuple[Taken, ...]:
+    """The most steps of all ranges, where nothing is priced."""
+    is_limited = graph.budget is not None and graph.budget.limits_cost
+    numbers = tuple(at(open_steps(graph), HIGH, context.pins).values())
+    return _taken(graph, context, numbers, "the budget is not judged" if is_limited else _ASKED)
+
+
+def _taken(graph: Graph, context: Context, numbers: Sequence[int], reason: str) -> tuple[Taken, ...]:
+    held = context.pins.steps
+    return tuple(
+        Taken(steps, number, AS_LOCKED if (steps.low, steps.high) in held else reason)
+        for steps, number in zip(open_steps(graph), numbers, strict=True)
+    )
+
+
+def _why(budget: Budget, decision: Decision) -> str:
+    """Why ranges of steps stand for no more."""
+    limits = (
+        f"the {key.replace('_', ' ')} of {_spell(key)(getattr(budget, key))}" for key in decision.further
+    )
+    return f"the most that keeps {' and '.join(limits)}" if decision.further else _ASKED
 
 
 def _without_prices(
@@ -74,20 +106,27 @@ def _unmeasured(budget: Budget | None, choices: Sequence[Choice]) -> tuple[Diagn
     return (errors.plans.BudgetNotJudged(budget.place("quality"), what),)
 
 
-def _refusals(budget: Budget, decision: Decision, context: Context) -> list[Diagnostic]:
+def _refusals(
+    budget: Budget, decision: Decision, choices: Sequence[Choice], context: Context
+) -> list[Diagnostic]:
     nearest = decision.nearest(budget)
     assert context.profile is not None
     found: list[Diagnostic] = []
     for key in nearest.beyond:
         if key == "quality":
-            found.append(_too_poor(budget, nearest.quality or 0.0, nearest.operators))
+            found.append(_too_poor(budget, nearest.quality or 0.0, nearest.operators, nearest.steps))
             continue
         limit, needed = getattr(budget, key), getattr(nearest.need, key)
-        spell = memory if key == "memory" else duration
+        spell = _spell(key)
         estimated = " (an estimate, not measured)" if context.profile.is_estimate else ""
         wants = (
             () if decision.is_complete else (f"of more combinations, {len(decision.priced)} were looked at",)
         )
+        if context.pins.steps or any(choice.reason == AS_LOCKED for choice in choices):
+            wants = (
+                *wants,
+                f"`{context.pins.place}` holds what was chosen before: `mosaic lock` chooses anew",
+            )
         found.append(
             errors.plans.OverBudget(
                 budget.place(key),
@@ -103,19 +142,36 @@ def _refusals(budget: Budget, decision: Decision, context: Context) -> list[Diag
     return found
 
 
-def _too_poor(budget: Budget, quality: float, operators: Sequence[str]) -> Diagnostic:
+def _too_poor(
+    budget: Budget, quality: float, operators: Sequence[str], steps: Sequence[int] = ()
+) -> Diagnostic:
     return errors.plans.QualityUnmet(
         budget.place("quality"),
         limit=f"{budget.quality:.0%}",
         best=f"{quality:.0%}",
-        way=f"by {', '.join(dict.fromkeys(operators))}",
+        way=f"by {', '.join(dict.fromkeys(operators))}{_with(steps)}",
         replacement=f"{int(100 * quality)}%",
     )
 
 
 def _way(each: Alternative) -> str:
-    operators = ", ".join(dict.fromkeys(each.operators))
-    return f"the cheapest way is by {operators}" if operators else "there is no other way to make it"
+    operators, steps = ", ".join(dict.fromkeys(each.operators)), _with(each.steps)
+    if operators:
+        return f"the cheapest way is by {operators}{steps}"
+    return f"the cheapest way is{steps}" if steps else "there is no other way to make it"
+
+
+def _with(steps: Sequence[int]) -> str:
+    """The numbers of steps that ranges stand for, the fewest where it says what would do.
+
+    >>> _with((12, 4))
+    ' with 12 and 4 steps'
+    """
+    return f" with {' and '.join(map(str, dict.fromkeys(steps)))} steps" if steps else ""
+
+
+def _spell(key: str) -> Callable[..., str]:
+    return memory if key == "memory" else duration
 
 
 def duration(seconds: float, up: bool = False) -> str:

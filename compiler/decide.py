@@ -1,8 +1,11 @@
-"""Choosing operators under a budget: the highest measured fidelity that is predicted to keep every limit.
+"""Choosing operators and steps under a budget: the highest measured fidelity that is predicted to keep every limit,
+then the most steps.
 
 All fusions of a plan are chosen together. Assignments of operators are priced in the order of their fidelity, so the
 first that keeps the budget is the best that does. Where there are more assignments than can be priced, only the best of
 operators that cost about the same are tried, and a search that ends without an answer says that it is not complete.
+What operators bring was measured, what steps bring was not: so operators are chosen with the fewest steps that the
+plan's ranges allow, and with these operators all ranges are raised together, as far as the budget is kept.
 """
 
 from __future__ import annotations
@@ -18,9 +21,12 @@ from mosaic.compiler.cost.budget import Budget
 from mosaic.compiler.ir.graph import Graph, walk
 from mosaic.compiler.ir.ops import EFFECTS
 from mosaic.compiler.passes.choose_operators import Candidate, Choice, settle
+from mosaic.compiler.passes.choose_steps import HIGH, LOW, Numbers, Steps, at, open_steps, parts, take
+from mosaic.compiler.rules.half_done import half_done
 
 if TYPE_CHECKING:
     from mosaic.compiler.cost.predict import Prediction
+    from mosaic.compiler.cost.profile import Profile
 
 MOST_PRICED: Final = 200
 """How many assignments are priced before the search gives up and says so."""
@@ -50,24 +56,28 @@ class Need:
 
 @dataclass(frozen=True)
 class Alternative:
-    """Operators for all fusions, in order; their fidelity as a share of the best ones' (None: not measured), and what
-    they need. `beyond` are the limits that are not kept: none for what was chosen."""
+    """Operators for all fusions and numbers for all ranges of steps, in order; the operators' fidelity as a share of
+    the best ones' (None: not measured), and what they need. `beyond` are the limits that are not kept: none for what
+    was chosen."""
 
     operators: tuple[str, ...]
     quality: float | None
     need: Need
     prediction: Prediction = field(repr=False)
     beyond: tuple[str, ...] = ()
+    steps: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Decision:
     """What was chosen (None: nothing keeps the budget), what else was priced, in the order of fidelity, and whether
-    all that could be chosen was looked at."""
+    all that could be chosen was looked at. `further` are the limits that one more step would not keep. What was not
+    chosen is priced with the fewest steps where the budget limits costs, else with the most."""
 
     chosen: Alternative | None
     priced: tuple[Alternative, ...]
     is_complete: bool
+    further: tuple[str, ...] = ()
 
     def nearest(self, budget: Budget) -> Alternative:
         """Of what does not keep the budget, the one that needs to be allowed the least."""
@@ -81,8 +91,6 @@ def decide(
 
     `choices` are those that `settle` took without a budget; the context has a profile.
     """
-    from mosaic.compiler.cost.predict import price
-
     profile = context.profile
     assert profile is not None
     budget = graph.budget or Budget()
@@ -92,8 +100,12 @@ def decide(
         open_ = [_distinct(found) for found in open_]
     priced: list[Alternative] = []
     chosen: Alternative | None = None
+    taken: Graph | None = None
     complete = is_whole
     measured = all(choice.best <= 0 or choice.share >= 0 for choice in choices)
+    ranges = open_steps(graph)
+    pricing = _Pricing(context, finish, profile, budget, measured)
+    fewest = at(ranges, LOW if budget.limits_cost else HIGH, context.pins)
     ranked = _assignments(open_, [choice.best for choice in choices])
     for tried, (ranks, quality) in enumerate(ranked):
         if tried >= MOST_PRICED or (chosen is not None and len(priced) > every):
@@ -103,17 +115,62 @@ def decide(
         settled, made = settle(graph, context, names)
         if tuple(choice.operator for choice in made) != names:
             continue  # does not fit above what was chosen below
-        core = finish(settled)
-        prediction = price(core, context, profile)
-        need = _need(core, prediction)
-        beyond = need.beyond(budget)
-        if measured and budget.quality is not None and quality < budget.quality - 1e-9:
-            beyond = (*beyond, "quality")
-        found = Alternative(names, quality if measured else None, need, prediction, beyond)
+        found = pricing.of(settled, names, quality, fewest)
         priced.append(found)
-        if chosen is None and not beyond:
-            chosen = found
-    return Decision(chosen, tuple(priced), complete)
+        if chosen is None and not found.beyond:
+            chosen, taken = found, settled
+    if chosen is None or taken is None:
+        return Decision(None, tuple(priced), complete)
+    most, further = _raised(chosen, taken, pricing, ranges) if budget.limits_cost else (chosen, ())
+    return Decision(most, tuple(most if each is chosen else each for each in priced), complete, further)
+
+
+@dataclass(frozen=True)
+class _Pricing:
+    """What assignments take, and whether that keeps the budget."""
+
+    context: Context
+    finish: Finish
+    profile: Profile
+    budget: Budget
+    is_measured: bool
+
+    def of(self, settled: Graph, operators: tuple[str, ...], quality: float, numbers: Numbers) -> Alternative:
+        """Operators that a graph has been settled to, with these numbers of steps."""
+        from mosaic.compiler.cost.predict import price
+
+        core = self.finish(take(settled, numbers))
+        prediction = price(core, self.context, self.profile)
+        need = _need(core, prediction)
+        beyond = need.beyond(self.budget)
+        if self.is_measured and self.budget.quality is not None and quality < self.budget.quality - 1e-9:
+            beyond = (*beyond, "quality")
+        known = quality if self.is_measured else None
+        return Alternative(operators, known, need, prediction, beyond, tuple(numbers.values()))
+
+
+def _raised(
+    fewest: Alternative, settled: Graph, pricing: _Pricing, ranges: Sequence[Steps]
+) -> tuple[Alternative, tuple[str, ...]]:
+    """The same operators with the most steps that keep the budget, and the limits that one more step would not keep.
+
+    Found by bisection, as prices grow with steps: what comes out was priced and keeps the budget, and of the next
+    number it is known that it does not. A number by which some run has no step to take is none to choose.
+    """
+    context = pricing.context
+    notches = parts(ranges, context.pins)
+    best, further = fewest, ()
+    kept, refused = 0, len(notches)
+    while kept + 1 < refused:
+        # The most first: a budget that is not tight asks for no search.
+        tried = refused - 1 if refused == len(notches) else (kept + refused) // 2
+        numbers = at(ranges, notches[tried], context.pins)
+        found = pricing.of(settled, fewest.operators, fewest.quality or 0.0, numbers)
+        if found.beyond or any(half_done(take(settled, numbers), context)):
+            refused, further = tried, found.beyond
+        else:
+            kept, best = tried, found
+    return best, further
 
 
 def _distinct(candidates: Sequence[Candidate]) -> list[Candidate]:

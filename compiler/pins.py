@@ -11,9 +11,10 @@ class Pins:
     """Decisions that a lock took before. Empty where there is no lock.
 
     `finds` says which expert a `find` was resolved to, (kind, words) to its id; `operators` which operator a
-    fusion without `via` was given, by the names of the experts that it blends. `experts` gives, by id, the
-    `content_digest` that an expert had. `strict` is set under `--locked` and `--frozen`: an expert that the lock
-    does not hold is then an error, otherwise a warning. `place` is the lock's file as messages name it.
+    fusion without `via` was given, by the names of the experts that it blends; `steps` the number that was taken of a
+    range of steps, by its bounds. `experts` gives, by id, the `content_digest` that an expert had. `strict` is set
+    under `--locked` and `--frozen`: an expert that the lock does not hold is then an error, otherwise a warning.
+    `place` is the lock's file as messages name it.
 
     Plans of one file may be held to different things: `plans` has the pins of each by name, `of` gives them.
     """
@@ -23,6 +24,7 @@ class Pins:
     strict: bool = False
     place: str = ""
     operators: Mapping[tuple[str, ...], str] = field(default_factory=dict, hash=False)
+    steps: Mapping[tuple[int, int], int] = field(default_factory=dict, hash=False)
     plans: Mapping[str, Pins] = field(default_factory=dict, hash=False)
 
     def of(self, plan: str) -> Pins:

@@ -12,6 +12,7 @@ from mosaic.compiler.diagnostic import Sink
 from mosaic.compiler.ir.graph import Graph
 from mosaic.compiler.passes import OPTIMISE, RESOLVE, Pass, run_passes
 from mosaic.compiler.passes.choose_operators import settle
+from mosaic.compiler.passes.choose_steps import take
 from mosaic.compiler.source import SourceFile
 from mosaic.compiler.syntax.parse import parse
 
@@ -45,7 +46,7 @@ class Stages:
 def stages(
     source: SourceFile, context: Context, compiled: Compiled, parameters: Mapping[str, object]
 ) -> tuple[Stages, ...]:
-    """The stages of every plan that was compiled without a mistake, by the operators that were chosen then."""
+    """The stages of every plan that was compiled without a mistake, by the operators and steps chosen then."""
     sink = Sink()
     file = parse(source, sink)
     assert file is not None, "it was compiled before"
@@ -57,12 +58,14 @@ def _stages(graph: Graph, context: Context, compiled: Compiled) -> Stages:
     own = replace(context, pins=context.pins.of(graph.name)) if context.pins else context
     picked = tuple(choice.operator for choice in compiled.choices[graph.name])
 
-    def chosen(given: Graph, _: Context) -> Graph:
-        return settle(given, own, picked)[0]
-
+    numbers = {taken.steps: taken.number for taken in compiled.steps[graph.name]}
+    # Under a budget operators and steps are chosen together; here they are known already.
+    known: Mapping[str, Pass] = {
+        "choose_operators": lambda given, _: settle(given, own, picked)[0],
+        "choose_steps": lambda given, _: take(given, numbers),
+    }
     graphs = {CHECKED: graph}
     for rewrite in (*RESOLVE, *OPTIMISE):
-        # Under a budget operators are chosen together; here they are known already.
-        graph = run_passes(graph, own, (chosen if rewrite.__name__ == "choose_operators" else rewrite,))
+        graph = run_passes(graph, own, (known.get(rewrite.__name__, rewrite),))
         graphs[rewrite.__name__] = graph
     return Stages(graphs, own)

@@ -13,7 +13,8 @@ from mosaic.compiler.types import Kind
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of a verb. `low` and `high` bound a number (both inclusive unless `low_open`)."""
+    """A parameter of a verb. `low` and `high` bound a number (both inclusive unless `low_open`). Where it is `ranged`,
+    a plan may leave the number to the compiler: `12..30`."""
 
     name: str
     kinds: tuple[Kind, ...]
@@ -24,6 +25,7 @@ class Parameter:
     high: float | None = None
     low_open: bool = False
     shown: str = ""  # what stands in the manual for its kind, where that is none of the language's
+    ranged: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,16 @@ def _prompt(required: bool) -> Parameter:
 
 
 _NEGATIVE = Parameter("negative", (Kind.TEXT,), "What to steer away from; empty unless given.")
-_STEPS = Parameter("steps", (Kind.INT,), "Denoising steps.", low=1, high=MOST_STEPS)
+_RANGED = "int | int..int"
+_STEPS = Parameter(
+    "steps",
+    (Kind.INT,),
+    "Denoising steps; of a range the most that the budget allows.",
+    low=1,
+    high=MOST_STEPS,
+    shown=_RANGED,
+    ranged=True,
+)
 _GUIDANCE = Parameter(
     "guidance",
     (Kind.NUMBER,),
@@ -81,6 +92,12 @@ _SCHEDULER = Parameter("scheduler", (Kind.TEXT,), "ddim, euler, euler_a, dpmpp_2
 _UNTIL = Parameter(
     "until", (Kind.FRACTION,), "Stop after this part of the run.", low=0, high=1, low_open=True
 )
+_TILE = Parameter(
+    "tile",
+    (Kind.SIZE,),
+    "Work on pieces of this size, blended where they overlap: less memory, slightly other pixels. In one piece unless "
+    "given.",
+)
 _FEATHER = Parameter(
     "feather",
     (Kind.FRACTION,),
@@ -92,12 +109,6 @@ _FEATHER = Parameter(
 
 def _expert(kind: Kind, doc: str, example: str, *more: Parameter, available: bool = True) -> Verb:
     what = Parameter(
-_TILE = Parameter(
-    "tile",
-    (Kind.SIZE,),
-    "Work on pieces of this size, blended where they overlap: less memory, slightly other pixels. In one piece unless "
-    "given.",
-)
         "id", (Kind.TEXT,), "Catalog id, `sha256:…` or `./path`.", required=True, positional=True
     )
     return Verb(kind.value, (what, *more), kind, doc, example, available=available)
@@ -185,6 +196,8 @@ _TABLE = (
                 "Take at most this many of the steps left; all unless given.",
                 low=1,
                 high=MOST_STEPS,
+                shown=_RANGED,
+                ranged=True,
             ),
             _UNTIL,
         ),
@@ -256,6 +269,7 @@ _TABLE = (
         (
             Parameter("image", (Kind.IMAGE,), "A picture.", required=True, positional=True),
             Parameter("with", (Kind.MODEL,), "The model whose VAE encodes.", required=True),
+            _TILE,
         ),
         Kind.LATENT,
         "Picture to latent.",
@@ -269,7 +283,6 @@ _TABLE = (
         'load_image("in.png")',
     ),
     Verb(
-            _TILE,
         "rect",
         (
             *(

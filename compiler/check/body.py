@@ -7,6 +7,7 @@ from mosaic.compiler.check.budget import build_budget
 from mosaic.compiler.check.expressions import build
 from mosaic.compiler.check.kinds import wanted
 from mosaic.compiler.check.policy import build_policy
+from mosaic.compiler.check.ranges import build_value
 from mosaic.compiler.check.scope import Scope, Value
 from mosaic.compiler.check.world import World
 from mosaic.compiler.cost.budget import Budget
@@ -101,7 +102,7 @@ def build_fragment_body(
 
 
 def _let(statement: tree.Let, scope: Scope, world: World) -> Node | None:
-    node = build(statement.value, scope, world)
+    node = build_value(statement.value, scope, world, build)
     scope.bind(statement.name, Value(node, statement.name.span), world.sink)
     return node
 

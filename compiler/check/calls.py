@@ -9,6 +9,7 @@ from mosaic.compiler.check.found import build_find, partial
 from mosaic.compiler.check.fusion import build_fuse
 from mosaic.compiler.check.kinds import wanted
 from mosaic.compiler.check.prompts import build_prompts
+from mosaic.compiler.check.ranges import build_value
 from mosaic.compiler.check.scope import Callable, Module, Scope, Value
 from mosaic.compiler.check.world import World
 from mosaic.compiler.ir.evaluate import constant
@@ -74,6 +75,8 @@ def _verb(call: tree.Call, verb: Verb, scope: Scope, world: World, build: Build)
             continue
         if isinstance(argument.value, tree.List) and Kind.PROMPTS in parameter.kinds:
             node = build_prompts(argument.value, verb.name, scope, world, build)
+        elif parameter.ranged:
+            node = build_value(argument.value, scope, world, build)
         else:
             node = build(argument.value, scope, world)
         if node is not None and not _fits(
@@ -223,7 +226,14 @@ def _fragment(call: tree.Call, target: Callable, scope: Scope, world: World, bui
                 )
             sound = False
             continue
-        node = build(found.value, scope, world) if found else parameter.default
+        node = parameter.default
+        if found:
+            is_count = parameter.kind is Kind.INT
+            node = (
+                build_value(found.value, scope, world, build)
+                if is_count
+                else build(found.value, scope, world)
+            )
         if node is None or (
             found and not _fits(node, (parameter.kind,), name, parameter.name, found.value, world)
         ):

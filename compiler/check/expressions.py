@@ -40,9 +40,7 @@ def build(expression: tree.Expression, scope: Scope, world: World) -> Node | Non
         case tree.Call():
             return build_call(expression, scope, world, build)
         case tree.Range():
-            world.sink.add(
-                errors.names.NotAvailable(expression.span, "a range for the compiler to choose from")
-            )
+            world.sink.add(errors.names.misplaced_range(expression.span))
             return None
         case tree.List():
             world.sink.add(errors.types.TypeMismatch(expression.span, "this place", "one value", "a list"))

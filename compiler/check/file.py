@@ -11,6 +11,7 @@ from mosaic.compiler.check.budget import build_budget
 from mosaic.compiler.check.expressions import build
 from mosaic.compiler.check.kinds import wanted
 from mosaic.compiler.check.policy import build_policy
+from mosaic.compiler.check.ranges import build_value
 from mosaic.compiler.check.scope import Callable, FragmentParameter, Module, Scope, Value
 from mosaic.compiler.check.values import read_value
 from mosaic.compiler.check.world import World
@@ -198,7 +199,7 @@ def _define(item: tree.Define, scope: Scope, world: World) -> Callable:
         inner.bind(parameter.name, Value(argument, parameter.name.span), world.sink)
         if kind is None or argument is None:
             continue
-        default = build(parameter.default, scope, world) if parameter.default else None
+        default = _default(parameter.default, kind, scope, world) if parameter.default else None
         if parameter.default and default is not None:
             if not wanted(default, (kind,), f"`{parameter.name.text}`", parameter.default.span, world):
                 default = None
@@ -210,6 +211,12 @@ def _define(item: tree.Define, scope: Scope, world: World) -> Callable:
     key = f"{item.span.source.name}:{item.name.text}"
     fragment = build_fragment_body(item, key, tuple(arguments), result, inner, world)
     return Callable(key, tuple(parameters), result or Kind.MODEL, fragment if sound else None, item.name.span)
+
+
+def _default(expression: tree.Expression, kind: Kind, scope: Scope, world: World) -> Node | None:
+    return (
+        build_value(expression, scope, world, build) if kind is Kind.INT else build(expression, scope, world)
+    )
 
 
 def _argument(index: int, kind: Kind, span: Span) -> Node:

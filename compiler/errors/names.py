@@ -144,7 +144,11 @@ class NotAvailable(Diagnostic):
         let look = fuse(base, neon, wash, via: ties(density: 0.5))     # M206
 
     Nothing is replaced by something else in silence: a plan that needs it waits for a version that has it. The
-    operators that can be used today are listed in the message.
+    operators that can be used today are listed in the message. A range may stand where steps are counted, and nowhere
+    else:
+
+        sample(look, prompt: "a red cat", steps: 12..30)           # the compiler chooses, within the budget
+        sample(look, prompt: "a red cat", guidance: 2..5)          # M206
     """
 
     code: ClassVar[str] = "M206"
@@ -153,9 +157,21 @@ class NotAvailable(Diagnostic):
 
     what: str
     instead: tuple[str, ...] = ()
+    advice: str = ""
+    calls: tuple[Span, ...] = ()
+
+    def labels(self) -> tuple[Label, ...]:
+        return tuple(Label(span, "inside the fragment, here") for span in self.calls)
 
     def help(self) -> tuple[str, ...]:
-        return (f"available: {', '.join(f'`{name}`' for name in self.instead)}",) if self.instead else ()
+        known = (f"available: {', '.join(f'`{name}`' for name in self.instead)}",) if self.instead else ()
+        return (*known, self.advice) if self.advice else known
+
+
+def misplaced_range(span: Span | None, calls: tuple[Span, ...] = ()) -> NotAvailable:
+    """A range stands where no steps are counted."""
+    advice = "a range may be the `steps` of `sample`, `refine` and `resume`, also through a `let` or a fragment"
+    return NotAvailable(span, "a range for the compiler to choose from", advice=advice, calls=calls)
 
 
 @dataclass(frozen=True)

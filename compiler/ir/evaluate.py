@@ -12,7 +12,7 @@ WHOLE_RUN = (0.0, 1.0)
 
 
 def constant(node: Node) -> Attribute:
-    """The value of a constant expression, or None where an argument of a fragment is still open.
+    """The value of a constant expression, or None where an argument of a fragment or a range is still open.
 
     >>> from mosaic.compiler.ir.graph import scalar
     >>> from mosaic.compiler.ir.ops import make
@@ -22,6 +22,8 @@ def constant(node: Node) -> Attribute:
     """
     if node.op == "const":
         return node.attribute("value")
+    if node.op == "range":
+        return node.attribute("taken")
     if node.op == "trigger":
         below = operand(node.inputs[0])
         return below.expert.trigger if below.op == "expert" else None

@@ -135,6 +135,8 @@ _TABLE = (
     # Values
     Op("const", (), lambda inputs, attributes: Type(Kind(str(attributes["kind"]))), ("kind", "value")),
     Op("default", (), _fixed(Kind.NOTHING)),
+    # `taken` is the number that was chosen, once it is.
+    Op("range", (("low", (Kind.INT,)), ("high", (Kind.INT,))), _fixed(Kind.INT), ("taken",)),
     Op("argument", (), _typed, ("index", *_INDEXED)),
     Op("call", (), _typed, ("fragment", *_INDEXED), variadic=tuple(Kind)),
     Op("format", (), _fixed(Kind.TEXT), variadic=SCALARS),

@@ -1,7 +1,8 @@
 """Rewrites of the graph. One pass, one file, one verb; the order is the tuple below.
 
 A pass takes a valid graph and gives a valid graph that computes the same. `RESOLVE` makes the graph what the
-rules judge: no fragments, an expert for each `find`, an operator for each fusion, a bridge for each `align`.
+rules judge: no fragments, an expert for each `find`, an operator for each fusion, a number for each range of steps, a
+bridge for each `align`.
 `OPTIMISE` follows once a plan is known to be sound; any of it but `expand_verbs` can be left out without changing a
 byte of the result, and tests do so.
 """
@@ -15,6 +16,7 @@ from mosaic.compiler.ir.graph import Graph
 from mosaic.compiler.ir.verify import verify
 from mosaic.compiler.passes.choose_bridges import choose_bridges
 from mosaic.compiler.passes.choose_operators import choose_operators
+from mosaic.compiler.passes.choose_steps import choose_steps
 from mosaic.compiler.passes.cut_at_windows import cut_at_windows
 from mosaic.compiler.passes.drop_dead import drop_dead
 from mosaic.compiler.passes.drop_idle import drop_idle
@@ -32,7 +34,7 @@ from mosaic.compiler.passes.spell_operands import spell_operands
 
 Pass = Callable[[Graph, Context], Graph]
 
-RESOLVE: tuple[Pass, ...] = (inline_fragments, resolve_finds, choose_operators, choose_bridges)
+RESOLVE: tuple[Pass, ...] = (inline_fragments, resolve_finds, choose_operators, choose_steps, choose_bridges)
 OPTIMISE: tuple[Pass, ...] = (
     fold_constants,
     spell_operands,

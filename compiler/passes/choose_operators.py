@@ -86,6 +86,7 @@ def settle(graph: Graph, context: Context, picked: Sequence[str] = ()) -> tuple[
 
 
 WITHIN_BUDGET: Final = "the best measured that keeps within the budget"
+AS_LOCKED: Final = "as locked"
 
 
 def choose(node: Node, context: Context, picked: str = "") -> Choice:
@@ -109,7 +110,7 @@ def choose(node: Node, context: Context, picked: str = "") -> Choice:
         return choice(pinned[0], "pinned by the plan")
     locked = context.operators.get(context.pins.operators.get(names, ""))
     if locked is not None and fits(locked, node, context.operators) and (not pinned or locked in pinned):
-        return choice(locked, "as locked")
+        return choice(locked, AS_LOCKED)
     # What was not measured is no choice of the compiler's where others were, and neither is what was never right.
     tried = [each for each in every if each.share > 0] or every
     found = _candidates(pinned, node, context) if pinned else tried

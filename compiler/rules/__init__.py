@@ -37,6 +37,7 @@ from mosaic.compiler.rules.ranges import ranges
 from mosaic.compiler.rules.rating import rating
 from mosaic.compiler.rules.safety_last import safety_last
 from mosaic.compiler.rules.selectors import selectors
+from mosaic.compiler.rules.step_ranges import step_ranges
 from mosaic.compiler.rules.strengths import strengths
 from mosaic.compiler.rules.text_encoders import text_encoders
 from mosaic.compiler.rules.tokens import tokens
@@ -72,6 +73,7 @@ RULES: tuple[Rule, ...] = (
     triggers,
     prompts,
     half_done,
+    step_ranges,
     ranges,
     strengths,
     native_sizes,

@@ -26,7 +26,7 @@ MISTAKES = [
     ("M205", LOOK + "let image = sample(look)\n" + EMIT, "sample"),
     ("M205", LOOK + 'let image = refine(look, load_image("a.png"))\n' + EMIT, 'refine(look, load_image("a.png"))'),
     ("M206", BASE + 'let edges = control("./canny.safetensors")\nlet look = fuse(base, edges)\n' + DONE, "control"),
-    ("M206", LOOK + 'let image = sample(look, prompt: "a", steps: 12..30)\n' + EMIT, "12..30"),
+    ("M206", LOOK + 'let image = sample(look, prompt: "a", guidance: 2..5)\n' + EMIT, "2..5"),
     ("M207", LOOK + 'let wash = lora("t/wash")\n' + DONE, "wash"),
     ("M221", BASE + NEON + "let look = fuse(base, neon, via: summ)\n" + DONE, "summ"),
     ("M301", LOOK + 'let image = sample(look, prompt: "a", size: 64)\n' + EMIT, "64"),

@@ -111,7 +111,7 @@ def plan(
 
 def _document(program: Program, compiled: Compiled, profile: Profile | None) -> dict[str, Any]:
     """The JSON shape that docs/json.md describes."""
-    from mosaic.cli.predicted import as_json
+    from mosaic.cli.predicted import as_json, ranges_as_json
 
     plan = program.source.plan
     return {
@@ -122,6 +122,7 @@ def _document(program: Program, compiled: Compiled, profile: Profile | None) -> 
             {"operator": choice.operator, "operands": list(choice.operands), "reason": choice.reason}
             for choice in compiled.choices[plan]
         ],
+        "steps": ranges_as_json(compiled.steps[plan]),
         "finds": [
             {
                 "kind": find.kind,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mosaic.compiler.budgeting import duration, memory
@@ -11,6 +11,7 @@ from mosaic.compiler.cost.predict import Priced
 from mosaic.compiler.cost.profile import Profile
 from mosaic.compiler.decide import Alternative, Decision
 from mosaic.compiler.ir.graph import Graph
+from mosaic.compiler.passes.choose_steps import Taken
 
 _WORDS = {"latency": "latency", "cold_latency": "cold latency", "memory": "memory", "quality": "quality"}
 
@@ -41,17 +42,20 @@ def _limits(budget: Budget, chosen: Alternative) -> Iterator[str]:
 
 
 def alternatives(decision: Decision) -> list[tuple[str, ...]]:
-    """What else was priced: operators, fidelity as a share of the best, seconds warm and cold, memory, and why it was
-    not taken."""
+    """What else was priced: operators, numbers for ranges of steps, fidelity as a share of the best, seconds warm and
+    cold, memory, and why it was not taken."""
     if len(decision.priced) < 2:
         return []
-    rows: list[tuple[str, ...]] = [("operators", "of the best", "warm", "cold", "peak", "")]
+    has_ranges = bool(decision.priced[0].steps)
+    titles = ("operators", *(("steps",) if has_ranges else ()), "of the best", "warm", "cold", "peak", "")
+    rows: list[tuple[str, ...]] = [titles]
     for each in decision.priced:
         took = each.prediction
         quality = "not measured" if each.quality is None else f"{each.quality:.0%}"
         rows.append(
             (
                 ", ".join(each.operators) or "none",
+                *((", ".join(map(str, each.steps)),) if has_ranges else ()),
                 quality,
                 duration(took.warm),
                 duration(took.cold),
@@ -68,6 +72,24 @@ def _verdict(each: Alternative, decision: Decision) -> str:
     if each.beyond:
         return f"over the {' and the '.join(_WORDS[key] for key in each.beyond)}"
     return "fits, less often right" if each.quality is not None else "fits"
+
+
+def range_taken(taken: Taken) -> str:
+    """What a range of steps stands for: `24 of 12..30 steps: the most that keeps the latency of 2s`."""
+    return f"{taken.number} of {taken.steps} steps: {taken.reason}"
+
+
+def ranges_as_json(steps: Iterable[Taken]) -> list[dict[str, Any]]:
+    """The same, as docs/json.md describes it."""
+    return [
+        {
+            "low": taken.steps.low,
+            "high": taken.steps.high,
+            "taken": taken.number,
+            "reason": taken.reason,
+        }
+        for taken in steps
+    ]
 
 
 def steps(graph: Graph, decision: Decision) -> list[str]:
@@ -113,6 +135,7 @@ def as_json(decision: Decision | None, profile: Profile | None) -> dict[str, Any
 def _numbers(each: Alternative) -> dict[str, Any]:
     took = each.prediction
     return {
+        "steps": list(each.steps),
         "quality": None if each.quality is None else round(each.quality, 4),
         "warm": _seconds(took.warm, took.warm_high),
         "cold": _seconds(took.cold, took.cold_high),

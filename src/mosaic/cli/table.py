@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from mosaic.cli.predicted import alternatives, steps, summary
+from mosaic.cli.predicted import alternatives, range_taken, steps, summary
 from mosaic.compiler.program import (
     Align,
     CombinePrompts,
@@ -47,7 +47,7 @@ def table(program: Program, compiled: Compiled, graph: Graph, profile: Profile |
         _block("licences", _licences(program)),
         _block("parameters", [f"{name} = {value}" for name, value in source.parameters.items()]),
         _block("steps", _aligned(_steps(program, costs))),
-        _block("choices", [_choice(choice) for choice in choices]),
+        _block("choices", [*map(_choice, choices), *map(range_taken, compiled.steps[source.plan])]),
         _block("found", [line for find in finds for line in _found(find)]),
         _block("predicted", _predicted(decision, graph, profile)),
     ]

@@ -60,6 +60,14 @@ def _plan(lock: Lock, old: LockedPlan, new: LockedPlan) -> Iterator[Diagnostic]:
             where = lock.where("find", *old.key, find.kind, find.words)
             what = f'find({find.kind}, "{find.words}") in {old.shown} was `{before.chosen}`'
             yield errors.integrity.LockOutdated(where, what, f"`{find.chosen}` answers better now")
+    for steps in new.steps:
+        taken = [each.taken for each in old.steps if (each.low, each.high) == (steps.low, steps.high)]
+        if taken and taken != [steps.taken]:
+            said = True
+            shown = f"{steps.low}..{steps.high}"
+            where = lock.where("steps", *old.key, shown)
+            what = f"{taken[0]} of {shown} steps in {old.shown}"
+            yield errors.integrity.LockOutdated(where, what, f"now {steps.taken}")
     if old.program != new.program and not said:
         # The consequence of an expert's or a tool's change, told last and only where nothing else was.
         where = lock.where("plan", *old.key, "program")

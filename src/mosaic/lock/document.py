@@ -32,6 +32,15 @@ class LockedFusion:
 
 
 @dataclass(frozen=True)
+class LockedSteps:
+    """How many steps a range `low..high` stands for."""
+
+    low: int
+    high: int
+    taken: int
+
+
+@dataclass(frozen=True)
 class LockedCoverage:
     """How an expert's tensors meet a base's, found out when the plan was locked. Both by key."""
 
@@ -60,6 +69,7 @@ class LockedPlan:
     finds: tuple[LockedFind, ...] = ()
     fusions: tuple[LockedFusion, ...] = ()
     outputs: Mapping[str, str] = field(default_factory=dict, hash=False)
+    steps: tuple[LockedSteps, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:

@@ -26,6 +26,7 @@ from mosaic.lock.document import (
     LockedFind,
     LockedFusion,
     LockedPlan,
+    LockedSteps,
     sorted_lock,
 )
 from mosaic.lock.experts import Asked, Recorder
@@ -132,6 +133,9 @@ class _Making:
             for choice in result.choices.get(name, ())
             if choice.operands and all(map(told, choice.experts))
         ]
+        steps = [
+            LockedSteps(each.steps.low, each.steps.high, each.number) for each in result.steps.get(name, ())
+        ]
         return LockedPlan(
             file=file,
             plan=name,
@@ -143,6 +147,7 @@ class _Making:
             experts=dict(sorted(meant.items())),
             finds=tuple(sorted(dict.fromkeys(finds), key=lambda f: (f.kind, f.words, f.chosen))),
             fusions=tuple(sorted(dict.fromkeys(fusions), key=lambda f: (f.experts, f.operator))),
+            steps=tuple(sorted(steps, key=lambda each: (each.low, each.high))),
         )
 
     def _key(self, entry: Asked) -> str:

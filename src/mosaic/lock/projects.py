@@ -64,7 +64,8 @@ class Held:
                         None  # two bases, two answers: which is which, ranking says
                     )
             finds = {words: chosen for words, chosen in finds.items() if words not in open_}
-            plans[plan.plan] = replace(pins, finds=finds, operators=plan.operators)
+            steps = {(each.low, each.high): each.taken for each in plan.steps}
+            plans[plan.plan] = replace(pins, finds=finds, operators=plan.operators, steps=steps)
         return replace(pins, plans=plans)
 
 

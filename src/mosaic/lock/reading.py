@@ -20,6 +20,7 @@ from mosaic.lock.document import (
     LockedFind,
     LockedFusion,
     LockedPlan,
+    LockedSteps,
 )
 from mosaic.lock.entry import Entry
 from mosaic.lock.facts import read_facts
@@ -28,6 +29,7 @@ from mosaic.lock.marks import marks
 _TOP: Final = ("version", "toolchain", "catalog", "recorded", "plan", "expert")
 _PLAN: Final = (
     "file", "name", "text", "program", "set", "libraries", "pictures", "outputs", "experts", "names", "find", "fuse",
+    "steps",
 )  # fmt: skip
 _PLACE: Final = re.compile(r" ?\(at (?:line (\d+), column (\d+)|end of document)\)$")
 
@@ -100,6 +102,7 @@ def _plan(entry: Entry) -> LockedPlan:
         experts={**{key: key for key in entry.list("experts")}, **entry.texts("names")},
         finds=tuple(_find(inner) for inner in entry.tables("find")),
         fusions=tuple(_fusion(inner) for inner in entry.tables("fuse")),
+        steps=tuple(_steps(inner) for inner in entry.tables("steps")),
     )
 
 
@@ -111,6 +114,14 @@ def _find(entry: Entry) -> LockedFind:
 def _fusion(entry: Entry) -> LockedFusion:
     entry.only(("experts", "operator"))
     return LockedFusion(entry.list("experts"), entry.text("operator"))
+
+
+def _steps(entry: Entry) -> LockedSteps:
+    entry.only(("low", "high", "taken"))
+    found = LockedSteps(entry.count("low"), entry.count("high"), entry.count("taken"))
+    if not 1 <= found.low <= found.taken <= found.high:
+        entry.fail(f"{found.taken} steps are none of {found.low}..{found.high}", "taken")
+    return found
 
 
 def _expert(entry: Entry) -> LockedExpert:
@@ -159,6 +170,12 @@ def _whole(lock: Lock, top: Entry) -> None:
             if find.chosen not in known:
                 reason = f"it has no expert `{find.chosen}`"
                 top.fail(reason, "plan", str(number), "find", str(place), "chosen")
+        ranges = [(steps.low, steps.high) for steps in plan.steps]
+        for place, (low, high) in enumerate(ranges):
+            if (low, high) in ranges[:place]:
+                top.fail(
+                    f"the range {low}..{high} stands in it twice", "plan", str(number), "steps", str(place)
+                )
 
 
 def _marks(lock: Lock, top: Entry) -> Mapping[tuple[str, ...], Span]:
@@ -173,4 +190,7 @@ def _marks(lock: Lock, top: Entry) -> Mapping[tuple[str, ...], Span]:
         for place, find in enumerate(plan.finds):
             path = ("plan", str(number), "find", str(place), "chosen")
             found["find", *plan.key, find.kind, find.words] = top.mark(*path)
+        for place, steps in enumerate(plan.steps):
+            path = ("plan", str(number), "steps", str(place), "taken")
+            found["steps", *plan.key, f"{steps.low}..{steps.high}"] = top.mark(*path)
     return {path: span for path, span in found.items() if span is not None}

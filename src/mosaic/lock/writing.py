@@ -68,6 +68,7 @@ def _plan(plan: LockedPlan) -> dict[str, Any]:
         "names": _sorted({name: key for name, key in plan.experts.items() if name != key}),
         "find": [{"kind": find.kind, "words": find.words, "chosen": find.chosen} for find in plan.finds],
         "fuse": [{"experts": list(each.experts), "operator": each.operator} for each in plan.fusions],
+        "steps": [{"low": each.low, "high": each.high, "taken": each.taken} for each in plan.steps],
     }
     return _present(content)
 
