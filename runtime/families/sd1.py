@@ -19,6 +19,7 @@ from mosaic.compiler.program import Expert
 from mosaic.compiler.weights.adapter_keys import canonical
 from mosaic.runtime.adapters import content_key
 from mosaic.runtime.attention import Texts, attend, remembering
+from mosaic.runtime.blocks import write_in_place
 from mosaic.runtime.devices import Device
 from mosaic.runtime.families import ModuleCache, sd1_shapes
 from mosaic.runtime.families.checkpoints import Parts, unusable
@@ -209,6 +210,7 @@ def _network(
         positions = holder._buffers.get("position_ids")
         if positions is not None and positions.is_meta:
             holder._buffers["position_ids"] = torch.arange(positions.shape[-1], device=device.torch)[None]
+    write_in_place(module)
     return module.requires_grad_(False).eval()
 
 
