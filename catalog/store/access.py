@@ -6,7 +6,6 @@ next question, and a writer holds it for one transaction.
 
 from __future__ import annotations
 
-import gc
 import os
 import re
 import time
@@ -211,8 +210,6 @@ def retried(
                 ) from error
         except duckdb.Error as error:
             raise MosaicError(_fault(path, error)) from error
-        # A reader of this program that nobody uses any more closes when it is collected.
-        gc.collect()
         time.sleep(min(pause, left))
         pause = min(2 * pause, _LONGEST_PAUSE_S)
 

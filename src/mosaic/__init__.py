@@ -35,7 +35,8 @@ def check(path: str | os.PathLike[str]) -> tuple[Diagnostic, ...]:
     from mosaic.lock.projects import LockedProject
     from mosaic.project import read
 
-    return LockedProject().check(read(path))
+    with LockedProject() as project:
+        return project.check(read(path))
 
 
 def compile(path: str | os.PathLike[str], *, plan: str | None = None, **parameters: object) -> Compiled:
@@ -46,7 +47,8 @@ def compile(path: str | os.PathLike[str], *, plan: str | None = None, **paramete
     from mosaic.lock.projects import LockedProject
     from mosaic.project import read
 
-    return LockedProject().compile(read(path), plan=plan, parameters=parameters)
+    with LockedProject() as project:
+        return project.compile(read(path), plan=plan, parameters=parameters)
 
 
 def run(

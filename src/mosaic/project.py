@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, Literal
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, Self
 
 from mosaic.catalog.library import Once
 from mosaic.catalogs import find_catalog, open_library, shipped_library
@@ -90,6 +91,14 @@ class Project:
         path = find_catalog(Path(catalog) if catalog is not None else None)
         self._catalog = Once(lambda: open_library(path)) if path is not None else None
         self._search = self._catalog or Once(shipped_library)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
 
     @property
     def catalog(self) -> Library | None:

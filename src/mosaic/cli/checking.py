@@ -36,14 +36,14 @@ def check_paths(
     """Check files and folders, print what is wrong and end with the exit code that it asks for."""
     gathered = gather(paths)
     found = list(gathered.diagnostics)
-    project = open_project(catalog, locked=locked, frozen=frozen, device=device)
-    for source in gathered.files:
-        found.extend(project.check(source))
-    # Two plans that use one broken library report its mistakes once.
-    found = list(dict.fromkeys(found))
-    console.show(found, as_json=format is Format.JSON, files=len(gathered.files))
-    if format is Format.TEXT:
-        print(_summary(found, len(gathered.files), project.catalog))
+    with open_project(catalog, locked=locked, frozen=frozen, device=device) as project:
+        for source in gathered.files:
+            found.extend(project.check(source))
+        # Two plans that use one broken library report its mistakes once.
+        found = list(dict.fromkeys(found))
+        console.show(found, as_json=format is Format.JSON, files=len(gathered.files))
+        if format is Format.TEXT:
+            print(_summary(found, len(gathered.files), project.catalog))
     console.finish(found, unreadable=gathered.unreadable)
 
 

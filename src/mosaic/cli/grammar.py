@@ -47,5 +47,6 @@ def _names() -> dict[str, list[str]]:
     from mosaic.compiler.types import EXPERTS
     from mosaic.project import Project
 
-    experts = Project().context(SourceFile("<grammar>", "")).experts
-    return {str(kind): list(experts.names(kind)) for kind in EXPERTS}
+    with Project() as project:
+        experts = project.context(SourceFile("<grammar>", "")).experts
+        return {str(kind): list(experts.names(kind)) for kind in EXPERTS}

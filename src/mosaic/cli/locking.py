@@ -42,10 +42,10 @@ class Request:
 def run_lock(request: Request) -> None:
     """Lock, or say what would change. Ends the command with 1 where `--locked` finds a difference."""
     old, notes = _old(request)
-    project = Project(request.catalog)
     folder = request.output.parent
-    made = make(_files(request, old), folder, project.context)
-    lock = replace(made.lock, catalog=project.catalog.digest if project.catalog else "")
+    with Project(request.catalog) as project:
+        made = make(_files(request, old), folder, project.context)
+        lock = replace(made.lock, catalog=project.catalog.digest if project.catalog else "")
     lock = _recorded(request, old, lock, made)
     # As it will be read again: what was written is what is compared, and what is vouched for.
     new = read_lock(SourceFile(str(request.output), lock_text(lock)))

@@ -91,8 +91,9 @@ def plan(
     if after or why:
         from mosaic.cli.why import answer
 
-        context = project.context(source)
-        typer.echo(answer(source, context, compiled, cell.parameters, after=after, why=why), nl=False)
+        with project:
+            context = project.context(source)
+            typer.echo(answer(source, context, compiled, cell.parameters, after=after, why=why), nl=False)
         return
     if emit is Stage.IR:
         typer.echo("\n".join(print_graph(graph) for graph in compiled.graphs), nl=False)

@@ -78,8 +78,8 @@ def run(
         raise typer.BadParameter("a compiled program is closed: it needs no lock")
     if no_cache and cache is not None:
         raise typer.BadParameter("--cache says where to keep results, --no-cache not to: one of them")
-    project = open_project(catalog, locked=locked, frozen=frozen)
-    jobs = session.jobs(project, path, name or None, settings or ())
+    with open_project(catalog, locked=locked, frozen=frozen) as project:
+        jobs = session.jobs(project, path, name or None, settings or ())
     console.show(jobs.notes, to_stderr=True)
     session.at_hand(jobs)
     kept = None if no_cache else open_cache(cache)

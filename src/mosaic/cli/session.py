@@ -127,7 +127,6 @@ def jobs(project: Project, path: str, plan: str | None, settings: Sequence[str])
             folder = program.source.plan if several else ""
             computed = expected(graph, project.context(source))
             found.append(Job(program, folder, cell.folder, cell.swept, computed))
-    project.release()
     return Jobs(tuple(found), tuple(sink), wanted.open_axes, context=project.context(source))
 
 

@@ -41,8 +41,8 @@ def verify(
     with readable():
         read_bytes(path, 1)
     lock = read_lock_file(path)
-    project = LockedProject(catalog, Mode.FROZEN, path)
-    found = look(lock, path.parent, project, run=run)
+    with LockedProject(catalog, Mode.FROZEN, path) as project:
+        found = look(lock, path.parent, project, run=run)
     if json_output:
         console.print_json(_document(path, found))
     else:

@@ -140,6 +140,12 @@ class LockedProject(Project):
             self._known_plans(source, [program.source.plan for program in compiled.programs])
         return replace(compiled, diagnostics=(*compiled.diagnostics, *drift)) if drift else compiled
 
+    def release(self) -> None:
+        """As `Project.release`; also of the catalog that only says where files lie."""
+        super().release()
+        if self._places is not None and self._places.opened is not None:
+            self._places.opened.close()
+
     def held(self, source: SourceFile) -> Held | None:
         """The lock that holds a file's plans, the one beside the file before the one of the current folder."""
         if source.name not in self._held:

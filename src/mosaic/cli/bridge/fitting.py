@@ -82,17 +82,16 @@ class Made:
 
 def run_fit(request: Request) -> None:
     """Fit, write, register, say how good it is. Raises MosaicError."""
-    project = Project(request.catalog)
-    source, target = (_checkpoint(project, name) for name in (request.source, request.target))
-    if source.space == target.space:
-        raise MosaicError(SpacesAlike(None, source.id, target.id, str(source.space)))
-    words = _words(request, source) if request.samples else ()
-    paths = _paths(request.pictures) if request.pictures is not None else ()
-    with progress() as bars:
-        worker = engine(device=request.device, progress=bars)
-        fitted = _fit(request, project, (source, target), words, paths, worker, bars)
-        made = _write(request, fitted)
-    project.release()
+    with Project(request.catalog) as project:
+        source, target = (_checkpoint(project, name) for name in (request.source, request.target))
+        if source.space == target.space:
+            raise MosaicError(SpacesAlike(None, source.id, target.id, str(source.space)))
+        words = _words(request, source) if request.samples else ()
+        paths = _paths(request.pictures) if request.pictures is not None else ()
+        with progress() as bars:
+            worker = engine(device=request.device, progress=bars)
+            fitted = _fit(request, project, (source, target), words, paths, worker, bars)
+            made = _write(request, fitted)
     if request.register:
         made = _registered(request, made)
     _show(request, fitted, made)

@@ -30,11 +30,10 @@ def list_(
     from mosaic.project import Project
 
     source = SourceFile("<bridges>", "")
-    project = Project(catalog)
-    experts = project.context(source).experts
-    resolved = [experts.resolve(Kind.BRIDGE, id, source.span(0, 0)) for id in experts.names(Kind.BRIDGE)]
+    with Project(catalog) as project:
+        experts = project.context(source).experts
+        resolved = [experts.resolve(Kind.BRIDGE, id, source.span(0, 0)) for id in experts.names(Kind.BRIDGE)]
     known = [facts for facts in resolved if not isinstance(facts, Diagnostic)]
-    project.release()
     if json_output:
         console.print_json(
             {"version": console.JSON_VERSION, "bridges": [_document(facts) for facts in known]}

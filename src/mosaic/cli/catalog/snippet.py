@@ -56,14 +56,11 @@ def _problems(store: Store, text: str) -> tuple[str, ...]:
     from mosaic.compiler.source import SourceFile
     from mosaic.project import Project
 
-    project = Project(None if store.place == "memory" else Path(store.place))
-    try:
-        found = project.check(SourceFile("<card>", text))
-    except MosaicError as error:
-        found = error.diagnostics
-    finally:
-        if project.catalog is not None:
-            project.catalog.close()
+    with Project(None if store.place == "memory" else Path(store.place)) as project:
+        try:
+            found = project.check(SourceFile("<card>", text))
+        except MosaicError as error:
+            found = error.diagnostics
     return tuple(
         f"{diagnostic.code}: {diagnostic.message()}"
         for diagnostic in found
