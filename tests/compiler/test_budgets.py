@@ -7,11 +7,14 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mosaic.compiler import Compiled, compile
 from mosaic.compiler.budgeting import duration, memory
 from mosaic.compiler.cost.fidelity import Fidelity, Measured
 from mosaic.compiler.cost.profile import Profile, Rates
+from mosaic.compiler.decide import Need
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.pins import Pins
 from mosaic.compiler.source import SourceFile
@@ -47,7 +50,9 @@ TABLE = Fidelity(
 )
 
 
-def plan(budget: str = "", via: str = "", more: str = "", operands: str = "ghost, neon, hat") -> str:
+def plan(
+    budget: str = "", via: str = "", more: str = "", operands: str = "ghost, neon, hat", run: str = ""
+) -> str:
     return f"""mosaic 1
     plan p {{
       budget {{ {budget} }}
@@ -56,7 +61,7 @@ def plan(budget: str = "", via: str = "", more: str = "", operands: str = "ghost
       let neon = lora("zoo/neon")
       let hat = lora("zoo/hat")
       let look = fuse(base, {operands}{via and ", via: " + via})
-      emit sample(look, prompt: "a red {{ghost}} {{neon}} {{hat}}", size: 64x64, guidance: 3) as "p.png"
+      emit sample(look, prompt: "a red {{ghost}} {{neon}} {{hat}}", size: 64x64, guidance: 3{run}) as "p.png"
       {more}
     }}"""
 
@@ -187,3 +192,148 @@ def test_what_is_spelled_reads_back_as_at_least_as_much() -> None:
     assert duration(0.1001, up=True) == "101ms"
     assert duration(1.0001, up=True) == "1.1s"
     assert memory(2**30 + 1, up=True) == "1.1GiB"
+
+
+# Ranges of steps
+
+
+def stepped(steps: str, budget: str = "", via: str = "", more: str = "") -> str:
+    return plan(budget, via, more, run=f", steps: {steps}")
+
+
+def need(text: str, profile: Profile = PROFILE) -> Need:
+    """What a plan of plain numbers needs."""
+    chosen = compiled(text, profile=profile, alternatives=1).decisions["p"].chosen
+    assert chosen is not None
+    return chosen.need
+
+
+def taken(text: str, profile: Profile | None = PROFILE) -> list[tuple[int, str]]:
+    found = compiled(text, profile=profile)
+    assert not found.has_errors, [d.message() for d in found.diagnostics]
+    return [(each.number, each.reason) for each in found.steps["p"]]
+
+
+def test_a_budget_takes_the_most_steps_that_keep_it() -> None:
+    limit = need(stepped("20", via="sum")).latency * 1.0001
+    assert need(stepped("21", via="sum")).latency > limit
+    text = stepped("12..30", f"latency: {1000 * limit:.4f}ms", "sum")
+    assert taken(text) == [(20, f"the most that keeps the latency of {duration(limit)}")]
+    decision = compiled(text).decisions["p"]
+    assert decision.chosen is not None and decision.chosen.steps == (20,)
+    assert decision.chosen.need.latency <= limit
+    (program,) = compiled(text).programs
+    assert (
+        program.digest == compiled(stepped("20", f"latency: {1000 * limit:.4f}ms", "sum")).programs[0].digest
+    )
+
+
+def test_a_budget_that_is_not_tight_takes_the_top() -> None:
+    assert taken(stepped("12..30", "latency: 10min")) == [(30, "nothing asks for fewer")]
+    assert taken(stepped("12..30", "quality: 80%")) == [(30, "nothing asks for fewer")]
+
+
+def test_what_is_not_judged_takes_the_top() -> None:
+    assert taken(stepped("12..30", "latency: 1ms"), profile=None) == [(30, "the budget is not judged")]
+    assert taken(stepped("12..30"), profile=None) == [(30, "nothing asks for fewer")]
+
+
+def test_memory_asks_for_no_fewer_steps() -> None:
+    assert taken(stepped("12..30", "memory: 8GiB")) == [(30, "nothing asks for fewer")]
+
+
+def test_operators_come_before_steps() -> None:
+    """Fidelity is measured and what steps bring is not: the best operator with few steps, not a poor one with many."""
+    limit = need(stepped("14", via="guidance")).latency * 1.0001
+    assert need(stepped("30", via="sum")).latency < limit, (
+        "a poorer operator would leave room for all of them"
+    )
+    text = stepped("12..30", f"latency: {1000 * limit:.4f}ms")
+    assert operators(text) == ["guidance"]
+    assert [number for number, _ in taken(text)] == [14]
+    tight = need(stepped("12", via="guidance")).latency * 0.999
+    assert operators(stepped("12..30", f"latency: {1000 * tight:.4f}ms")) == ["composite"]
+
+
+def test_what_the_fewest_steps_do_not_keep_is_refused() -> None:
+    text = stepped("12..30", "latency: 1ms")
+    found = message(text, "M602")
+    assert found.help() == ("on a test's device, the cheapest way is by sum with 12 steps",)
+    assert found.fixes()[0].edits[0].replacement == duration(need(stepped("12", via="sum")).latency, up=True)
+    (found,) = [d for d in compiled(stepped("12..30", "latency: 1ms")).diagnostics if d.code == "M602"]
+    poor = message(stepped("12..30", "quality: 80%", "[balance, sum]"), "M603")
+    assert poor.help() == ("by balance with 30 steps",)
+
+
+def test_a_lock_holds_steps_whatever_the_budget_is() -> None:
+    pins = Pins(steps={(12, 30): 25}, place="mosaic.lock")
+
+    def held(budget: str) -> Compiled:
+        source = SourceFile("<test>", stepped("12..30", budget, "sum"))
+        context = replace(Project().context(source), fidelity=TABLE, profile=PROFILE, pins=pins)
+        return compile(source, context)
+
+    for budget in ("latency: 10min", ""):
+        assert [(each.number, each.reason) for each in held(budget).steps["p"]] == [(25, "as locked")]
+    (found,) = [d for d in held("latency: 1ms").diagnostics if d.code == "M602"]
+    assert "by sum with 25 steps" in found.help()[0]
+    assert "`mosaic.lock` holds what was chosen before" in found.help()[1]
+
+
+def test_ranges_rise_together() -> None:
+    more = (
+        'emit refine(look, decode(sample(look, prompt: "a {ghost}", steps: 4..8)), steps: 10..50) as "q.png"'
+    )
+    text = stepped("12..30", "latency: LIMIT", "sum", more)
+    least, most = (need(text.replace("12..30", a).replace("4..8", b).replace("10..50", c).replace("LIMIT", "1min"))
+                   for a, b, c in (("12", "4", "10"), ("30", "8", "50")))  # fmt: skip
+    limit = (least.latency + most.latency) / 2
+    numbers = [number for number, _ in taken(text.replace("LIMIT", f"{1000 * limit:.4f}ms"))]
+    parts = [(n - low) / (high - low) for n, low, high in zip(numbers, (12, 4, 10), (30, 8, 50), strict=True)]
+    assert 0.2 < max(parts) < 0.9
+    assert max(parts) - min(parts) < 0.25, "as far as whole numbers of four allow"
+
+
+runs = st.sampled_from(["", ", until: 60%", ', scheduler: "euler_a"'])
+shapes = st.sampled_from(
+    [
+        "ghost, neon",
+        "ghost * 0.5, neon during 0%..40%",
+        "ghost during 30%..35%, neon",
+        "ghost, neon in rect(0%, 0%, 50%, 100%)",
+    ]
+)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.integers(1, 60), st.integers(1, 90), st.floats(0, 1.2), st.floats(0.05, 20), shapes, runs,
+    st.sampled_from(["latency", "cold_latency"]),
+)  # fmt: skip
+def test_the_most_that_keeps_it_and_no_more(
+    low: int, width: int, part: float, pace: float, operands: str, run: str, key: str
+) -> None:
+    """Of random ranges, budgets and devices: within the range, within the budget, and one more step is not."""
+    profile = replace(PROFILE, step=PROFILE.step * pace, launch=PROFILE.launch * pace)
+    low, high = low + (run != ""), low + width + 1
+
+    def text(steps: object, budget: str = "") -> str:
+        return (
+            plan(budget, "", "", operands, f", steps: {steps}{run}")
+            .replace(" {hat}", "")
+            .replace('"p.png"', '"p.safetensors"')
+        )
+
+    def needs(steps: int, operator: str) -> float:
+        written = text(steps).replace(operands, f"{operands}, via: {operator}")
+        return float(getattr(need(written, profile), key))
+
+    chosen = compiled(text(low), profile=profile, alternatives=1).choices["p"][0].operator
+    least, most = needs(low, chosen), needs(high, chosen)
+    limit = round(1000 * (least + part * (most - least)), 3) + 0.001
+    found = compiled(text(f"{low}..{high}", f"{key}: {limit:.3f}ms"), profile=profile)
+    assert not found.has_errors, [d.message() for d in found.diagnostics]
+    (steps,), (operator,) = found.steps["p"], found.choices["p"]
+    assert low <= steps.number <= high
+    assert needs(steps.number, operator.operator) <= limit / 1000
+    assert steps.number == high or needs(steps.number + 1, operator.operator) > limit / 1000
