@@ -129,33 +129,41 @@ def stream(count: int, rng: random.Random) -> list[Request]:
     ]
 
 
-def compare(name: str, requests: Sequence[Request], rounds: int, together: bool = True) -> None:
-    """Print seconds of both and their ratio."""
+def compare(
+    name: str, requests: Sequence[Request], rounds: int, batches: Sequence[int | None] = (None,)
+) -> None:
+    """Print seconds of both and their ratio, without batches and with such of the rows of several pictures."""
     peer = Peer(sorted({expert for each in requests for expert, _ in each.experts}))
-    ratios, apart = [], 0.0
+    ratios: dict[int | None, list[float]] = {batch: [] for batch in batches}
+    apart: dict[int | None, list[float]] = {batch: [] for batch in batches}
     for _ in range(rounds):
         theirs = _timed(lambda: [peer.draw(each) for each in requests])
-        with tempfile.TemporaryDirectory() as folder:
-            ours = _timed(lambda: _ours(requests, Path(folder), together))
-            apart = max(apart, *map(_distance, ours[1], theirs[1]))
-        ratios.append(theirs[0] / ours[0])
-        print(f"  {name}: mosaic {ours[0]:.2f} s, diffusers {theirs[0]:.2f} s", flush=True)
-    faster = f"{quantile(ratios, 0.5):.2f} times faster (median of {rounds})"
-    print(f"{name}: {faster}; pictures {apart:.2f} levels apart at most")
+        for batch in batches:
+            with tempfile.TemporaryDirectory() as folder:
+                ours = _timed(lambda at=Path(folder), batch=batch: _ours(requests, at, batch))  # type: ignore[misc]
+            apart[batch] += map(_distance, ours[1], theirs[1])
+            ratios[batch].append(theirs[0] / ours[0])
+            told = _named(name, batch)
+            print(f"  {told}: mosaic {ours[0]:.2f} s, diffusers {theirs[0]:.2f} s", flush=True)
+    for batch in batches:
+        faster = f"{quantile(ratios[batch], 0.5):.2f} times faster (median of {rounds})"
+        print(f"{_named(name, batch)}: {faster}; pictures {max(apart[batch]):.2f} levels apart at most")
 
 
-def _ours(requests: Sequence[Request], folder: Path, together: bool) -> list[np.ndarray[Any, Any]]:
+def _named(name: str, batch: int | None) -> str:
+    return name if batch is None else f"{name}, --batch {batch}"
+
+
+def _ours(requests: Sequence[Request], folder: Path, batch: int | None) -> list[np.ndarray[Any, Any]]:
     """Compiling is part of the work; the engine starts with nothing loaded."""
     from PIL import Image
 
-    project, worker = Project(), engine(device="cpu")
+    project, worker = Project(), engine(device="cpu", batch=batch)
     programs: list[Program] = [
         project.compile(SourceFile("<bench>", each.plan())).programs[0] for each in requests
     ]
     folders = [folder / str(number) for number in range(len(requests))]
-    groups = [range(len(programs))] if together else [range(n, n + 1) for n in range(len(programs))]
-    for group in groups:
-        worker.run_all([programs[n] for n in group], [folders[n] for n in group])
+    worker.run_all(programs, folders)
     return [np.asarray(Image.open(each / "p.png").convert("RGB")) for each in folders]
 
 
@@ -180,7 +188,7 @@ def main() -> None:
     if chosen.only in (None, "sweep"):
         compare("sweep of 4 strengths by 4 windows", sweep(), chosen.rounds)
     if chosen.only in (None, "seeds"):
-        compare("16 seeds of one look", seeds(), chosen.rounds)
+        compare("16 seeds of one look", seeds(), chosen.rounds, (None, 1, 4, 8, 16))
     if chosen.only in (None, "stream"):
         compare(f"stream of {chosen.requests} requests", stream(chosen.requests, random.Random(5)), 1)
 

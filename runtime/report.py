@@ -79,7 +79,10 @@ def describe(program: Program, result: RunResult) -> dict[str, Any]:
         "plan": program.source.plan,
         "source": program.source.name,
         "parameters": program.source.parameters,
-        "emitted": [{"path": e.name, "type": e.type, "sha256": e.sha256} for e in result.emitted],
+        "emitted": [
+            {"path": e.name, "type": e.type, "sha256": e.sha256, "batched": e.name in result.batched}
+            for e in result.emitted
+        ],
         "experts": experts,
         "policy": program.rights.policy,
         "rating": program.rights.rating,

@@ -202,3 +202,27 @@ class NoSize(Diagnostic):
     def help(self) -> tuple[str, ...]:
         """The form."""
         return ("write a number and a unit: KiB, MiB, GiB or TiB",)
+
+
+@dataclass(frozen=True)
+class NotToTheBit(Diagnostic):
+    """A run was asked for in a way that gives the same pictures only up to floating point, and to be exact to the bit.
+
+    In a batch with other runs a denoiser rounds otherwise than alone; a picture's numbers differ in their last places,
+    and its bytes may.
+
+    Example: `mosaic run alley.mosaic --set seed=1..16 --batch 16 --strict`.
+
+    To mend it: leave out `--batch` for the very bytes of a run alone, or `--strict` for the faster batch.
+    """
+
+    code: ClassVar[str] = "M892"
+    title: ClassVar[str] = (
+        "`{option}` gives what is the same only up to floating point, and `--strict` forbids that"
+    )
+
+    option: str
+
+    def help(self) -> tuple[str, ...]:
+        """The choice."""
+        return ("leave out one of the two",)

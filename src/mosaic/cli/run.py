@@ -64,6 +64,20 @@ def run(
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Compute everything anew, and keep nothing.")
     ] = False,
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            "--batch",
+            metavar="N",
+            min=1,
+            help="Let runs of one model (a sweep of seeds, say) denoise together, N rows in one call: faster, and the "
+            "same only up to floating point. 1: one row at a time, with the least memory.",
+            show_default=False,
+        ),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse what is the same only up to floating point.")
+    ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print what was emitted as JSON.")] = False,
 ) -> None:
     """Run plans and write what they emit. The same program gives the same bytes on the same machine."""
@@ -71,20 +85,30 @@ def run(
     from mosaic.cli import console, session
     from mosaic.cli.opening import open_project
     from mosaic.cli.progress import progress
-    from mosaic.compiler.errors.face import CacheUnusable
+    from mosaic.compiler.diagnostic import MosaicError
+    from mosaic.compiler.errors.face import CacheUnusable, NotToTheBit
     from mosaic.project import engine
 
     if path.endswith(session.PROGRAM) and (locked or frozen):
         raise typer.BadParameter("a compiled program is closed: it needs no lock")
     if no_cache and cache is not None:
         raise typer.BadParameter("--cache says where to keep results, --no-cache not to: one of them")
+    if strict and batch is not None:
+        raise MosaicError(NotToTheBit(None, f"--batch {batch}"))
     with open_project(catalog, locked=locked, frozen=frozen) as project:
         jobs = session.jobs(project, path, name or None, settings or ())
     console.show(jobs.notes, to_stderr=True)
     session.at_hand(jobs)
     kept = None if no_cache else open_cache(cache)
     with progress() as bars:
-        worker = engine(device=device.value, dtype=dtype.value, progress=bars, beside=jobs.beside, cache=kept)
+        worker = engine(
+            device=device.value,
+            dtype=dtype.value,
+            progress=bars,
+            beside=jobs.beside,
+            cache=kept,
+            batch=batch,
+        )
         outcome = session.work(worker, jobs, output, report)
     if kept is not None and kept.trouble is not None:
         console.show((CacheUnusable(None, str(kept.folder), kept.trouble),), to_stderr=True)

@@ -76,6 +76,7 @@ class Outcome:
                     "type": file.type,
                     "sha256": file.sha256,
                     "parameters": dict(job.swept),
+                    "batched": file.name in result.batched,
                 }
                 for job, result in self.results
                 for file in result.emitted
@@ -98,6 +99,10 @@ class Outcome:
                 yield f"{file.path}  {file.type}  sha256:{file.sha256}"
         yield from (f"{path}  contact sheet" for path in self.sheets)
         yield from (f"{path}  report" for path in self.reports)
+        batched = sum(len(result.batched) for _, result in self.results)
+        if batched:
+            several = "file was" if batched == 1 else "files were"
+            yield f"{batched} {several} made in batches with other runs: the same up to floating point"
         seconds = sum(result.seconds for _, result in self.results)
         evaluations = sum(result.evaluations for _, result in self.results)
         for cut in dict.fromkeys(cut for _, result in self.results for cut in result.truncations):
@@ -168,7 +173,7 @@ def work(engine: Engine, jobs: Jobs, output: Path, report: Path | None) -> Outco
             from mosaic.runtime.report import write_report
 
             outcome.reports.append(write_report(job.program, result, report / job.folder))
-    if jobs.context is not None:
+    if jobs.context is not None and engine.batch is None:  # what runs take alone is what is predicted
         note(jobs.context, ((job.expected, result) for job, result in outcome.results))
     if jobs.axes:
         outcome.sheets.extend(_sheets(jobs, outcome, output))
