@@ -171,7 +171,7 @@ class NotAvailable(Diagnostic):
 def misplaced_range(span: Span | None, calls: tuple[Span, ...] = ()) -> NotAvailable:
     """A range stands where no steps are counted."""
     advice = "a range may be the `steps` of `sample`, `refine` and `resume`, also through a `let` or a fragment"
-    return NotAvailable(span, "a range for the compiler to choose from", advice=advice, calls=calls)
+    return NotAvailable(span, "a range in this place", advice=advice, calls=calls)
 
 
 @dataclass(frozen=True)

@@ -327,6 +327,39 @@ def test_locked_fails_after_a_change(
     assert mosaic(command, "--locked", "plans/night.mosaic").exit_code == 0
 
 
+def test_steps_that_a_budget_took_are_locked(
+    project: Path, mosaic: Mosaic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The picture is the same whatever is measured later, until the range is edited or the plan locked again."""
+    path = project / "plans/night.mosaic"
+    _edit(path, "steps: 2", "steps: 2..40")
+    _edit(path, "plan night {", "plan night {\n  budget { latency: 2s }")
+    monkeypatch.setenv("MOSAIC_PROFILE", "h100")
+    assert mosaic("lock", "plans").exit_code == 0
+    assert tomllib.loads(_lock())["plan"][0]["steps"] == [{"low": 2, "high": 40, "taken": 40}]
+    locked = _digest(mosaic("plan", "plans/night.mosaic").output)
+    _edit(path, "latency: 2s", "latency: 250ms")
+    monkeypatch.setenv("MOSAIC_PROFILE", "cpu-8")
+    over = mosaic("check", "plans")
+    assert over.exit_code == 1
+    assert "with 40 steps" in over.output and "`mosaic.lock` holds what was chosen before" in over.output
+    done = mosaic("lock", "plans")
+    assert done.exit_code == 0 and "40 of 2..40 steps in plan `night`" in done.output, done.output
+    (steps,) = tomllib.loads(_lock())["plan"][0]["steps"]
+    assert 2 <= steps["taken"] < 40
+    now = mosaic("plan", "plans/night.mosaic")
+    assert f"{steps['taken']} of 2..40 steps: as locked" in now.output
+    assert _digest(now.output) != locked
+    monkeypatch.delenv("MOSAIC_PROFILE")
+    for flag in ([], ["--frozen"]):
+        held = mosaic("plan", *flag, "plans/night.mosaic")
+        assert held.exit_code == 0 and _digest(held.output) == _digest(now.output)
+    done = mosaic("check", "--locked", "plans")
+    assert done.exit_code == 1 and f"the lock would change: {steps['taken']} of 2..40 steps" in done.output
+    _edit(path, "2..40", "3..50")
+    assert "50 of 3..50 steps: the budget is not judged" in mosaic("plan", "plans/night.mosaic").output
+
+
 def test_other_tools_are_noted(locked: Path, mosaic: Mosaic) -> None:
     text = re.sub(r'^torch = ".*"$', 'torch = "1.0"', Path("mosaic.lock").read_text(), flags=re.M)
     Path("mosaic.lock").write_text(text)

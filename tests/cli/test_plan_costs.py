@@ -63,6 +63,31 @@ def test_the_same_as_json(told: Path) -> None:
     assert predicted["alternatives"][0]["operators"] == ["sum"]
 
 
+def test_the_steps_that_a_range_came_to_are_told(told: Path) -> None:
+    """With the reason, and beside what else was priced; a run then knows a plain number."""
+    ranged = PLAN.replace("size: 64x64", "size: 64x64, steps: 12..30")
+    told.write_text(ranged.format(budget="latency: 10min"))
+    assert "30 of 12..30 steps: nothing asks for fewer" in run("plan", "two.mosaic", "--device", "cpu-8")
+    whole = json.loads(run("plan", "two.mosaic", "--json", "--device", "cpu-8", only_out=True))
+    limit = f"{1000 * whole['predicted']['warm']['p90'] * 0.8:.1f}ms"
+    told.write_text(ranged.format(budget=f"latency: {limit}"))
+    found = json.loads(run("plan", "two.mosaic", "--json", "--device", "cpu-8", only_out=True))
+    (steps,) = found["steps"]
+    assert (steps["low"], steps["high"]) == (12, 30) and 12 <= steps["taken"] < 30
+    assert steps["reason"].startswith("the most that keeps the latency of ")
+    assert found["predicted"]["steps"] == [steps["taken"]]
+    assert {each["steps"][0] for each in found["predicted"]["alternatives"]} == {12}
+    text = run("plan", "two.mosaic", "--device", "cpu-8")
+    assert f"{steps['taken']} of 12..30 steps: {steps['reason']}" in text
+    rows = [line.split() for line in text.partition("predicted")[2].splitlines()]
+    assert ["balance", str(steps["taken"])] in [row[:2] for row in rows] and ["sum", "12"] in [
+        row[:2] for row in rows
+    ]
+    assert f"{steps['taken']} steps of ddim" in text
+    shown = run("plan", "two.mosaic", "--device", "cpu-8", "--emit", "ir", "--after", "choose_steps")
+    assert f'{{"taken":{steps["taken"]}}} : int' in shown
+
+
 def test_without_a_profile_nothing_is_predicted(told: Path) -> None:
     told.write_text(PLAN.format(budget="latency: 10s"))
     assert json.loads(run("plan", "two.mosaic", "--json", only_out=True))["predicted"] is None

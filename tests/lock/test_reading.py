@@ -23,6 +23,7 @@ from mosaic.lock.document import (
     LockedFind,
     LockedFusion,
     LockedPlan,
+    LockedSteps,
 )
 from mosaic.lock.reading import read_lock
 from mosaic.lock.writing import lock_text
@@ -78,6 +79,7 @@ LOCK = Lock(
             (LockedFind("lora", "neon light", "local/full"),),
             (LockedFusion(("local/full", "local/zero"), "sum"),),
             {"night.png": _digest("night")},
+            (LockedSteps(4, 8, 6), LockedSteps(12, 30, 24)),
         ),
     ),
     experts=(FULL, _expert("local/zero")),
@@ -126,6 +128,9 @@ REFUSED = {
     "size = 7": ("size = -7", "M712", "size = -7"),
     'location = "models/neon.safetensors"': ('location = "/etc/passwd"', "M712", "location ="),
     'chosen = "local/full"': ('chosen = "local/none"', "M712", "find ="),
+    "taken = 24": ("taken = 31", "M712", "steps = ["),
+    "high = 30": ("high = true", "M712", "steps = ["),
+    "low = 12, high = 30, taken = 24": ("low = 4, high = 8, taken = 5", "M712", "steps = ["),
     f'sha256 = "{_digest("local/full")}"\n': ('sha256 = "latest"\n', "M713", 'sha256 = "latest"'),
 }
 
