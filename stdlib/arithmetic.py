@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 AT_ONCE: Final = 1 << 22
 """Elements that are worked on at once: what bounds the memory of many operands. Even, as a draw gives two numbers."""
+IN_CACHE: Final = 1 << 15
+"""Elements that are summed at once on a CPU, so that what lies between two operations stays in its cache."""
+MOST_COMPARED: Final = 32
+"""Operands from which on a library's sort is not slower than comparing them pair by pair."""
 
 Merge = Callable[[Sequence["Tensor"]], "Tensor"]
 """How the weighted deltas of some elements, in ascending order, become what is added to the base."""
@@ -116,12 +120,51 @@ def _merged(base: Tensor, deltas: Sequence[Tensor], strengths: Sequence[float], 
     kind = working(base.device)
     total = torch.empty_like(base, memory_format=torch.contiguous_format)
     flat, changes, result = base.reshape(-1), [delta.reshape(-1) for delta in deltas], total.view(-1)
-    for part in _parts(flat.numel()):
+    for part in _parts(flat.numel(), IN_CACHE if base.device.type == "cpu" else AT_ONCE):
         terms = [strength * delta[part].to(kind) for delta, strength in zip(changes, strengths, strict=True)]
         if len(terms) > 2:  # the sum of two does not depend on their order
-            terms = list(torch.stack(terms).sort(dim=0).values)
+            terms = ascending(terms)
         result[part] = flat[part].to(kind) + merge(terms)
     return total
+
+
+def ascending(terms: Sequence[Tensor]) -> list[Tensor]:
+    """Tensors of one shape, sorted at each element: the first has the smallest, the last the largest. Zeros come without
+    a sign; where one is not a number, none of that element need be.
+
+    By Batcher's odd-even merge sort (1968): whole tensors are compared, where a library sorts every element apart.
+    """
+    import torch
+
+    if len(terms) > MOST_COMPARED:
+        return list(torch.stack([term + 0.0 for term in terms]).sort(dim=0).values)
+    # Of -0 and 0 both would be the least and the largest; adding 0 leaves only the latter.
+    found = [term + 0.0 for term in terms]
+    for low, high in comparators(len(found)):
+        found[low], found[high] = (
+            torch.minimum(found[low], found[high]),
+            torch.maximum(found[low], found[high]),
+        )
+    return found
+
+
+def comparators(count: int) -> Iterator[tuple[int, int]]:
+    """The pairs of places that sort so many, compared one after the other (Knuth, The Art of Computer Programming 3,
+    section 5.2.2, algorithm M).
+
+    >>> list(comparators(3))
+    [(0, 1), (0, 2), (1, 2)]
+    """
+    size = 1
+    while size < count:
+        stride = size
+        while stride:
+            for start in range(stride % size, count - stride, 2 * stride):
+                for low in range(start, start + min(stride, count - start - stride)):
+                    if low // (2 * size) == (low + stride) // (2 * size):
+                        yield low, low + stride
+            stride //= 2
+        size *= 2
 
 
 def _added(terms: Sequence[Tensor]) -> Tensor:
@@ -138,6 +181,6 @@ def _elected(terms: Sequence[Tensor]) -> Tensor:
     return mean / _added([agrees.to(mean.dtype) for agrees in agreeing]).clamp(min=1)
 
 
-def _parts(elements: int) -> Iterator[slice]:
-    for start in range(0, elements, AT_ONCE):
-        yield slice(start, min(start + AT_ONCE, elements))
+def _parts(elements: int, at_once: int = AT_ONCE) -> Iterator[slice]:
+    for start in range(0, elements, at_once):
+        yield slice(start, min(start + at_once, elements))
