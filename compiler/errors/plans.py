@@ -44,8 +44,8 @@ class OverBudget(Diagnostic):
         emit sample(look, prompt: "a red cat", steps: 50) as "cat.png"     # M602: 50 steps take longer
 
     The compiler tried the operators that the plan leaves open, but for those that were never right where they were
-    measured (the message says if there were too many combinations to try). Steps are chosen where the plan gives a range
-    (`steps: 12..30`), and the fewest are too many here; size is never changed. Raise the limit to what the cheapest way
+    measured (the message says if there were too many combinations to try). Where the plan gives a range of
+    steps (`steps: 12..30`), the fewest are too many; size is never changed. Raise the limit to what the cheapest way
     takes, allow fewer steps or other operators, or ask for a smaller picture. Predictions are of the device that the
     message names; for latencies the 90th percentile counts, so that runs keep the budget and not just half of them.
     """
