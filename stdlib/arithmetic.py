@@ -129,8 +129,8 @@ def _merged(base: Tensor, deltas: Sequence[Tensor], strengths: Sequence[float], 
 
 
 def ascending(terms: Sequence[Tensor]) -> list[Tensor]:
-    """Tensors of one shape, sorted at each element: the first has the smallest, the last the largest. Zeros come without
-    a sign; where one is not a number, none of that element need be.
+    """Tensors of one shape, sorted at each element: the first has the smallest, the last the largest. Zeros come
+    without a sign; where one is not a number, none of that element need be.
 
     By Batcher's odd-even merge sort (1968): whole tensors are compared, where a library sorts every element apart.
     """
