@@ -25,6 +25,7 @@ from mosaic.compiler.check.file import Checked, check_file
 from mosaic.compiler.context import Context
 from mosaic.compiler.decide import Decision, Finish
 from mosaic.compiler.diagnostic import Diagnostic, Severity, Sink
+from mosaic.compiler.fit import fit
 from mosaic.compiler.ir.finds import Find, spelling
 from mosaic.compiler.ir.graph import Graph
 from mosaic.compiler.ir.verify import verify
@@ -133,6 +134,7 @@ def _judge(
             told.extend(_fewest(graph, own))
         if not told.has_errors:
             held = hold(found, graph_choices, own, _finish(own), every=alternatives)
+            held = fit(found, graph_choices, own, _finish(own), held, every=alternatives)
             if any(held.picked) or held.steps:
                 numbers = {taken.steps: taken.number for taken in held.steps}
                 graph, graph_choices, told = _settled(found, own, whole, held.picked, numbers)

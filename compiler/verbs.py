@@ -51,6 +51,9 @@ MOST_STEPS = 1000
 LARGEST_SEED = 2**53 - 1
 """The largest integer that canonical JSON (RFC 8785) carries exactly."""
 LARGEST_SIDE = 8192
+SMALLEST_TILE = 8
+"""Multiples of a model's smallest size along a tile's side: of fewer, next to nothing would be left beside the quarter
+that neighbours share."""
 
 
 def _model(required: bool = True) -> Parameter:

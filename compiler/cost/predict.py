@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from mosaic.compiler.context import Context
 from mosaic.compiler.cost.asking import Asked
 from mosaic.compiler.cost.manner import Manner
-from mosaic.compiler.cost.pricing import Pricing, Taken
+from mosaic.compiler.cost.pricing import Pricing
 from mosaic.compiler.cost.profile import Profile
 from mosaic.compiler.ir.graph import Graph, Node, walk
 from mosaic.compiler.ir.ops import EFFECTS
@@ -22,7 +22,8 @@ from mosaic.compiler.types import Kind
 @dataclass(frozen=True)
 class Priced:
     """What one node takes: seconds of work and of loading (median and 90th percentile), what denoisers are asked, bytes
-    that its value keeps, bytes that it needs while it works, bytes of the network that comes to the device for it."""
+    that its value keeps, bytes that it needs while it works, bytes of the network that comes to the device for it, the
+    size of its picture in pixels (none: nothing)."""
 
     op: str
     seconds: float
@@ -33,6 +34,7 @@ class Priced:
     holds: Mapping[str, float]
     working: float
     network: float = 0.0
+    size: tuple[int, int] = (0, 0)
 
     @property
     def evaluations(self) -> int:
@@ -96,7 +98,7 @@ def price(graph: Graph, context: Context, profile: Profile, manner: Manner | Non
     """What a graph of core operations costs, run as it stands; in the context's manner unless another is given."""
     pricing = Pricing(context, profile, manner)
     order = [node for node in graph.nodes() if node.op in pricing.operations]
-    found = {id(node): _priced(node, pricing.take(node), profile) for node in order}
+    found = {id(node): _priced(node, pricing, profile) for node in order}
     each = [found[id(node)] for node in order]
     peak = _peak(order, found)
     warm, warm_high = sum(one.seconds for one in each), sum(one.high for one in each)
@@ -114,7 +116,8 @@ def price(graph: Graph, context: Context, profile: Profile, manner: Manner | Non
     )
 
 
-def _priced(node: Node, taken: Taken, profile: Profile) -> Priced:
+def _priced(node: Node, pricing: Pricing, profile: Profile) -> Priced:
+    taken = pricing.take(node)
     ratio, loading = profile.ratio(node.op), profile.ratio("load_model")
     return Priced(
         op=node.op,
@@ -126,6 +129,7 @@ def _priced(node: Node, taken: Taken, profile: Profile) -> Priced:
         holds=taken.holds,
         working=taken.working,
         network=taken.network,
+        size=pricing.size(node),
     )
 
 

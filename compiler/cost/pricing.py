@@ -70,6 +70,11 @@ class Pricing:
         self._standings[id(node)] = standing(node, before)
         return self.operations[node.op](node)
 
+    def size(self, node: Node) -> Size:
+        """The picture that a node works on, in pixels, once it is priced."""
+        at = self._standings[id(node)]
+        return at.width, at.height
+
     def _model(self, node: Node) -> Taken:
         spent: Spent = self.fusing.load(node) if node.op == "load_model" else self.fusing.fuse(node)
         tree = self.fusing.trees[id(node)]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mosaic.compiler.diagnostic import Diagnostic, Edit, Fix, Severity
+from mosaic.compiler.diagnostic import Diagnostic, Edit, Fix, Label, Severity
+from mosaic.compiler.errors.types import called
+from mosaic.compiler.source import Span
 
 
 @dataclass(frozen=True)
@@ -60,15 +62,59 @@ class OverBudget(Diagnostic):
     way: str
     replacement: str
     wants: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
 
     def help(self) -> tuple[str, ...]:
-        return (f"on {self.device}, {self.way}", *self.wants)
+        return (f"on {self.device}, {self.way}", *self.wants, *self.changes)
 
     def fixes(self) -> tuple[Fix, ...]:
         if self.span is None:
             return ()
         edit = Edit(self.span, self.replacement)
         return (Fix(f"allow `{self.key}: {self.replacement}`", (edit,), safe=False),)
+
+
+@dataclass(frozen=True)
+class DoesNotFit(Diagnostic):
+    """A plan needs more memory at once than the device has for it.
+
+    For example, on a graphics card of 12 GiB:
+
+        emit sample(base, prompt: "a cat", size: 2048x2048) as "cat.png"     # M604: decoding alone takes more
+
+    What a plan needs is predicted before anything is loaded: weights, values that are still used, and what a network
+    holds while it works, at the place where most is needed. A tenth of the device's memory is left to others. The
+    message lists what would make the plan fit, each change with what it was priced to take: tiles where pictures are
+    decoded and encoded (slightly other pixels), `--offload` (the same picture, weights wait in main memory), `--batch`
+    (fewer rows in a call, the same picture up to rounding), another operator, and a smaller picture where nothing else
+    helps. Operators that the plan leaves open were tried before. `mosaic plan` and `mosaic check` judge by the profile
+    of a device, `mosaic run` by the memory that its device has.
+    """
+
+    code: ClassVar[str] = "M604"
+    title: ClassVar[str] = "the plan does not fit into {device}: {what} needs {needed}, most of it {mostly}"
+    label: ClassVar[str] = "{room} of its {has} are there for a plan"
+    what: str
+    needed: str
+    mostly: str
+    device: str
+    has: str
+    room: str
+    ways: tuple[str, ...] = ()
+    edits: tuple[Edit, ...] = ()
+    tile: str = ""
+    calls: tuple[Span, ...] = ()
+
+    def labels(self) -> tuple[Label, ...]:
+        return called(self.calls)
+
+    def help(self) -> tuple[str, ...]:
+        return self.ways
+
+    def fixes(self) -> tuple[Fix, ...]:
+        if not self.edits:
+            return ()
+        return (Fix(f"decode and encode in tiles: `tile: {self.tile}`", self.edits, safe=False),)
 
 
 @dataclass(frozen=True)

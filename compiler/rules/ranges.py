@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Final
 
 from mosaic.compiler import errors
 from mosaic.compiler.context import Context
@@ -16,7 +15,7 @@ from mosaic.compiler.ir.models import Trees, trees
 from mosaic.compiler.ir.origins import base_expert, maker
 from mosaic.compiler.near import nearest
 from mosaic.compiler.rules.place import place
-from mosaic.compiler.verbs import LARGEST_SIDE, SCHEDULERS, VERBS, Parameter
+from mosaic.compiler.verbs import LARGEST_SIDE, SCHEDULERS, SMALLEST_TILE, VERBS, Parameter
 
 STRONGEST = 100.0
 """No expert was ever meant to be used at a hundred times its strength; the number is a slip."""
@@ -115,11 +114,6 @@ def _picture(node: Node) -> Iterator[Diagnostic]:
     if pixels is not None and any(side % multiple for side in pixels):
         rule = f"has sides that are multiples of {multiple} for this model"
         yield _report(node, node.inputs.index(picture), f"the picture `{picture.name}`", rule, pixels)
-
-
-SMALLEST_TILE: Final = 8
-"""Multiples of a model's smallest size along a tile's side: of fewer, next to nothing would be left beside the quarter
-that neighbours share."""
 
 
 def _tile(node: Node) -> Iterator[Diagnostic]:

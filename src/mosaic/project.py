@@ -16,12 +16,14 @@ from mosaic.catalog.library import Once
 from mosaic.catalogs import find_catalog, open_library, shipped_library
 from mosaic.compiler import errors
 from mosaic.compiler.context import Context
+from mosaic.compiler.cost.manner import Manner
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError, Sink
 from mosaic.compiler.source import SourceFile
 
 if TYPE_CHECKING:
     from mosaic.catalog.library import Library
     from mosaic.compiler import Compiled
+    from mosaic.compiler.cost.profile import Profile
     from mosaic.compiler.program import File, Program
     from mosaic.runtime.cache.disk import Disk
     from mosaic.runtime.engine import Engine
@@ -82,11 +84,22 @@ class Project:
     A plan may use fragments and load pictures below its project's folder: the current folder, or the plan's
     own where that lies elsewhere. `catalog` is a catalog's file or a snapshot's folder; without one it is found
     as `mosaic.catalogs` says. `device` is the profile that plans are priced by, a file or the name of a shipped one;
-    without it, it is found as `mosaic.profiles` says, if there is one.
+    without it, it is found as `mosaic.profiles` says, if there is one. `manner` is how the engine will be told to run.
+    Plans have to fit into the memory of the `room` that is given, or, with `fits`, of the profile's device.
     """
 
-    def __init__(self, catalog: str | os.PathLike[str] | None = None, device: str | None = None) -> None:
+    def __init__(
+        self,
+        catalog: str | os.PathLike[str] | None = None,
+        device: str | None = None,
+        *,
+        manner: Manner | None = None,
+        fits: bool = False,
+        room: Profile | None = None,
+    ) -> None:
         self._device = device
+        self._manner = manner or Manner()
+        self._fits, self._room = fits, room
         self._contexts: dict[Path, Context] = {}
         path = find_catalog(Path(catalog) if catalog is not None else None)
         self._catalog = Once(lambda: open_library(path)) if path is not None else None
@@ -160,14 +173,17 @@ class Project:
         from mosaic.profiles import find_profile, load_profile
         from mosaic.stdlib import zoo
 
-        digests, profile = Digests(), find_profile(self._device)
+        digests, found = Digests(), find_profile(self._device)
+        profile = None if found is None else load_profile(found)
         words, measured = os.environ.get(WORDS), os.environ.get(FIDELITY)
         return Context(
             experts=LocalExperts(zoo.index(), zoo.root(), root, digests, self._catalog, self._search),
             files=LocalFiles(root, stdlib.find_fragments(), digests),
             operators=stdlib.find_operators(),
             fidelity=stdlib.fidelity(Path(measured).expanduser() if measured else None),
-            profile=None if profile is None else load_profile(profile),
+            profile=profile,
+            room=self._room or (profile if self._fits else None),
+            manner=self._manner,
             licences=LicenceTable(),
             words=WordList(Path(words).expanduser() if words else None),
         )

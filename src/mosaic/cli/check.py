@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mosaic.cli.checking import Format, check_paths
-from mosaic.cli.options import CATALOG, DEVICE, FROZEN, LOCKED
+from mosaic.cli.options import BATCH, CATALOG, DEVICE, FROZEN, LOCKED, OFFLOAD
 
 
 def check(
@@ -20,6 +20,8 @@ def check(
     device: Annotated[str | None, DEVICE] = None,
     locked: Annotated[bool, LOCKED] = False,
     frozen: Annotated[bool, FROZEN] = False,
+    offload: Annotated[bool, OFFLOAD] = False,
+    batch: Annotated[int | None, BATCH] = None,
 ) -> None:
     """Report every mistake of plans: 0 none, 1 errors found, 2 something could not be read."""
-    check_paths(paths, format, catalog, locked, frozen, device)
+    check_paths(paths, format, catalog, locked, frozen, device, offload, batch)

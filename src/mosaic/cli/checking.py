@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.cli import console
 from mosaic.cli.console import guarded
-from mosaic.cli.opening import open_project
+from mosaic.cli.opening import manner, open_project
 from mosaic.cli.sources import gather
 from mosaic.compiler.diagnostic import Diagnostic, Severity
 
@@ -32,11 +32,15 @@ def check_paths(
     locked: bool = False,
     frozen: bool = False,
     device: str | None = None,
+    offload: bool = False,
+    batch: int | None = None,
 ) -> None:
     """Check files and folders, print what is wrong and end with the exit code that it asks for."""
     gathered = gather(paths)
     found = list(gathered.diagnostics)
-    with open_project(catalog, locked=locked, frozen=frozen, device=device) as project:
+    with open_project(
+        catalog, locked=locked, frozen=frozen, device=device, manner=manner(offload, batch), fits=True
+    ) as project:
         for source in gathered.files:
             found.extend(project.check(source))
         # Two plans that use one broken library report its mistakes once.

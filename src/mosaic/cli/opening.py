@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from mosaic.compiler.cost.manner import ROWS_AT_ONCE, Manner
 from mosaic.lock.projects import LockedProject, Mode
+
+if TYPE_CHECKING:
+    from mosaic.compiler.cost.profile import Profile
 
 
 def open_project(
-    catalog: Path | None, *, locked: bool, frozen: bool, device: str | None = None
+    catalog: Path | None,
+    *,
+    locked: bool,
+    frozen: bool,
+    device: str | None = None,
+    manner: Manner | None = None,
+    fits: bool = False,
+    room: Profile | None = None,
 ) -> LockedProject:
-    """A project by `--catalog`, `--locked`, `--frozen` and the device that plans are priced for.
+    """A project by `--catalog`, `--locked`, `--frozen` and the device that plans are priced for; the rest as of
+    `Project`.
 
     Raises typer.BadParameter for a device that there is not, MosaicError (M891) for a file that is no profile.
     """
@@ -23,7 +36,12 @@ def open_project(
     if device is not None:
         _known(device)
     mode = Mode.LOCKED if locked else Mode.FROZEN if frozen else Mode.BESIDE
-    return LockedProject(catalog, mode, device=device)
+    return LockedProject(catalog, mode, device=device, manner=manner, fits=fits, room=room)
+
+
+def manner(offload: bool, batch: int | None) -> Manner:
+    """How an engine runs by `--offload` and `--batch`."""
+    return Manner(batch or ROWS_AT_ONCE, offload)
 
 
 def _known(device: str) -> None:

@@ -21,6 +21,19 @@ DEVICE = typer.Option(
     show_default=False,
 )
 
+OFFLOAD = typer.Option(
+    "--offload",
+    help="Networks wait in main memory and are on the device one at a time: the same picture in less memory.",
+)
+
+BATCH = typer.Option(
+    "--batch",
+    metavar="N",
+    min=1,
+    help="The most rows in one call of a denoiser, as `mosaic run` is told.",
+    show_default=False,
+)
+
 FROZEN = typer.Option("--frozen", help="Compile from mosaic.lock as it is; no catalog is needed.")
 
 CACHE = typer.Option(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mosaic.cli.console import guarded
-from mosaic.cli.options import CATALOG, DEVICE, FROZEN, LOCKED
+from mosaic.cli.options import BATCH, CATALOG, DEVICE, FROZEN, LOCKED, OFFLOAD
 
 if TYPE_CHECKING:
     from mosaic.compiler import Compiled
@@ -56,13 +56,15 @@ def plan(
     name: Annotated[
         str, typer.Option("--plan", metavar="NAME", help="One plan of a file that holds several.")
     ] = "",
+    offload: Annotated[bool, OFFLOAD] = False,
+    batch: Annotated[int | None, BATCH] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Give a parameter another value.")
     ] = None,
 ) -> None:
     """Compile plans and show what would run: experts, steps, choices, digest."""
     from mosaic.cli import console, session
-    from mosaic.cli.opening import open_project
+    from mosaic.cli.opening import manner, open_project
     from mosaic.cli.sources import read_one
     from mosaic.cli.sweep import sweep
     from mosaic.compiler.diagnostic import MosaicError
@@ -75,7 +77,9 @@ def plan(
     if wanted.open_axes:
         raise typer.BadParameter("one value each; sweeps are for `mosaic run`", param_hint="--set")
     (cell,) = wanted
-    project = open_project(catalog, locked=locked, frozen=frozen, device=device)
+    project = open_project(
+        catalog, locked=locked, frozen=frozen, device=device, manner=manner(offload, batch), fits=True
+    )
     compiled = project.compile(
         source, plan=name or None, parameters=cell.parameters, alternatives=ALTERNATIVES
     )

@@ -20,6 +20,8 @@ from mosaic.project import Project, read_bytes
 
 if TYPE_CHECKING:
     from mosaic.compiler import Compiled
+    from mosaic.compiler.cost.manner import Manner
+    from mosaic.compiler.cost.profile import Profile
     from mosaic.lock.document import Lock
     from mosaic.lock.experts import Located
 
@@ -94,8 +96,12 @@ class LockedProject(Project):
         mode: Mode = Mode.BESIDE,
         lock: Path | None = None,
         device: str | None = None,
+        *,
+        manner: Manner | None = None,
+        fits: bool = False,
+        room: Profile | None = None,
     ) -> None:
-        super().__init__(catalog, device)
+        super().__init__(catalog, device, manner=manner, fits=fits, room=room)
         self._lock_file = lock
         self._mode = mode
         self._places = self._catalog  # where files may lie, even where nothing is resolved by it
@@ -235,6 +241,10 @@ class LockedProject(Project):
             self._drifts[source.name] = self._compare(source)
         return self._drifts[source.name]
 
+    def _unbounded(self, source: SourceFile) -> Context:
+        """The context that a lock is made in: what a device has room for decides nothing there."""
+        return replace(super().context(source), room=None)
+
     def _compare(self, source: SourceFile) -> tuple[Diagnostic, ...]:
         from mosaic.lock.comparing import differences, tools
         from mosaic.lock.making import ToLock, make
@@ -249,7 +259,7 @@ class LockedProject(Project):
             raise MosaicError(self._unlocked(source))
         settings = held.lock.plans_of(held.file)[0].settings
         try:
-            made = make([ToLock(source, settings)], held.folder, super().context)
+            made = make([ToLock(source, settings)], held.folder, self._unbounded)
         except MosaicError:
             return ()  # the plan has mistakes; they are told when it is checked
         # Compared as it would be read again: TOML knows no tuples.
