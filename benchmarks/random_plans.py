@@ -52,10 +52,10 @@ NOT_FOUND = ("", "xyzzy", "a robot")
 WORDS = ('"a pink fish"', '"dog"', '""', '"a/b"', '"…"', '"🐟 ein Fisch"', '".."', '"<samurai>"', '"a  b\\n"')
 SETTINGS: dict[str, tuple[Sequence[str], Sequence[str]]] = {
     "negative": (('"blur"', '""', '"{who}"'), ()),
-    "steps": (("1", "2", "2", "3", "4", "4"), ("0", "2.5")),
+    "steps": (("1", "2", "2", "3", "4", "4", "2..4"), ("0", "2.5", "4..2", "0..3")),
     "guidance": (("0", "1", "3", "7.5", "100", "w"), ("-1",)),
     "size": (SIZES, ("17x16", "0x8", "4x4")),
-    "seed": (("seed", "0", "12345678901", "9007199254740991"), ("-1", "9007199254740992")),
+    "seed": (("seed", "0", "12345678901", "9007199254740991"), ("-1", "9007199254740992", "1..3")),
     "scheduler": ([f'"{name}"' for name in SCHEDULERS], ('"dimm"',)),
 }
 """Values of arguments, good and wrong ones."""
@@ -80,6 +80,14 @@ REGIONS = (
     'mask("bits.png", feather: 10%)',
     'mask("photo.jpg")',
     'mask("clear.png")',
+)
+BUDGETS = (
+    "latency: 10s",
+    "latency: 150ms",
+    "latency: 40ms",
+    "cold_latency: 400ms",
+    "memory: 8GiB",
+    "quality: 50%",
 )
 WINDOWS = ("0%..50%", "50%..100%", "0%..100%", "20%..cut", "cut..100%", "33%..34%")
 WRONG = 0.02
@@ -328,7 +336,7 @@ class Maker:
         prompt = f", prompt: {self.prompt(model)}" if self.chance(0.5) else ""
         half = self.chance(0.2)
         extra = self.settings(*self.some("negative", "guidance"), *(("until",) if half else ()))
-        extra += f", steps: {self.random.choice([1, 2])}" if self.chance(0.2) else ""
+        extra += f", steps: {self.random.choice(['1', '2', '1..2'])}" if self.chance(0.2) else ""
         name = self.bind("rest", f"resume({model.text}, {latent.text}{prompt}{extra})")
         return Latent(name, latent.space, done=not half and "steps: " not in extra)
 
@@ -411,6 +419,8 @@ class Maker:
         self.models, self.latents, self.images = [], [], []
         if self.chance(0.2):
             self.lines.append(self.policy())
+        if self.chance(0.15):
+            self.lines.append(f"  budget {{ {self.random.choice(BUDGETS)} }}")
         self.lines.append("  let left = rect(0%, 0%, 50%, 100%)")
         self.lines.append('  let words = "a green house"')
         self.experts()
@@ -498,7 +508,7 @@ class Trials:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         write_pictures(folder)
-        self.project = Project()
+        self.project = Project(device="cpu-8")  # for those with a budget
         self.engine: Engine = engine(device="cpu")
         self._make_model()
 
