@@ -167,7 +167,7 @@ def _raised(
         numbers = at(ranges, notches[tried], context.pins)
         found = pricing.of(settled, fewest.operators, fewest.quality or 0.0, numbers)
         if found.beyond or any(half_done(take(settled, numbers), context)):
-            refused, further = tried, found.beyond
+            refused, further = tried, found.beyond or further
         else:
             kept, best = tried, found
     return best, further

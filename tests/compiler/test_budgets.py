@@ -294,6 +294,23 @@ def test_ranges_rise_together() -> None:
     assert max(parts) - min(parts) < 0.25, "as far as whole numbers of four allow"
 
 
+def test_a_number_that_leaves_a_run_nothing_to_do_is_passed_over() -> None:
+    """From 50% to 52% there is a step in runs of 26 and of 28 steps, and none in one of 27."""
+
+    def text(steps: object, budget: str = "") -> str:
+        cut = f'let cut = sample(base, prompt: "a red cat", steps: {steps}, until: 50%)\n      '
+        return plan(
+            budget, "sum", f'{cut}emit resume(look, cut, until: 52%) as "q.safetensors"', run=", steps: 1"
+        )
+
+    assert message(text(27), "M312")
+    long = need(text(28)).latency
+    assert taken(text("26..28")) == [(28, "nothing asks for fewer")]
+    limit = f"latency: {1000 * long * 0.9999:.4f}ms"
+    (found,) = taken(text("26..28", limit))
+    assert found == (26, f"the most that keeps the latency of {duration(long * 0.9999)}")
+
+
 runs = st.sampled_from(["", ", until: 60%", ', scheduler: "euler_a"'])
 shapes = st.sampled_from(
     [
