@@ -159,15 +159,19 @@ def _raised(
     """
     context = pricing.context
     notches = parts(ranges, context.pins)
-    best, further = fewest, ()
+    best = fewest
+    further: tuple[str, ...] = ()
     kept, refused = 0, len(notches)
     while kept + 1 < refused:
         # The most first: a budget that is not tight asks for no search.
         tried = refused - 1 if refused == len(notches) else (kept + refused) // 2
         numbers = at(ranges, notches[tried], context.pins)
+        if any(half_done(take(settled, numbers), context)):
+            refused = tried
+            continue
         found = pricing.of(settled, fewest.operators, fewest.quality or 0.0, numbers)
-        if found.beyond or any(half_done(take(settled, numbers), context)):
-            refused, further = tried, found.beyond or further
+        if found.beyond:
+            refused, further = tried, found.beyond
         else:
             kept, best = tried, found
     return best, further
