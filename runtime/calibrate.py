@@ -23,10 +23,10 @@ import torch
 import torch.nn.functional as F
 
 from mosaic.compiler.cost.architecture import Architecture
-from mosaic.compiler.cost.profile import CUT, Profile, Rates
+from mosaic.compiler.cost.profile import COMPARED, CUT, Profile, Rates
 from mosaic.compiler.operators import Acts, Effort, Operator
 from mosaic.compiler.program import Denoise, Program
-from mosaic.runtime.devices import Device, deterministic
+from mosaic.runtime.devices import Device, deterministic, memory
 from mosaic.runtime.engine import Engine
 from mosaic.runtime.outputs import write_image
 from mosaic.runtime.values import Base, Image, Model
@@ -61,7 +61,7 @@ def calibrate(engine: Engine, sample: Sample, said: Callable[[str], None] = lamb
             name=_name(device),
             device=device.name,
             dtype=device.dtype_name,
-            memory=_memory(device),
+            memory=memory(device),
             rates=rates,
             single=single,
             bandwidth=bandwidth,
@@ -176,11 +176,14 @@ def _merging(device: Device, operators: Mapping[str, Operator]) -> tuple[float, 
         found.setdefault(operator.effort, []).append(max(taken / numbers - adds, 2 * adds) / 2)
     figures: dict[str, float] = {str(effort): statistics.median(seconds) for effort, seconds in found.items()}
     cut = _merge(device, weights[-1], 8) - _merge(device, weights[-1], 0)
+    # Four operands are compared five times before they are added up.
+    more = _merge(device, weights[0], 0, count=4) - 5 * touch - 5 * adds * numbers
+    figures[COMPARED] = max(more / numbers / 5, 0.0)
     return touch, {**figures, CUT: max(cut / numbers, adds)}
 
 
-def _merge(device: Device, operator: Operator, rank: int, side: int = 384) -> float:
-    """Seconds of merging two LoRAs into one matrix."""
+def _merge(device: Device, operator: Operator, rank: int, side: int = 384, count: int = 2) -> float:
+    """Seconds of merging so many LoRAs into one matrix."""
     width = min(16, side)
     settings = {each.name: each.default for each in operator.settings if each.name != "rank"}
     generator = torch.Generator().manual_seed(0)
@@ -193,7 +196,7 @@ def _merge(device: Device, operator: Operator, rank: int, side: int = 384) -> fl
 
         return Deltas(0.5, {"matrix": dense}, key)
 
-    given = (operand("one"), operand("other"))
+    given = tuple(operand(f"the {number + 1}.") for number in range(count))
     stored = torch.randn((side, side), generator=generator)
     combine = Combine(operator.kernel, settings, rank)
     return _typical(
@@ -210,7 +213,8 @@ def _model(engine: Engine, sample: Sample, profile: Profile) -> Profile:
     base = engine.base(expert)
     building = now() - started  # its files are small: reading them takes next to nothing of it
     tensors = sum(network.tensors for network in known.networks)
-    launch = _call(base, known, 1, 2, 2) / known.denoiser.launches
+    least = _call(base, known, 1, 2, 2) / known.denoiser.launches
+    profile = _reached(replace(profile, launch=least), base, known)
     few, many = _steps(sample.program, 2), _steps(sample.program, 8)
     with tempfile.TemporaryDirectory() as folder:
         short, long = (
@@ -222,9 +226,37 @@ def _model(engine: Engine, sample: Sample, profile: Profile) -> Profile:
     return replace(
         profile,
         module=max(building, 1e-3) / tensors,
-        launch=launch,
-        step=max((long - short) / (8 - 2) - call, launch),
+        step=max((long - short) / (8 - 2) - call, least),
     )
+
+
+def _reached(profile: Profile, base: Base, known: Architecture) -> Profile:
+    """The profile with what a whole network reaches on a CPU: its layers are smaller than what rates are measured on,
+    and the time of a call is not that of a call that computes next to nothing. Two sizes tell the two apart. On a GPU a
+    small network tells launching alone."""
+    if profile.overlaps:
+        return profile
+    sizes, rows = (16, 32), 2
+    works = [known.denoiser.work(rows, side, side, known.tokens) for side in sizes]
+    others = [
+        replace(work, matmul=0.0, conv=0.0, attention=0.0, weighed=0.0, launches=0.0) for work in works
+    ]
+    beside = [profile.seconds(other) for other in others]
+    computing = [profile.seconds(replace(w, launches=0.0)) - b for w, b in zip(works, beside, strict=True)]
+    taken = [_call(base, known, rows, side, side) - b for side, b in zip(sizes, beside, strict=True)]
+    slower = (taken[1] - taken[0]) / (computing[1] - computing[0])
+    slower = min(max(slower, 0.8), 3.0)
+    launch = max((taken[0] - slower * computing[0]) / works[0].launches, profile.launch / 2)
+    return replace(
+        profile,
+        launch=launch,
+        rates=_scaled(profile.rates, 1 / slower),
+        single=_scaled(profile.single, 1 / slower),
+    )
+
+
+def _scaled(rates: Rates, part: float) -> Rates:
+    return Rates(rates.matmul * part, rates.conv * part, rates.attention * part, rates.weighed * part)
 
 
 def fusing(engine: Engine, program: Program) -> float:
@@ -287,12 +319,6 @@ def _wait(device: Device | None) -> None:
         torch.cuda.synchronize()
     elif device is not None and device.name == "mps":
         torch.mps.synchronize()
-
-
-def _memory(device: Device) -> int:
-    if device.name == "cuda":
-        return int(torch.cuda.get_device_properties(0).total_memory)
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _name(device: Device) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import log2
 
 from mosaic.compiler.context import Context
 from mosaic.compiler.cost.architecture import Work
 from mosaic.compiler.cost.manner import Manner
-from mosaic.compiler.cost.profile import CUT, Profile
+from mosaic.compiler.cost.profile import COMPARED, CUT, Profile
 from mosaic.compiler.cost.tree import Leaf
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.facts import ExpertFacts
@@ -105,6 +107,7 @@ class Merging:
         numbers = sum(changed.values())
         # Bringing the base to float32 and rounding the sum cost what adding one more operand would.
         spent.seconds += handed * self._effort(effort) + numbers * self._effort(Effort.ADDS)
+        spent.seconds += self._ordered(operands)
         if rank:
             spent.seconds += numbers * self._effort(CUT)
         touched = len(changed) + sum(len(each.touched) for each in operands)
@@ -125,11 +128,24 @@ class Merging:
             holds={**leaf.holds, **kept, named(leaf.hand, leaf.voice, made): held},
         )
 
+    def _ordered(self, operands: Sequence[Given]) -> float:
+        """Seconds of putting the operands of each element in order, as a sorting network does it."""
+        count = Counter(name for each in operands for name in each.touched)
+        sizes = {name: size for each in operands for name, size in each.touched.items()}
+        compared = sum(size * _comparisons(count[name]) for name, size in sizes.items())
+        return compared * self.profile.merge.get(COMPARED, 0.0)
+
     def _effort(self, effort: str) -> float:
         return self.profile.merge.get(effort, max(self.profile.merge.values(), default=0.0))
 
     def _moved(self, numbers: float) -> float:
         return self.profile.seconds(Work(moved=numbers), is_single=True)
+
+
+def _comparisons(count: int) -> float:
+    """Pairs that an odd-even merge sort of so many compares; two need no order (Batcher 1968: n · log² n / 4 about)."""
+    rounds = log2(max(count, 1))
+    return count * rounds * (rounds + 1) / 4 if count > 2 else 0.0
 
 
 def named(*made_of: str) -> str:

@@ -13,6 +13,8 @@ SPELLED = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 """The names of formats as files spell them."""
 CUT = "cut"
 """The key of `Profile.merge` for cutting a changed matrix to a rank."""
+COMPARED = "compared"
+"""The key of `Profile.merge` for comparing two operands at each element: three and more are put in order."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,9 @@ def test_a_machine_is_measured(tmp_path: Path) -> None:
     profile = load_profile(path)
     assert (profile.device, profile.dtype, profile.is_estimate) == ("cpu", "float32", False)
     assert 1e8 < profile.rates.conv < 1e14
-    assert set(profile.merge) == {"adds", "measures", "ranks", "draws", "sorts", "cut"}
+    assert set(profile.merge) == {"adds", "measures", "ranks", "draws", "sorts", "compared", "cut"}
+    assert profile.launch > 0
+    assert profile.merge["compared"] > 0
 
 
 def test_products_and_weighing_of_attention_are_told_apart() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,11 @@ def test_fusions_that_double_are_not_priced_without_end(profile: Profile) -> Non
     project = Project()
     (graph,) = project.compile(source).graphs
     assert price(graph, project.context(source), profile).unknown == ("zoo/base",)
+
+
+def test_putting_more_than_two_operands_in_order_is_priced(profile: Profile) -> None:
+    free = replace(profile, merge={**profile.merge, "compared": 0.0})
+    two = f"sample(fuse(base, neon, wash, via: sum), {AFTER})"
+    three = f"sample(fuse(base, neon, wash, hat, via: sum), {AFTER})"
+    assert _predicted(two, profile).warm == _predicted(two, free).warm
+    assert _predicted(three, profile).warm > _predicted(three, free).warm
