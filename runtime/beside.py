@@ -26,6 +26,11 @@ class Adapter:
     factors: Mapping[str, Factors]
     key: str = ""
 
+    @property
+    def nbytes(self) -> int:
+        """How much memory the factors take."""
+        return sum(factors.nbytes for factors in self.factors.values())
+
 
 @dataclass(frozen=True)
 class Beside:

@@ -38,7 +38,8 @@ class Engine:
     `offload` networks lie in main memory and are on the device one at a time: the same to the bit, with less memory.
 
     `batch` is the most rows that one call of a denoiser holds. Where it is given, runs of one model denoise together,
-    and what they give is the same only up to floating point; without it a run is to the bit what it is alone.
+    and what they give is the same only up to floating point; without it a run is to the bit what it is alone. `keep` is
+    how many bytes of models an invocation keeps for later instructions, by default half of the device's memory.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Engine:
         store: Store | None = None,
         offload: bool = False,
         batch: int | None = None,
+        keep: int | None = None,
     ) -> None:
         """Raises MosaicError (M859) for a device that is not there."""
         self.reader = Reader(locate)
@@ -61,10 +63,13 @@ class Engine:
         self.progress: Progress = progress or Silent()
         self.store = store
         self.batch = batch
+        self.keep = keep
+        self.evicted = 0  # models that were let go before their last use
         self.pictures: list[File] = []  # what regions were drawn by so far
         self._families = families()
         self._modules: ModuleCache = weakref.WeakValueDictionary()
-        self._last: tuple[tuple[str, ...], Base] | None = None
+        self._bases: weakref.WeakValueDictionary[tuple[str, ...], Base] = weakref.WeakValueDictionary()
+        self._last: Base | None = None
 
     def run(self, program: Program, output: Path) -> RunResult:
         """Run a program and write what it emits under the folder `output`.
@@ -111,16 +116,18 @@ class Engine:
     def base(self, expert: Expert) -> Base:
         """A checkpoint, loaded or still in memory. Raises MosaicError."""
         key = (str(expert.family), *(f"{file.name}:{file.sha256}" for file in expert.files))
-        if self._last is not None and self._last[0] == key:
-            return self._last[1]
+        known = self._bases.get(key)
+        if known is not None:
+            self._last = known
+            return known
         family = self._families.get(expert.family or "")
         if family is None:
-            known = ", ".join(self._families)
+            names = ", ".join(self._families)
             raise MosaicError(
-                FamilyCannotRun(span=None, expert=expert.id, family=str(expert.family), known=known)
+                FamilyCannotRun(span=None, expert=expert.id, family=str(expert.family), known=names)
             )
         base = family.load(expert, self.reader, self.device, self._modules)
-        self._last = (key, base)
+        self._bases[key] = self._last = base
         return base
 
     def picture(self, file: File) -> int:

@@ -4,7 +4,8 @@ Work goes backwards from what is to be written. A value that is at hand (made fo
 in the cache) needs none of its inputs; so where all pictures are in the cache no model is loaded, and none of its files
 is read. Equal values are found by their keys, whatever plans they come from.
 
-All uses are known before the first instruction runs, so a value is let go right after its last one.
+All uses are known before the first instruction runs, so a value is let go right after its last one, and models beyond a
+limit of bytes before that (`keeping.py`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 from mosaic.compiler.program import Align, Decode, Denoise, Emit, EncodeImage, Resume
 from mosaic.runtime.batching import Batch, batches
 from mosaic.runtime.jobs import Job, files, grouped
+from mosaic.runtime.keeping import Kept, Schedule, room, schedule
 from mosaic.runtime.origin import Origin
 from mosaic.runtime.prefixes import STANDS, Ends, crosses, left, rest, told
 from mosaic.runtime.rows import run
@@ -34,7 +36,7 @@ class Invocation:
         self._engine = engine
         self._store = engine.store
         self._jobs = grouped(jobs)
-        self._values: dict[str, Value] = {}
+        self._values = Kept(0, Schedule())
         self._uses: Counter[str] = Counter()
         self._planned: set[str] = set()  # keys of what is to be computed
         self._settled: set[str] = set()  # keys of models whose weights something computes with
@@ -46,6 +48,8 @@ class Invocation:
         """Run all jobs. Raises MosaicError."""
         seen: set[str] = set()
         needed = [(job, number) for job in self._jobs for number in self._plan(job, seen)]
+        keep = room(self._engine.device) if self._engine.keep is None else self._engine.keep
+        self._values = Kept(keep, schedule(self._jobs, self._planned))
         for key in (*self._ends.continued(), *self._batches.shorter.values()):
             self._uses[key] += 1
         reader = self._engine.reader
@@ -59,6 +63,7 @@ class Invocation:
                     self._write(job, number, operation, job.keys[made])
                 self._release(job.keys[made])
             job.elapsed = time.perf_counter() - started
+        self._engine.evicted = self._values.evicted
 
     def _plan(self, job: Job, seen: set[str]) -> list[int]:
         """Look ahead: which instructions of a job will be computed, and how often each value will be used.
@@ -123,7 +128,7 @@ class Invocation:
             value, Image
         ):
             return False
-        self._values[key] = value
+        self._values.put(key, value)
         job.sources[number] = Origin.CACHE
         job.seconds[number] += time.perf_counter() - started
         return True
@@ -139,17 +144,18 @@ class Invocation:
         if key in self._batches.of:
             self._together(self._batches.of[key])
             return
-        started = time.perf_counter()
+        self._values.reach(key)
         taken = self._take(job, number)
+        started = time.perf_counter()
         if isinstance(operation, Denoise | Resume):
             value = self._run(job, number, operation, taken)
         else:
             value = job.executor.execute(operation, taken, key, settle=key in self._settled)
-        self._values[key] = value
         del taken
         if self._store is not None and self._is_kept(job, number) and isinstance(value, Latent | Image):
             self._store.put(key, value)
         self._done(job, number, time.perf_counter() - started)
+        self._values.put(key, value, [job.keys[each] for each in job.inputs[number]])
 
     def _done(self, job: Job, number: int, seconds: float) -> None:
         for each in job.inputs[number]:
@@ -158,8 +164,13 @@ class Invocation:
         job.seconds[number] += seconds
 
     def _take(self, job: Job, number: int) -> dict[int, Value]:
-        """What an instruction takes, by value number."""
-        return {value: self._values[key] for value, key in job.taken(number).items()}
+        """What an instruction takes, by value number. What was let go is made again."""
+        found: dict[int, Value] = {}
+        for value, key in job.taken(number).items():
+            if key not in self._values:
+                self._ensure(job, job.made[value])
+            found[value] = self._values[key]
+        return found
 
     def _together(self, batch: Batch) -> None:
         """Take several runs as one, in their jobs' names, with all that they need."""
@@ -174,7 +185,7 @@ class Invocation:
         taken = [self._take(member.job, member.number) for member in batch]
         begun = [latent for latent in (self._values[key] for key in shorter) if isinstance(latent, Latent)]
         for member, latent in zip(batch, run(batch, taken, begun), strict=True):
-            self._values[member.key] = latent
+            self._values.put(member.key, latent)
         for key in shorter:
             self._release(key)
         del taken, begun
@@ -193,7 +204,7 @@ class Invocation:
                 return job.executor.execute(operation, taken, "", settle=False)
             self._planned.discard(key)
             begun = self._run(job, number, operation.model_copy(update={"until": until}), taken)
-            self._values[key] = begun
+            self._values.put(key, begun)
             if self._store is not None and isinstance(begun, Latent):
                 self._store.put(key, begun)
             for each in job.inputs[number]:
@@ -215,4 +226,4 @@ class Invocation:
     def _release(self, key: str) -> None:
         self._uses[key] -= 1
         if self._uses[key] <= 0:
-            self._values.pop(key, None)
+            self._values.drop(key)

@@ -85,6 +85,11 @@ class Factors:
         mid = None if self.mid is None else self.mid.to(dtype)
         return Factors(self.down.to(dtype), self.up.to(dtype), mid, self.scale)
 
+    @property
+    def nbytes(self) -> int:
+        """How much memory they take."""
+        return self.down.nbytes + self.up.nbytes + (0 if self.mid is None else self.mid.nbytes)
+
     def dense(self) -> torch.Tensor:
         """The product, (out, in, …), or (out, in · k · k) where the kernel lies in `down`."""
         up = self.up.flatten(1)
@@ -129,6 +134,17 @@ class Overlay(Mapping[str, torch.Tensor]):
     def own(self) -> Mapping[str, torch.Tensor]:
         """The tensors that this fusion changes, without those below; computed where they are not yet."""
         return {name: self[name] for name in self._changed}
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory the tensors take that are computed and kept, without those below."""
+        return sum(tensor.nbytes for tensor in self._kept.values())
+
+    def stack(self) -> Iterator[Overlay]:
+        """This overlay and those below it."""
+        yield self
+        if isinstance(self._below, Overlay):
+            yield from self._below.stack()
 
     def fill(self, tensors: Mapping[str, torch.Tensor]) -> bool:
         """Keep these as what `own` would compute. False, and nothing is kept, where they are of other names."""

@@ -146,6 +146,10 @@ def test_some_random_plans(plans: ModuleType, tmp_path: Path) -> None:
     found = programs(plans, range(1, 13), folder)
     off = engine(device="cpu")
     wanted = files([off.run(p, tmp_path / "off" / str(n)) for n, p in enumerate(found)])
+    tight = engine(device="cpu")
+    tight.keep = 0
+    results = tight.run_all(found, [tmp_path / "tight" / str(n) for n in range(len(found))])
+    assert files(results) == wanted, "no model is kept for later"
     for name in ("cold", "warm"):
         cached = engine(device="cpu", cache=Disk(tmp_path / "cache"))
         results = cached.run_all(found, [tmp_path / name / str(n) for n in range(len(found))])
