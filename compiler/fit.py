@@ -25,7 +25,7 @@ from mosaic.compiler.ir.evaluate import constant
 from mosaic.compiler.ir.graph import Graph, Node, map_graph
 from mosaic.compiler.ir.ops import make, with_inputs
 from mosaic.compiler.passes.choose_operators import Choice, settle
-from mosaic.compiler.passes.choose_steps import take
+from mosaic.compiler.passes.choose_steps import Steps, take
 from mosaic.compiler.pins import Pins
 from mosaic.compiler.rules.place import place
 from mosaic.compiler.types import Kind
@@ -34,6 +34,9 @@ USABLE: Final = 0.9
 """The part of a device's memory that plans may take. The rest is others': the driver's context and what libraries keep
 for themselves (some hundred MB), memory that an allocator has cut into pieces, a desktop; and predictions are a few
 percent off."""
+
+_NOTICED: Final = 1e-3
+"""Seconds that are worth a word."""
 
 
 def fit(
@@ -63,9 +66,9 @@ def fit(
     return replace(held, told=(*held.told, judged.refusal()))
 
 
-def peak(graph: Graph, context: Context, room: Profile) -> tuple[int, float]:
-    """What a core graph needs at its peak, and what it may take of a device, in bytes."""
-    return price(graph, context, room).peak, _limit(room)
+def has_room(graph: Graph, context: Context, room: Profile) -> bool:
+    """Whether a core graph is predicted to fit into a device, as the engine will be told to run."""
+    return price(graph, context, room).peak <= _limit(room)
 
 
 def _limit(room: Profile) -> float:
@@ -95,6 +98,11 @@ class _Judged:
     def is_of_device(self) -> bool:
         """Whether the limit is the device's, and not a budget's."""
         return self.limit >= _limit(self.room)
+
+    @property
+    def is_planned_for(self) -> bool:
+        """Whether all that is known of the device is an estimate, its memory too."""
+        return self.room.is_estimate and self.room == self.context.profile
 
     @property
     def fits(self) -> bool:
@@ -128,7 +136,7 @@ class _Judged:
             what=_what(self.prediction, at),
             needed=memory(needed, up=True),
             mostly=_mostly(at),
-            device=f"{self.room.name}{' (an estimate)' if self.room.is_estimate else ''}",
+            device=f"{self.room.name}{' (an estimate)' if self.is_planned_for else ''}",
             has=memory(self.room.memory),
             room=_at_most(self.limit),
             ways=tuple(self.ways()),
@@ -143,19 +151,25 @@ class _Judged:
         """What would make the plan fit, the cheapest first; what device it needs where nothing does."""
         found = [*self._changes(), *self._others()]
         for change in sorted(found, key=lambda each: each.added):
-            yield _told(change)
+            yield self._told(change)
         if found:
             return
         fitting = self._fitting()
         smaller = fitting.smaller()
         if smaller is not None:
-            yield _told(smaller)
+            yield self._told(smaller)
         least = fitting.least()
         how = f" {_changed(least)}" if any(least.kinds) else ""
         device = (
             f", which a device of {memory(least.peak / USABLE, up=True)} has" if self.is_of_device else ""
         )
         yield f"at full size it needs {memory(least.peak, up=True)}{device},{how or ' whatever is changed'}"
+
+    def _told(self, change: Change) -> str:
+        seconds = f"{'about ' if self.room.is_estimate else ''}{duration(abs(change.added))}"
+        takes = f" and takes {seconds} {'longer' if change.added > 0 else 'less'}"
+        needs = f"{_changed(change)} it needs {memory(change.peak, up=True)}"
+        return needs + (takes if abs(change.added) >= _NOTICED else "")
 
     def _fitting(self) -> Fitting:
         return Fitting(self.core, self.context, self.room, self.limit, self.prediction)
@@ -187,7 +201,7 @@ class _Judged:
         return held.decision.nearest(budget).operators if held.decision.priced else ()
 
 
-def _numbers(held: Held) -> dict[object, int]:
+def _numbers(held: Held) -> dict[Steps, int]:
     return {taken.steps: taken.number for taken in held.steps}
 
 
@@ -224,14 +238,6 @@ def _what(prediction: Prediction, at: Peak) -> str:
 def _mostly(at: Peak) -> str:
     parts = {"weights": at.weights, "latents and pictures": at.values, "activations": at.working}
     return max(parts, key=lambda name: parts[name])
-
-
-def _told(change: Change) -> str:
-    seconds = duration(abs(change.added))
-    longer = (
-        f"takes {seconds} {'longer' if change.added > 0 else 'less'}" if abs(change.added) >= 0.001 else ""
-    )
-    return f"{_changed(change)} it needs {memory(change.peak, up=True)}{' and ' if longer else ''}{longer}"
 
 
 def _changed(change: Change) -> str:

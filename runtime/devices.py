@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal
+from pathlib import Path
+from typing import Final, Literal
 
 import torch
 
@@ -38,14 +39,14 @@ class Device:
     residence: Residence = field(default=HERE, compare=False, repr=False)
 
     @property
-    def torch(self) -> torch.device:
-        """The device as torch names it."""
-        return torch.device(self.name)
-
-    @property
     def home(self) -> torch.device:
         """Where networks lie while they do not compute."""
         return self.torch if self.residence is HERE else torch.device("cpu")
+
+    @property
+    def torch(self) -> torch.device:
+        """The device as torch names it."""
+        return torch.device(self.name)
 
     def offloading(self) -> Device:
         """The device with networks in main memory, one at a time on it. Where the device computes in main memory, they
@@ -74,6 +75,28 @@ def choose(device: DeviceName, dtype: DtypeName) -> Device:
     else:
         raise MosaicError(DeviceMissing(span=None, device=device))
     return Device(name, _AUTO_DTYPE[name] if dtype == "auto" else _DTYPES[dtype])
+
+
+def memory(device: Device) -> int:
+    """The bytes of memory that a device has; of main memory no more than this process's group may take."""
+    if device.name == "cuda":
+        return int(torch.cuda.get_device_properties(0).total_memory)
+    every = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min([every, *_limits()])
+
+
+_LIMITS: Final = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+"""Where Linux says what a container may take (control groups, version 2 and 1)."""
+
+
+def _limits() -> Iterator[int]:
+    for name in _LIMITS:
+        try:
+            told = Path(name).read_text().strip()
+        except OSError:
+            continue
+        if told.isdecimal():
+            yield int(told)
 
 
 @contextmanager

@@ -52,6 +52,21 @@ def load_profile(path: Path) -> Profile:
     return refined(profile, learned) if learned else profile
 
 
+_LIKE: Final = {"cuda": "rtx-4090"}
+"""Which shipped profile stands for a device that nobody measured; `cpu-8` for others."""
+
+
+def room(device: str, dtype: str, memory: int, known: Profile | None) -> Profile:
+    """The device that plans are going to run on, with the memory that it has. What else is told of it is what is
+    `known` where that was measured on such a device in this precision, and an estimate where not.
+    """
+    if known is None or (known.device, known.dtype) != (device, dtype):
+        estimate = load_profile(find_profiles()[_LIKE.get(device, "cpu-8")])
+        name = "this machine" if device == "cpu" else f"this machine's {device} device"
+        known = replace(estimate, name=name, device=device, dtype=dtype)
+    return replace(known, memory=memory)
+
+
 def save_profile(path: Path, profile: Profile) -> None:
     """Write a profile, whole or not at all. Raises MosaicError (M855)."""
     from mosaic.runtime.writing import write

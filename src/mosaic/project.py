@@ -197,9 +197,10 @@ def engine(
     beside: Path | None = None,
     cache: Disk | None = None,
     batch: int | None = None,
+    offload: bool = False,
 ) -> Engine:
     """An engine that finds files where programs say, relative paths from the folder `beside`. With a `cache` it keeps
-    results there, and looks for them. `batch` as `Engine` has it.
+    results there, and looks for them. `batch` and `offload` as `Engine` has them.
 
     Raises MosaicError where the engine is not installed (M880) or the device is not there (M859).
     """
@@ -218,6 +219,7 @@ def engine(
         progress=progress,
         store=None if cache is None else open_store(cache),
         batch=batch,
+        offload=offload,
     )
 
 

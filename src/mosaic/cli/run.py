@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mosaic.cli.console import guarded
-from mosaic.cli.options import CACHE, CATALOG, FROZEN, LOCKED
+from mosaic.cli.options import CACHE, CATALOG, FROZEN, LOCKED, OFFLOAD
 
 
 class Device(StrEnum):
@@ -75,6 +75,7 @@ def run(
             show_default=False,
         ),
     ] = None,
+    offload: Annotated[bool, OFFLOAD] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse what is the same only up to floating point.")
     ] = False,
@@ -83,7 +84,7 @@ def run(
     """Run plans and write what they emit. The same program gives the same bytes on the same machine."""
     from mosaic.caches import open_cache
     from mosaic.cli import console, session
-    from mosaic.cli.opening import open_project
+    from mosaic.cli.opening import manner, open_project
     from mosaic.cli.progress import progress
     from mosaic.compiler.diagnostic import MosaicError
     from mosaic.compiler.errors.face import CacheUnusable, NotToTheBit
@@ -97,9 +98,7 @@ def run(
         raise MosaicError(NotToTheBit(None, f"--batch {batch}"))
     with open_project(catalog, locked=locked, frozen=frozen) as project:
         jobs = session.jobs(project, path, name or None, settings or ())
-    console.show(jobs.notes, to_stderr=True)
-    session.at_hand(jobs)
-    kept = None if no_cache else open_cache(cache)
+    kept, told = None if no_cache else open_cache(cache), manner(offload, batch)
     with progress() as bars:
         worker = engine(
             device=device.value,
@@ -108,7 +107,15 @@ def run(
             beside=jobs.beside,
             cache=kept,
             batch=batch,
+            offload=offload,
         )
+        room = session.room(worker, jobs)
+        if not session.fits(jobs, room, told):
+            # Only now is it known what the device has. Perhaps other operators fit; else this says what would.
+            with open_project(catalog, locked=locked, frozen=frozen, manner=told, room=room) as project:
+                jobs = session.jobs(project, path, name or None, settings or (), jobs.source)
+        console.show(jobs.notes, to_stderr=True)
+        session.at_hand(jobs)
         outcome = session.work(worker, jobs, output, report)
     if kept is not None and kept.trouble is not None:
         console.show((CacheUnusable(None, str(kept.folder), kept.trouble),), to_stderr=True)

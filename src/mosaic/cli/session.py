@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from mosaic import profiles
 from mosaic.cli.sources import read_one, readable
 from mosaic.cli.sweep import Axis, sweep
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError, Sink
@@ -22,6 +23,9 @@ from mosaic.runtime.origin import Origin
 
 if TYPE_CHECKING:
     from mosaic.compiler.context import Context
+    from mosaic.compiler.cost.manner import Manner
+    from mosaic.compiler.cost.profile import Profile
+    from mosaic.compiler.ir.graph import Graph
     from mosaic.runtime.engine import Engine
     from mosaic.runtime.results import RunResult
 
@@ -40,6 +44,7 @@ class Job:
     cell_folder: str = ""
     swept: Mapping[str, str] = field(default_factory=dict)
     expected: tuple[Expected, ...] = ()  # what is computed of its instructions
+    graph: Graph | None = field(default=None, repr=False)  # what it was lowered from
 
     @property
     def folder(self) -> Path:
@@ -56,6 +61,7 @@ class Jobs:
     axes: tuple[Axis, ...] = ()  # along which the sweep changes something
     beside: Path | None = None  # where relative locations of files start
     context: Context | None = None  # what they were compiled in
+    source: SourceFile | None = None  # what they were compiled from
 
 
 @dataclass
@@ -116,11 +122,16 @@ class Outcome:
         yield f"{told}, {shared} shared" if shared else told
 
 
-def jobs(project: Project, path: str, plan: str | None, settings: Sequence[str]) -> Jobs:
-    """Compile everything before anything runs. Raises MosaicError with every diagnostic."""
+def jobs(
+    project: Project, path: str, plan: str | None, settings: Sequence[str], source: SourceFile | None = None
+) -> Jobs:
+    """Compile everything before anything runs; `source` is what the path holds, where it was read before.
+
+    Raises MosaicError with every diagnostic.
+    """
     if path.endswith(PROGRAM):
         return _compiled(path, plan, settings)
-    source = read_one(path)
+    source = source or read_one(path)
     wanted = sweep(settings, parameters(source))
     found: list[Job] = []
     sink = Sink()
@@ -131,8 +142,29 @@ def jobs(project: Project, path: str, plan: str | None, settings: Sequence[str])
         for program, graph in zip(compiled.programs, compiled.graphs, strict=True):
             folder = program.source.plan if several else ""
             computed = expected(graph, project.context(source))
-            found.append(Job(program, folder, cell.folder, cell.swept, computed))
-    return Jobs(tuple(found), tuple(sink), wanted.open_axes, context=project.context(source))
+            found.append(Job(program, folder, cell.folder, cell.swept, computed, graph))
+    context = project.context(source)
+    return Jobs(tuple(found), tuple(sink), wanted.open_axes, context=context, source=source)
+
+
+def room(engine: Engine, jobs: Jobs) -> Profile:
+    """The device that an engine runs on, with the memory that it has."""
+    from mosaic.runtime.devices import memory
+
+    device = engine.device
+    known = jobs.context.profile if jobs.context is not None else None
+    return profiles.room(device.name, device.dtype_name, memory(device), known)
+
+
+def fits(jobs: Jobs, device: Profile, manner: Manner) -> bool:
+    """Whether all that runs is predicted to fit into a device's memory. A program that comes compiled is not judged:
+    what it was made from is not known."""
+    if jobs.context is None:
+        return True
+    from mosaic.compiler.fit import has_room
+
+    context = replace(jobs.context, manner=manner)
+    return all(has_room(job.graph, context, device) for job in jobs.jobs if job.graph is not None)
 
 
 def parameters(source: SourceFile) -> tuple[tree.Parameter, ...]:
