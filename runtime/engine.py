@@ -89,6 +89,8 @@ class Engine:
         for program in programs:
             verify(program)
         facts = dict(self.numerics())
+        if self.store is not None:
+            self.store.note(facts)
         if self.batch not in (None, ROWS_AT_ONCE):
             facts["rows"] = str(self.batch)  # in calls of another size a denoiser rounds otherwise
         jobs = [

@@ -29,6 +29,7 @@ _FORM: Final = "v1"
 """The folder of this form of entries. Another form gets another folder."""
 _MAGIC: Final = b"mosaic cache 1\n"
 _SUFFIX: Final = ".entry"
+_NOTES: Final = "notes"
 _PART: Final = ".part"
 _ABANDONED: Final = 3600.0
 """Seconds after which a half-written file belongs to a process that is gone."""
@@ -93,6 +94,19 @@ class Disk:
             self.trouble = "it is no folder"
         except OSError as error:
             self.trouble = error.strerror or type(error).__name__
+
+    def note(self, name: str, data: bytes) -> None:
+        """Keep a small file beside the entries. It is none itself: it does not count, and stays when room is made."""
+        if self.trouble is None:
+            with suppress(OSError):
+                self._write(self._root / _NOTES / name, data)
+
+    def noted(self, name: str) -> bytes | None:
+        """What was kept beside the entries, or None."""
+        try:
+            return (self._root / _NOTES / name).read_bytes()
+        except OSError:
+            return None
 
     def remove(self, key: str) -> None:
         """Forget an entry, if it can be deleted."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Final
 
 from mosaic.runtime.cache.tiers import Cacheable, Encoding, Overlays
@@ -40,6 +41,9 @@ class MemoryStore:
         while self._used > self._limit:
             _, oldest = self._values.popitem(last=False)
             self._used -= bytes_of(oldest)
+
+    def note(self, numerics: Mapping[str, str]) -> None:
+        """See `Store`. What is in memory nobody else looks for."""
 
 
 def bytes_of(value: Cacheable) -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mosaic.runtime.cache.disk import Disk
 from mosaic.runtime.cache.entries import decode, encode
 from mosaic.runtime.cache.memory import MemoryStore
+from mosaic.runtime.cache.settings import remember
 from mosaic.runtime.cache.tiers import Cacheable, Store, Tiers
 
 
@@ -33,6 +36,10 @@ class DiskStore:
         data = encode(value)
         if data is not None:
             self._disk.put(key, data)
+
+    def note(self, numerics: Mapping[str, str]) -> None:
+        """See `Store`."""
+        remember(self._disk, numerics)
 
 
 def open_store(disk: Disk) -> Store:

@@ -50,6 +50,9 @@ class Store(Protocol):
     def put(self, key: str, value: Cacheable) -> None:
         """Keep a value, if there is room for it. Never raises for a disk that is full or cannot be written."""
 
+    def note(self, numerics: Mapping[str, str]) -> None:
+        """Remember what decides numbers in a run that keeps values here. Raises as `put` does."""
+
 
 class Tiers:
     """Several stores as one: the first that has a value gives it, and those before it keep it from then on."""
@@ -75,3 +78,8 @@ class Tiers:
         """See `Store`."""
         for tier in self._tiers:
             tier.put(key, value)
+
+    def note(self, numerics: Mapping[str, str]) -> None:
+        """See `Store`."""
+        for tier in self._tiers:
+            tier.note(numerics)

@@ -193,6 +193,9 @@ def test_joined_and_parted(scheduler: str, tmp_path: Path) -> None:
             if isinstance(value, Latent):
                 kept.append(value)
 
+        def note(self, numerics: object) -> None:
+            pass
+
     worker.store = Keeping()
     run(worker, [program(tmp_path, seed=s, scheduler=scheduler, until="50%") for s in (1, 2, 3)], tmp_path)
     assert len(kept) == 3
