@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from math import prod
 from types import MappingProxyType
 from typing import Final
@@ -31,33 +31,29 @@ _CALLS: Final = 2.1
 """Library calls for each layer that multiplies or normalises: its own, activations, sums, rearranging."""
 
 
-@dataclass
-class _Level:
-    """What is gathered of a level, see `Level`."""
-
-    matmul: float = 0.0
-    conv: float = 0.0
-    pairs: float = 0.0
-    heads: float = 0.0
-    tokens: float = 0.0
-    token_heads: float = 0.0
-    moved: float = 0.0
-    kept: float = 0.0
-    working: float = 0.0
-
-    def at(self, scale: float) -> Level:
-        return Level(scale, **vars(self))
-
-
-@dataclass
 class _Levels:
-    known: dict[float, _Level] = field(default_factory=dict)
+    """What is gathered of a network's levels, by scale."""
 
-    def __getitem__(self, scale: float) -> _Level:
-        return self.known.setdefault(scale, _Level())
+    def __init__(self) -> None:
+        self._known: dict[float, Level] = {}
+
+    def add(self, scale: float, **numbers: float) -> None:
+        """Count some more of a level's fields."""
+        level = self._at(scale)
+        counted = {name: getattr(level, name) + number for name, number in numbers.items()}
+        self._known[scale] = replace(level, **counted)
+
+    def hold(self, scale: float, working: float) -> None:
+        """Note what one layer of a level holds; the most counts."""
+        level = self._at(scale)
+        self._known[scale] = replace(level, working=max(level.working, working))
 
     def all(self) -> tuple[Level, ...]:
-        return tuple(self.known[scale].at(scale) for scale in sorted(self.known, reverse=True))
+        """Every level, the finest first."""
+        return tuple(self._known[scale] for scale in sorted(self._known, reverse=True))
+
+    def _at(self, scale: float) -> Level:
+        return self._known.get(scale) or Level(scale)
 
 
 def architecture(tensors: Shapes, configs: Mapping[str, Config] = _NONE) -> Architecture | None:
@@ -129,13 +125,11 @@ def _unet(tensors: Shapes, heads: _Heads) -> Network:
         elif module.endswith((".attn2.to_k", ".attn2.to_v")):
             token += 2.0 * prod(shape)
         else:
-            _multiply(levels[scales.of(module)], module, shape)
+            _multiply(levels, scales.of(module), shape)
         if module.endswith(".attn1.to_q"):
-            levels[scales.of(module)].pairs += 4.0 * shape[0]
-            levels[scales.of(module)].heads += heads.of(module)
+            levels.add(scales.of(module), pairs=4.0 * shape[0], heads=heads.of(module))
         elif module.endswith(".attn2.to_q"):
-            levels[scales.of(module)].tokens += 4.0 * shape[0]
-            levels[scales.of(module)].token_heads += heads.of(module)
+            levels.add(scales.of(module), tokens=4.0 * shape[0], token_heads=heads.of(module))
     _between(levels, scales, tensors)
     _skips(levels, scales, tensors)
     return _network(tensors, levels, row=row, token=token)
@@ -147,10 +141,9 @@ def _codec(tensors: Shapes, side: str) -> Network:
     own = {name: shape for name, shape in tensors.items() if name.startswith((f"{side}.", beside))}
     scales, levels = _Scales(own), _Levels()
     for module, shape in _products(own):
-        _multiply(levels[scales.of(module)], module, shape)
+        _multiply(levels, scales.of(module), shape)
         if module.endswith(".to_q"):
-            levels[scales.of(module)].pairs += 4.0 * shape[0]
-            levels[scales.of(module)].heads += 1
+            levels.add(scales.of(module), pairs=4.0 * shape[0], heads=1)
     _between(levels, scales, own)
     return _network(own, levels)
 
@@ -188,13 +181,13 @@ def _products(tensors: Shapes) -> Iterator[tuple[str, Shape]]:
             yield name.removesuffix(".weight"), shape
 
 
-def _multiply(level: _Level, module: str, shape: Shape) -> None:
+def _multiply(levels: _Levels, scale: float, shape: Shape) -> None:
     """A layer that works at every place."""
+    product = 2.0 * prod(shape)
     if len(shape) == 4:
-        level.conv += 2.0 * prod(shape)
+        levels.add(scale, conv=product, moved=shape[0] + shape[1])
     else:
-        level.matmul += 2.0 * prod(shape)
-    level.moved += shape[0] + shape[1]
+        levels.add(scale, matmul=product, moved=shape[0] + shape[1])
 
 
 def _between(levels: _Levels, scales: _Scales, tensors: Shapes) -> None:
@@ -203,17 +196,17 @@ def _between(levels: _Levels, scales: _Scales, tensors: Shapes) -> None:
         module, _, leaf = name.rpartition(".")
         if leaf != "weight":
             continue
-        level = levels[scales.of(module)]
+        scale = scales.of(module)
         if len(shape) == 1:
-            level.moved += _NORM * shape[0]
+            levels.add(scale, moved=_NORM * shape[0])
         elif module.endswith(".conv1"):
             # What came in, the joined input, its norm and activation; or what is made, twice, beside the input.
-            level.working = max(level.working, 3.0 * shape[1], shape[1] + 4.0 * shape[0])
+            levels.hold(scale, max(3.0 * shape[1], shape[1] + 4.0 * shape[0]))
         elif module.endswith(".ff.net.0.proj"):
             # The input and its copies, both halves of the gate, one half activated, and the product.
-            level.working = max(level.working, 5.0 * shape[1] + 2.0 * shape[0])
+            levels.hold(scale, 5.0 * shape[1] + 2.0 * shape[0])
         elif "samplers." in module:
-            level.working = max(level.working, 2.0 * shape[1] + shape[0])
+            levels.hold(scale, 2.0 * shape[1] + shape[0])
 
 
 def _skips(levels: _Levels, scales: _Scales, tensors: Shapes) -> None:
@@ -222,7 +215,7 @@ def _skips(levels: _Levels, scales: _Scales, tensors: Shapes) -> None:
         if re.fullmatch(
             r"conv_in\.weight|down_blocks\.\d+\.(resnets\.\d+\.conv2|downsamplers\.0\.conv)\.weight", name
         ):
-            levels[scales.of(name.removesuffix(".weight"))].kept += shape[0]
+            levels.add(scales.of(name.removesuffix(".weight")), kept=shape[0])
 
 
 _NORM: Final = 7

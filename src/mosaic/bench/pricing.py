@@ -96,6 +96,33 @@ def cases(operators: Sequence[tuple[str, bool]], folder: Path, *, small: bool = 
             )
 
 
+def tiled(folder: Path, *, small: bool = False) -> Iterator[Case]:
+    """Plans whose peak lies where pictures are decoded or encoded, whole and in tiles, by models in `folder`."""
+    for model in RANDOM:
+        for side in (384,) if small else (384, 640):
+            sampled = (
+                f'sample(base, prompt: "a red cat", steps: 1, guidance: 1, size: {side}x{side}, seed: 1)'
+            )
+            for tile in ("", "128x128", "256x192"):
+                inside = f", tile: {tile}" if tile else ""
+                told = f"in tiles of {tile}" if tile else "whole"
+                for what, emitted, name in (
+                    ("decoded", f"decode({sampled}{inside})", "a.png"),
+                    (
+                        "encoded",
+                        f"encode(decode({sampled}, tile: 128x128), with: base{inside})",
+                        "a.safetensors",
+                    ),
+                ):
+                    text = f"""mosaic 1
+plan case {{
+  let base = checkpoint("./{(folder / model).name}")
+  emit {emitted} as "{name}"
+}}
+"""
+                    yield Case(f"{model} {side}x{side} {what} {told}", "tiles", text)
+
+
 def _plan(base: str, fused: str, side: int, steps: int) -> str:
     model = f"fuse(base, {fused})" if fused else "base"
     return f"""mosaic 1

@@ -132,6 +132,7 @@ def costs(
             wanted, profile, folder, lambda finished, total: shown.update(bar, completed=finished)
         )
         of_memory = [case for case in wanted if case.group in pricing.RANDOM] + wanted[:2]
+        of_memory += pricing.tiled(folder, small=small)
         peaks = pricing.peaks(of_memory, profile, folder) if memory else []
     typer.echo(pricing.table(rows, peaks))
     if output is not None:
