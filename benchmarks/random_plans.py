@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 SPACES = {"zoo/base": "a", "zoo/robot": "a", "zoo/base-b": "b"}
 LORAS = ("zoo/neon", "zoo/watercolor", "zoo/tiles", "zoo/sketch", "zoo/hat", "zoo/star")
-SIZES = ("8x8", "16x16", "16x8", "24x16", "8x32", "32x32")
+SIZES = ("8x8", "16x16", "16x8", "24x16", "8x32", "32x32", "96x8")
 SCHEDULERS = ("ddim", "euler", "euler_a", "dpmpp_2m", "unipc")
 PICTURES = {
     "square.png": ("RGB", (16, 16)),
@@ -57,6 +57,7 @@ SETTINGS: dict[str, tuple[Sequence[str], Sequence[str]]] = {
     "size": (SIZES, ("17x16", "0x8", "4x4")),
     "seed": (("seed", "0", "12345678901", "9007199254740991"), ("-1", "9007199254740992", "1..3")),
     "scheduler": ([f'"{name}"' for name in SCHEDULERS], ('"dimm"',)),
+    "tile": (("64x64", "72x64", "512x512"), ("8x8", "65x64")),
 }
 """Values of arguments, good and wrong ones."""
 WEIGHTS = (
@@ -366,13 +367,17 @@ class Maker:
         model = self.near(self.random.choice(["a", "b"]))
         picture = self.random.choice(self.images) if self.images else self.picture()
         return Latent(
-            self.bind("coded", f"encode({picture}, with: {model.text})"), model.space, prompted=False
+            self.bind("coded", f"encode({picture}, with: {model.text}{self.settings(*self.some('tile'))})"),
+            model.space,
+            prompted=False,
         )
 
     def picture(self) -> str:
         done = [latent for latent in self.latents if latent.done or self.wrong()]
         if done and self.chance(0.6):
-            name = self.bind("seen", f"decode({self.random.choice(done).text})")
+            name = self.bind(
+                "seen", f"decode({self.random.choice(done).text}{self.settings(*self.some('tile'))})"
+            )
         else:
             path = self.random.choice(
                 [*PICTURES, "square.png", "wide.png", *(["no.png"] if self.wrong() else [])]

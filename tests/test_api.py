@@ -45,3 +45,15 @@ def test_plans_of_one_file_do_not_overwrite_each_other(two: Path, tmp_path: Path
     (alone,) = mosaic.run(two, output=tmp_path / "alone", device="cpu", plan="first")
     assert (tmp_path / "alone" / "cat.png").exists()
     assert alone.emitted[0].sha256 == first.emitted[0].sha256
+
+
+def test_a_run_that_does_not_fit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mosaic.runtime import devices
+
+    plan = tmp_path / "large.mosaic"
+    plan.write_text(
+        'mosaic 1\nplan p { emit sample(checkpoint("zoo/base"), prompt: "a cat", size: 1024x1024) as "a.png" }\n'
+    )
+    monkeypatch.setattr(devices, "memory", lambda device: 2**28)
+    with pytest.raises(MosaicError, match="M604"):
+        mosaic.run(plan, output=tmp_path)

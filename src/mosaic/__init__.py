@@ -58,20 +58,34 @@ def run(
     device: DeviceName = "auto",
     plan: str | None = None,
     batch: int | None = None,
+    offload: bool = False,
     **parameters: object,
 ) -> tuple[RunResult, ...]:
     """Compile a file and run its plans, writing what they emit under `output`. Needs the `run` extra.
 
     Of a file with several plans, each writes into a folder of its name, as with the command line. With `batch`, runs of
-    one model denoise together, at most so many rows in one call; they are the same only up to floating point.
+    one model denoise together, at most so many rows in one call; they are the same only up to floating point. With
+    `offload` networks wait in main memory and are on the device one at a time: the same to the bit.
 
-    Raises MosaicError with every diagnostic where the file has errors or cannot be run.
+    Raises MosaicError with every diagnostic where the file has errors, cannot be run, or does not fit into the memory
+    of the device.
     """
     from pathlib import Path
 
-    from mosaic.project import engine
+    from mosaic.compiler.cost.manner import ROWS_AT_ONCE, Manner
+    from mosaic.compiler.fit import has_room
+    from mosaic.lock.projects import LockedProject
+    from mosaic.profiles import room_of
+    from mosaic.project import engine, read
 
-    programs = compile(path, plan=plan, **parameters).programs
-    worker = engine(device=device, batch=batch)
+    source, manner = read(path), Manner(batch or ROWS_AT_ONCE, offload)
+    with LockedProject(manner=manner) as project:
+        compiled, context = project.compile(source, plan=plan, parameters=parameters), project.context(source)
+    worker = engine(device=device, batch=batch, offload=offload)
+    room = room_of(worker.device, context.profile)
+    if not all(has_room(graph, context, room) for graph in compiled.graphs):
+        with LockedProject(manner=manner, room=room) as project:
+            compiled = project.compile(source, plan=plan, parameters=parameters)
+    programs = compiled.programs
     folders = [Path(output, program.source.plan if len(programs) > 1 else "") for program in programs]
     return tuple(worker.run_all(programs, folders))

@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mosaic.catalogs import user_catalog
 from mosaic.compiler.cost.profile import BYTES, Profile, Rates
@@ -21,6 +21,9 @@ from mosaic.compiler.cost.refine import KEPT, refined
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.errors.profiles import NotAProfile
 from mosaic.stdlib import find_profiles
+
+if TYPE_CHECKING:
+    from mosaic.runtime.devices import Device
 
 VARIABLE: Final = "MOSAIC_PROFILE"
 _VERSION: Final = 1
@@ -56,15 +59,17 @@ _LIKE: Final = {"cuda": "rtx-4090"}
 """Which shipped profile stands for a device that nobody measured; `cpu-8` for others."""
 
 
-def room(device: str, dtype: str, memory: int, known: Profile | None) -> Profile:
+def room_of(device: Device, known: Profile | None) -> Profile:
     """The device that plans are going to run on, with the memory that it has. What else is told of it is what is
     `known` where that was measured on such a device in this precision, and an estimate where not.
     """
-    if known is None or (known.device, known.dtype) != (device, dtype):
-        estimate = load_profile(find_profiles()[_LIKE.get(device, "cpu-8")])
-        name = "this machine" if device == "cpu" else f"this machine's {device} device"
-        known = replace(estimate, name=name, device=device, dtype=dtype)
-    return replace(known, memory=memory)
+    from mosaic.runtime import devices
+
+    if known is None or (known.device, known.dtype) != (device.name, device.dtype_name):
+        estimate = load_profile(find_profiles()[_LIKE.get(device.name, "cpu-8")])
+        name = "this machine" if device.name == "cpu" else f"this machine's {device.name} device"
+        known = replace(estimate, name=name, device=device.name, dtype=device.dtype_name)
+    return replace(known, memory=devices.memory(device))
 
 
 def save_profile(path: Path, profile: Profile) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from mosaic import profiles
 from mosaic.cli.sources import read_one, readable
 from mosaic.cli.sweep import Axis, sweep
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError, Sink
@@ -18,6 +17,7 @@ from mosaic.compiler.program import Program
 from mosaic.compiler.source import SourceFile
 from mosaic.compiler.syntax import tree
 from mosaic.learning import Expected, expected, note
+from mosaic.profiles import room_of
 from mosaic.project import Project, load_program
 from mosaic.runtime.origin import Origin
 
@@ -149,11 +149,7 @@ def jobs(
 
 def room(engine: Engine, jobs: Jobs) -> Profile:
     """The device that an engine runs on, with the memory that it has."""
-    from mosaic.runtime.devices import memory
-
-    device = engine.device
-    known = jobs.context.profile if jobs.context is not None else None
-    return profiles.room(device.name, device.dtype_name, memory(device), known)
+    return room_of(engine.device, jobs.context.profile if jobs.context is not None else None)
 
 
 def fits(jobs: Jobs, device: Profile, manner: Manner) -> bool:
