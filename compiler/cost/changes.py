@@ -12,7 +12,6 @@ from math import lcm
 from typing import Final
 
 from mosaic.compiler.context import Context
-from mosaic.compiler.cost.manner import Manner
 from mosaic.compiler.cost.predict import Prediction, price
 from mosaic.compiler.cost.pricing import tile
 from mosaic.compiler.cost.profile import Profile
@@ -103,9 +102,10 @@ class Fitting:
 
     def _mild(self) -> Iterator[Change]:
         """Combinations of tiles, offloading and rows, none of them nothing."""
-        rows = max((call.rows for each in self.prediction.in_order for call in each.asked.calls), default=1)
         manner = self.context.manner
-        fewer = [number for number in (8, 4, 2, 1) if number < min(rows, manner.rows_at_once)]
+        calls = (call for each in self.prediction.in_order for call in each.asked.calls)
+        rows = max((manner.together(call.rows) for call in calls), default=1)
+        fewer = [number for number in (8, 4, 2, 1) if number < rows]
         away = [True] if self.device.device != "cpu" and not manner.offload else []
         for side, offload, number in product([None, *self._tiles()], [False, *away], [None, *fewer]):
             if side or offload or number:
@@ -129,7 +129,8 @@ class Fitting:
     def _priced(self, change: Change) -> Change:
         graph = self.graph if change.tile is None else _in_tiles(self.graph, change.tile)
         manner = self.context.manner
-        manner = Manner(change.rows or manner.rows_at_once, change.offload or manner.offload)
+        rows, offload = change.rows or manner.rows_at_once, change.offload or manner.offload
+        manner = replace(manner, rows_at_once=rows, offload=offload)
         found = price(graph, self.context, self.device, manner)
         return replace(change, peak=found.peak, added=found.warm - self.prediction.warm)
 

@@ -12,8 +12,13 @@ ROWS_AT_ONCE: Final = 16
 @dataclass(frozen=True)
 class Manner:
     """`rows_at_once` is the most rows in one call of a denoiser (`--batch`). With `offload` networks lie in main memory
-    and are on the device one at a time (`--offload`).
+    and are on the device one at a time (`--offload`). `runs` is how many runs of one model may denoise together.
     """
 
     rows_at_once: int = ROWS_AT_ONCE
     offload: bool = False
+    runs: int = 1
+
+    def together(self, rows: int) -> int:
+        """The most rows in one call, of runs that ask for so many each."""
+        return max(rows, min(self.rows_at_once, rows * self.runs))

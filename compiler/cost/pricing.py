@@ -166,7 +166,8 @@ class Pricing:
         if known is None:
             return 0.0
         height, width = at.height // known.factor, at.width // known.factor
-        return self._copied * self.profile.number * known.denoiser.activations(call.rows, height, width)
+        rows = self.manner.together(call.rows)
+        return self._copied * self.profile.number * known.denoiser.activations(rows, height, width)
 
     @property
     def _copied(self) -> float:

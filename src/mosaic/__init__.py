@@ -70,6 +70,7 @@ def run(
     Raises MosaicError with every diagnostic where the file has errors, cannot be run, or does not fit into the memory
     of the device.
     """
+    from dataclasses import replace
     from pathlib import Path
 
     from mosaic.compiler.cost.manner import ROWS_AT_ONCE, Manner
@@ -81,6 +82,9 @@ def run(
     source, manner = read(path), Manner(batch or ROWS_AT_ONCE, offload)
     with LockedProject(manner=manner) as project:
         compiled, context = project.compile(source, plan=plan, parameters=parameters), project.context(source)
+    if batch is not None:
+        manner = replace(manner, runs=len(compiled.programs))
+        context = replace(context, manner=manner)
     worker = engine(device=device, batch=batch, offload=offload)
     room = room_of(worker.device, context.profile)
     if not all(has_room(graph, context, room) for graph in compiled.graphs):

@@ -257,3 +257,13 @@ def test_a_plan_fits_or_it_is_said_what_would(body: str, part: float) -> None:
     said: Diagnostic | None = refusal(found)
     assert (said is None) == (round(size / USABLE + 1) * USABLE >= needed(body)) or part > 0.99
     assert said is None or said.help()
+
+
+def test_runs_that_denoise_together_hold_more_at_once() -> None:
+    one, several = Manner(8), Manner(8, runs=16)
+    assert needed(MANY, several) > needed(MANY, one)
+    assert needed(MANY, Manner(1, runs=16)) == needed(MANY, Manner(1))
+    assert needed(MANY, Manner(16)) == needed(MANY, Manner(16, runs=1))
+    found = refusal(compiled(MANY, needed(MANY, Manner(4, runs=16)), several))
+    assert found is not None
+    assert any(way.startswith("with `--batch 4` it needs") for way in found.ways)

@@ -39,9 +39,9 @@ def open_project(
     return LockedProject(catalog, mode, device=device, manner=manner, fits=fits, room=room)
 
 
-def manner(offload: bool, batch: int | None) -> Manner:
-    """How an engine runs by `--offload` and `--batch`."""
-    return Manner(batch or ROWS_AT_ONCE, offload)
+def manner(offload: bool, batch: int | None, runs: int = 1) -> Manner:
+    """How an engine runs by `--offload` and `--batch`; so many runs may denoise together where that is given."""
+    return Manner(batch or ROWS_AT_ONCE, offload, 1 if batch is None else max(1, runs))
 
 
 def _known(device: str) -> None:

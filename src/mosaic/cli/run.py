@@ -98,7 +98,7 @@ def run(
         raise MosaicError(NotToTheBit(None, f"--batch {batch}"))
     with open_project(catalog, locked=locked, frozen=frozen) as project:
         jobs = session.jobs(project, path, name or None, settings or ())
-    kept, told = None if no_cache else open_cache(cache), manner(offload, batch)
+    kept, told = None if no_cache else open_cache(cache), manner(offload, batch, len(jobs.jobs))
     with progress() as bars:
         worker = engine(
             device=device.value,
