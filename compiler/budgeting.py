@@ -41,10 +41,11 @@ def hold(
     if budget is None and not every:
         return Held(steps=_most(graph, context))
     decision = decide(graph, choices, context, finish, every=every)
-    unknown = tuple(dict.fromkeys(name for each in decision.priced for name in each.prediction.unknown))
+    unknown = tuple(dict.fromkeys(told for each in decision.priced for told in each.prediction.reasons))
     if unknown and budget is not None and budget.limits_cost:
-        what = f"the architecture of {', '.join(f'`{name}`' for name in unknown)} is not known"
-        return Held(told=_without_prices(budget, choices, what, ""), steps=_most(graph, context))
+        return Held(
+            told=_without_prices(budget, choices, " and ".join(unknown), ""), steps=_most(graph, context)
+        )
     if decision.chosen is None:
         told = tuple(_refusals(budget or Budget(), decision, choices, context))
         return Held((), told, decision, _most(graph, context))

@@ -32,12 +32,12 @@ Window = tuple[float, float]
 
 @dataclass
 class Fusing:
-    """Makes the tree of each model node, inputs before users. `unknown` collects the names of checkpoints whose
-    architecture nobody knows."""
+    """Makes the tree of each model node, inputs before users. `unknown` collects the names of checkpoints of which
+    something cannot be priced, with the reason."""
 
     merging: Merging
     trees: dict[int, Tree] = field(default_factory=dict)
-    unknown: dict[str, None] = field(default_factory=dict)
+    unknown: dict[str, str] = field(default_factory=dict)
     _architectures: dict[str, Architecture | None] = field(default_factory=dict)
     _built: dict[str, None] = field(default_factory=dict)
 
@@ -58,7 +58,8 @@ class Fusing:
             tree = _ROOTS[operator.acts](self, tree, operator, settings, given, spent)
         if len(parts(tree)) > _MOST_PARTS:
             # Fusions of fusions double; no engine could hold what such a plan asks for.
-            self.unknown[base_expert(node).id] = None
+            name = base_expert(node).id
+            self.unknown[name] = f"a model of `{name}` is made of more than {_MOST_PARTS} parts"
             tree = first_leaf(tree)
         self.trees[id(node)] = tree
         return spent
@@ -69,7 +70,7 @@ class Fusing:
             found = self.merging.context.experts.architecture(expert)
             self._architectures[expert.id] = found
             if found is None:
-                self.unknown[expert.id] = None
+                self.unknown[expert.id] = f"the architecture of `{expert.id}` is not known"
         return self._architectures[expert.id]
 
     def _base(self, node: Node, spent: Spent) -> Leaf:

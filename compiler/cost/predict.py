@@ -73,8 +73,8 @@ class Prediction:
     """What a graph costs on a device.
 
     `nodes` are priced by digest, and `in_order` as a program lists them; `emits` are (warm, cold) by the digest of a
-    `write`, for all that it needs. `unknown` are checkpoints whose architecture nobody knows: what their networks do is
-    not in the sums.
+    `write`, for all that it needs. `unknown` are checkpoints of which something is not in the sums, for these
+    `reasons`: nobody knows the architecture, or a model of them is made of too many parts.
     """
 
     warm: float
@@ -86,6 +86,7 @@ class Prediction:
     in_order: tuple[Priced, ...]
     emits: Mapping[str, tuple[float, float]]
     unknown: tuple[str, ...]
+    reasons: tuple[str, ...] = ()
     at_peak: Peak = field(default_factory=Peak, repr=False)
 
     @property
@@ -113,6 +114,7 @@ def price(graph: Graph, context: Context, profile: Profile, manner: Manner | Non
         nodes={node.digest: found[id(node)] for node in order},
         emits={node.digest: _emit(node, found) for node in order if node.op in EFFECTS},
         unknown=tuple(pricing.fusing.unknown),
+        reasons=tuple(pricing.fusing.unknown.values()),
     )
 
 

@@ -22,6 +22,11 @@ from mosaic.compiler.types import Kind
 
 Size = tuple[int, int]
 
+_COPIED = 1.3
+_SCATTERED = 2.0
+"""What a CPU takes for what networks hold between layers, in large pieces and in small ones; see `Pricing._held`."""
+_SMALL = 5.0 * 2**25
+"""Bytes: a handful of tensors of 32 MiB, up to which the C library keeps what is freed (glibc, `M_MMAP_THRESHOLD`)."""
 _BESIDE_CALLS = 6
 """What one LoRA beside one layer takes, in library calls: rows picked, two products, scaled, added."""
 
@@ -167,12 +172,17 @@ class Pricing:
             return 0.0
         height, width = at.height // known.factor, at.width // known.factor
         rows = self.manner.together(call.rows)
-        return self._copied * self.profile.number * known.denoiser.activations(rows, height, width)
+        return self._held(self.profile.number * known.denoiser.activations(rows, height, width))
 
-    @property
-    def _copied(self) -> float:
-        """A CPU's convolutions copy what they read and what they write into an order of their own."""
-        return 1.0 if self.profile.overlaps else 1.4
+    def _held(self, size: float) -> float:
+        """The bytes that are taken where a network keeps so many between its layers.
+
+        A CPU's convolutions copy what they read and what they write into an order of their own, and what is freed in
+        small pieces is not given back at once.
+        """
+        if self.profile.overlaps:
+            return size
+        return max(_COPIED * size, min(_SCATTERED * size, _SCATTERED * _SMALL))
 
     def _changes_of_space(self, node: Node, tree: Tree, steps: range, at: Standing) -> float:
         """Carrying a latent into another latent space in the middle of a run: a small convolution each time."""
@@ -232,7 +242,7 @@ class Pricing:
         height, width, pieces = _pieces(known, at, given)
         # A picture in float32 lies beside its pieces, and a copy or two beside it where it becomes one of 8 bits.
         whole = 12.0 * at.width * at.height
-        within = self._copied * 4.0 * network.activations(1, height, width)
+        within = self._held(4.0 * network.activations(1, height, width))
         return max(within + (whole if pieces > 1 else 0.0), 3 * whole)
 
     def _write(self, node: Node) -> Taken:

@@ -153,7 +153,9 @@ def test_fusions_that_double_are_not_priced_without_end(profile: Profile) -> Non
     )
     project = Project()
     (graph,) = project.compile(source).graphs
-    assert price(graph, project.context(source), profile).unknown == ("zoo/base",)
+    found = price(graph, project.context(source), profile)
+    assert found.unknown == ("zoo/base",)
+    assert found.reasons == ("a model of `zoo/base` is made of more than 1000 parts",)
 
 
 def test_putting_more_than_two_operands_in_order_is_priced(profile: Profile) -> None:

@@ -27,7 +27,7 @@ def summary(decision: Decision, profile: Profile, budget: Budget | None) -> Iter
         f"{_count(took.evaluations, 'model evaluation')}"
     )
     if took.unknown:
-        yield f"without the work of {', '.join(took.unknown)}, whose architecture is not known"
+        yield f"without the work of {', '.join(took.unknown)}: {' and '.join(took.reasons)}"
     if budget is not None:
         yield f"budget: {', '.join(_limits(budget, chosen))}"
 
