@@ -28,7 +28,7 @@ from mosaic.compiler.program import (
     Refine,
     Resume,
 )
-from mosaic.runtime.prefixes import told
+from mosaic.runtime.ends import told
 
 if TYPE_CHECKING:
     from mosaic.runtime.jobs import Job

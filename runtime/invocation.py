@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 
 from mosaic.compiler.program import Align, Decode, Denoise, Emit, EncodeImage, Resume
 from mosaic.runtime.batching import Batch, batches
+from mosaic.runtime.ends import Ends, told
 from mosaic.runtime.jobs import Job, files
 from mosaic.runtime.keeping import Kept, Schedule, room, schedule
 from mosaic.runtime.origin import Origin
-from mosaic.runtime.prefixes import STANDS, Ends, crosses, left, rest, told
+from mosaic.runtime.prefixes import STANDS, crosses, left, rest
 from mosaic.runtime.rows import run
 from mosaic.runtime.values import Image, Latent, Value
 from mosaic.runtime.verify import gives
