@@ -134,7 +134,7 @@ def _judge(
             told.extend(_fewest(graph, own))
         if not told.has_errors:
             held = hold(found, graph_choices, own, _finish(own), every=alternatives)
-            held = fit(found, graph_choices, own, _finish(own), held, every=alternatives)
+            held = fit(found, graph, graph_choices, own, _finish(own), held, every=alternatives)
             if any(held.picked) or held.steps:
                 numbers = {taken.steps: taken.number for taken in held.steps}
                 graph, graph_choices, told = _settled(found, own, whole, held.picked, numbers)

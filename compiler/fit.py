@@ -40,24 +40,31 @@ _NOTICED: Final = 1e-3
 
 
 def fit(
-    graph: Graph, choices: Sequence[Choice], context: Context, finish: Finish, held: Held, *, every: int = 0
+    graph: Graph,
+    settled: Graph,
+    choices: Sequence[Choice],
+    context: Context,
+    finish: Finish,
+    held: Held,
+    *,
+    every: int = 0,
 ) -> Held:
     """What came of a budget, held to the device's memory as well: perhaps other operators, or a refusal (M604).
 
-    `graph` is the plan before its operators are chosen, `choices` those that were taken without a budget, `every` as
-    `hold` has it. A refusal for the budget's memory (M602) gets its changes here. Without a device to fit into, nothing
-    is changed.
+    `graph` is the plan before its operators are chosen; `settled` has those that were taken without a budget, which
+    `choices` tell; `every` is as `hold` has it. A refusal for the budget's memory (M602) gets its changes here. Without
+    a device to fit into, nothing is changed.
     """
     room = context.room
     over = next((each for each in held.told if isinstance(each, OverBudget) and each.key == "memory"), None)
     if over is not None and context.profile is not None and graph.budget is not None:
         limit = min(float(graph.budget.memory or 0), _limit(room) if room is not None else float("inf"))
-        judged = _Judged(graph, choices, context, finish, context.profile, limit, held)
+        judged = _Judged(graph, settled, choices, context, finish, context.profile, limit, held)
         told = replace(over, changes=tuple(judged.ways()))
         return replace(held, told=tuple(told if each is over else each for each in held.told))
     if room is None:
         return held
-    judged = _Judged(graph, choices, context, finish, room, _limit(room), held)
+    judged = _Judged(graph, settled, choices, context, finish, room, _limit(room), held)
     if judged.fits:
         return held
     within = judged.within(every)
@@ -81,6 +88,7 @@ class _Judged:
     def __init__(
         self,
         graph: Graph,
+        settled: Graph,
         choices: Sequence[Choice],
         context: Context,
         finish: Finish,
@@ -90,7 +98,9 @@ class _Judged:
     ) -> None:
         self.graph, self.choices, self.context, self.finish = graph, choices, context, finish
         self.room, self.limit, self.held = room, limit, held
-        self.settled = take(settle(graph, context, self._picked())[0], _numbers(held))
+        picked = self._picked()
+        chosen = settle(graph, context, picked)[0] if any(picked) else settled
+        self.settled = take(chosen, _numbers(held))
         self.core = finish(self.settled)
         self.prediction = price(self.core, context, room)
 
@@ -124,7 +134,8 @@ class _Judged:
         if decide(limited, self.choices, context, self.finish).chosen is None:
             return None  # what is to be said then, the device's memory says, and no budget
         found = hold(limited, self.choices, context, self.finish, every=every)
-        return replace(found, decision=found.decision if self.held.decision else None)
+        told = tuple(dict.fromkeys((*self.held.told, *found.told)))
+        return replace(found, told=told, decision=found.decision if self.held.decision else None)
 
     def refusal(self) -> Diagnostic:
         at = self.prediction.at_peak

@@ -172,8 +172,8 @@ def _detail(program: Program, operation: Operation) -> str:
                 f"strength {operation.strength:g} of {operation.steps} steps, {operation.scheduler}, "
                 f"guidance {operation.guidance:g}, seed {operation.seed}"
             )
-        case Decode() | EncodeImage():
-            return "by the model's VAE"
+        case Decode(tile=tile) | EncodeImage(tile=tile):
+            return "by the model's VAE" + (f", in tiles of {tile[0]}×{tile[1]}" if tile else "")
         case LoadImage(file=file):
             return program.images[file].name
         case Emit():

@@ -267,3 +267,14 @@ def test_runs_that_denoise_together_hold_more_at_once() -> None:
     found = refusal(compiled(MANY, needed(MANY, Manner(4, runs=16)), several))
     assert found is not None
     assert any(way.startswith("with `--batch 4` it needs") for way in found.ways)
+
+
+def test_an_unpriced_budget_is_still_said_where_operators_are_chosen_by_what_fits() -> None:
+    opened = "budget { latency: 1ms }\n" + MANY.replace("composite", "[composite, sum]")
+    needs = [needed(MANY.replace("composite", name)) for name in ("composite", "sum")]
+    table = Fidelity((Measured("composite", ("clothes", "style"), 0.9, 0.9, 0.9, 30),), "a test")
+    told = replace(context(sum(needs) / 2), profile=None, fidelity=table)
+    found = compile(SourceFile("<test>", plan(opened)), told)
+    assert not found.has_errors
+    assert [each.code for each in found.diagnostics if each.code.startswith("M6")] == ["M601"]
+    assert found.choices["p"][0].operator == "sum"
