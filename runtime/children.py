@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -18,11 +18,13 @@ from mosaic.runtime.weights import Combine, Factors
 
 @dataclass(frozen=True)
 class Children:
-    """Makes a model of an operand. `load` gives a checkpoint's networks."""
+    """Makes a model of an operand. `load` gives a checkpoint's networks; `adapters` are those that run beside a base's
+    layers, by the base's identity and their content: models that are fused with each other share them, whichever
+    program made them."""
 
     changes: Changes
     load: Callable[[Expert], Base]
-    _adapters: dict[tuple[int, str], Adapter] = field(default_factory=dict)
+    adapters: MutableMapping[tuple[int, str], Adapter] = field(default_factory=dict)
 
     def of(self, tree: Tree, given: Operand, strength: float, *, is_beside: bool) -> Tree:
         """The model that an operand makes of a tree, at a strength. With `is_beside` the products of a LoRA run beside
@@ -75,12 +77,12 @@ class Children:
         self, leaf: Model, key: str, products: Mapping[str, Callable[[torch.device], Factors]]
     ) -> Adapter:
         """A LoRA in the denoiser's precision; one adapter for all that use it with one base."""
-        known = self._adapters.get((id(leaf.base), key))
+        known = self.adapters.get((id(leaf.base), key))
         if known is None:
             device = leaf.base.device
             factors = {name: make(device.torch).to(device.dtype) for name, make in products.items()}
             known = Adapter(factors, key)
-            self._adapters[id(leaf.base), key] = known
+            self.adapters[id(leaf.base), key] = known
         return known
 
 

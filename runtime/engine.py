@@ -13,6 +13,7 @@ from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.errors.runtime import FamilyCannotRun
 from mosaic.compiler.operators import Operator
 from mosaic.compiler.program import Expert, File, Program
+from mosaic.runtime.beside import Adapter
 from mosaic.runtime.cache.tiers import Encoding, Store
 from mosaic.runtime.devices import DeviceName, DtypeName, choose, deterministic, versions
 from mosaic.runtime.drawing import draw, require_one_picture
@@ -66,6 +67,7 @@ class Engine:
         self.keep = keep
         self.evicted = 0  # models that were let go before their last use
         self.pictures: list[File] = []  # what regions were drawn by so far
+        self.adapters: weakref.WeakValueDictionary[tuple[int, str], Adapter] = weakref.WeakValueDictionary()
         self._families = families()
         self._modules: ModuleCache = weakref.WeakValueDictionary()
         self._bases: weakref.WeakValueDictionary[tuple[str, ...], Base] = weakref.WeakValueDictionary()
@@ -117,7 +119,7 @@ class Engine:
 
     def base(self, expert: Expert) -> Base:
         """A checkpoint, loaded or still in memory. Raises MosaicError."""
-        key = (str(expert.family), *(f"{file.name}:{file.sha256}" for file in expert.files))
+        key = _base_key(expert)
         known = self._bases.get(key)
         if known is not None:
             self._last = known
@@ -131,6 +133,10 @@ class Engine:
         base = family.load(expert, self.reader, self.device, self._modules)
         self._bases[key] = self._last = base
         return base
+
+    def has_base(self, expert: Expert) -> bool:
+        """Whether a checkpoint is still in memory."""
+        return _base_key(expert) in self._bases
 
     def picture(self, file: File) -> int:
         """The number of a picture, the same in all programs: its bytes decide. It is read where it was seen last."""
@@ -160,6 +166,10 @@ class Engine:
     def versions(self) -> Mapping[str, str]:
         """The versions of what decides the numbers."""
         return {"mosaic": version(), **versions()}
+
+
+def _base_key(expert: Expert) -> tuple[str, ...]:
+    return (str(expert.family), *(f"{file.name}:{file.sha256}" for file in expert.files))
 
 
 def version() -> str:

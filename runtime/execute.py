@@ -76,6 +76,7 @@ class Executor:
             engine.reader,
             engine.base,
             partial(read_bridge, engine.reader),
+            engine.adapters,
         )
 
     def execute(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from mosaic.compiler.errors.runtime import (
     UnreadableWeights,
 )
 from mosaic.compiler.program import File
+from mosaic.runtime.shelf import Opened, Shelf
 
 _CHUNK = 1 << 20
 _PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl", ".pickle")
@@ -27,25 +31,37 @@ _PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl", ".pickle")
 _State = tuple[str, int, int, int]
 
 
+class Stopped(Exception):
+    """Reading was given up: nobody waits for it any more."""
+
+
+def _never() -> bool:
+    return False
+
+
 class Reader:
     """Opens the files of programs after their digests were verified.
 
     A digest is computed once per path, size, modification time and inode, and remembered for the reader's
-    life.
+    life. What was read stays on the `shelf` for those who will read it again. Several threads may read; one that is
+    told to stop raises Stopped soon after.
     """
 
     def __init__(self, locate: Callable[[File], Path]) -> None:
+        self.shelf = Shelf()
         self._locate = locate
         self._digests: dict[_State, str] = {}
+        self._locks: defaultdict[_State, threading.Lock] = defaultdict(threading.Lock)
 
-    def path(self, file: File) -> Path:
+    def path(self, file: File, stopped: Callable[[], bool] = _never) -> Path:
         """Where a file lies, its bytes verified. Raises MosaicError (M751, M851)."""
         path = self._locate(file)
         try:
             stat = path.stat()
             state = (str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino)
-            if state not in self._digests:
-                self._digests[state] = _sha256(path)
+            with self._locks[state]:
+                if state not in self._digests:
+                    self._digests[state] = _sha256(path, stopped)
         except OSError as error:
             raise MosaicError(_missing(file, error)) from error
         found = self._digests[state]
@@ -54,6 +70,13 @@ class Reader:
                 FileChanged(span=None, location=file.location, expected=file.sha256, found=found)
             )
         return path
+
+    def is_likely(self, file: File) -> bool:
+        """Whether a file of the right size lies there: a look, not a proof."""
+        try:
+            return self._locate(file).stat().st_size == file.size
+        except OSError:
+            return False
 
     def verify(self, files: Iterable[File]) -> None:
         """Verify several files and report every one that is missing or changed."""
@@ -86,26 +109,31 @@ class Reader:
             raise MosaicError(UnreadableConfiguration(span=None, location=file.location, reason=reason))
         return value
 
-    def tensors(self, file: File) -> dict[str, torch.Tensor]:
+    def tensors(self, file: File, stopped: Callable[[], bool] = _never) -> dict[str, torch.Tensor]:
         """The tensors of a safetensors file, on the CPU in their stored precision, in the order of their
         names.
 
         Raises MosaicError (M852, M853).
         """
-        return self._opened(file)[0]
+        _refuse_pickles(file)
+        return dict(self.shelf.take(file.sha256, partial(self._opened, file, stopped)).tensors)
 
     def metadata(self, file: File) -> dict[str, str]:
         """The metadata of a safetensors file."""
-        return self._opened(file, read=False)[1]
+        _refuse_pickles(file)
+        known = self.shelf.known(file.sha256)
+        return dict(known.metadata if known is not None else self._opened(file, read=False).metadata)
 
-    def _opened(self, file: File, read: bool = True) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-        if file.name.lower().endswith(_PICKLES) or file.location.lower().endswith(_PICKLES):
-            raise MosaicError(PickleRefused(span=None, location=file.location))
-        path = self.path(file)
+    def _opened(self, file: File, stopped: Callable[[], bool] = _never, read: bool = True) -> Opened:
+        path = self.path(file, stopped)
         try:
             with safe_open(path, framework="pt", device="cpu") as opened:
-                names = sorted(opened.keys()) if read else []
-                return {name: opened.get_tensor(name) for name in names}, dict(opened.metadata() or {})
+                tensors: dict[str, torch.Tensor] = {}
+                for name in sorted(opened.keys()) if read else ():
+                    if stopped():
+                        raise Stopped
+                    tensors[name] = opened.get_tensor(name)
+                return Opened(tensors, dict(opened.metadata() or {}))
         except SafetensorError as error:
             raise MosaicError(
                 UnreadableWeights(span=None, location=file.location, reason=str(error))
@@ -120,9 +148,16 @@ def _missing(file: File, error: OSError) -> FileMissing:
     )
 
 
-def _sha256(path: Path) -> str:
+def _refuse_pickles(file: File) -> None:
+    if file.name.lower().endswith(_PICKLES) or file.location.lower().endswith(_PICKLES):
+        raise MosaicError(PickleRefused(span=None, location=file.location))
+
+
+def _sha256(path: Path, stopped: Callable[[], bool]) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while chunk := stream.read(_CHUNK):
+            if stopped():
+                raise Stopped
             digest.update(chunk)
     return digest.hexdigest()

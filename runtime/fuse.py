@@ -6,7 +6,7 @@ schedule make a model of each operand (`children.py`) and put a new root over th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,6 +15,7 @@ from mosaic.compiler.errors.runtime import OperatorDiffers, UnsupportedAdapter
 from mosaic.compiler.operators import Acts, Law, Operator
 from mosaic.compiler.program import Expert, Fuse
 from mosaic.runtime.adapters import KeyCount
+from mosaic.runtime.beside import Adapter
 from mosaic.runtime.bridges import Bridge
 from mosaic.runtime.children import Children
 from mosaic.runtime.compose import mix, turn
@@ -41,7 +42,8 @@ class Truncation:
 
 
 class Fusion:
-    """Turns `Fuse` operations into models. `load` gives a checkpoint's networks, `bridge` reads a bridge."""
+    """Turns `Fuse` operations into models. `load` gives a checkpoint's networks, `bridge` reads a bridge; `adapters` as
+    `Children` has them."""
 
     def __init__(
         self,
@@ -50,12 +52,13 @@ class Fusion:
         reader: Reader,
         load: Callable[[Expert], Base],
         bridge: Callable[[Expert], Bridge],
+        adapters: MutableMapping[tuple[int, str], Adapter] | None = None,
     ) -> None:
         self._experts = experts
         self._operators = operators
         self._bridge = bridge
         self._changes = Changes(reader)
-        self._children = Children(self._changes, load)
+        self._children = Children(self._changes, load, {} if adapters is None else adapters)
         self._lost: dict[tuple[str, int], dict[str, float]] = {}
 
     def apply(

@@ -13,14 +13,16 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from mosaic.compiler.program import Align, Decode, Denoise, Emit, EncodeImage, Resume
+from mosaic.compiler.diagnostic import MosaicError
+from mosaic.compiler.program import Align, Decode, Denoise, Emit, EncodeImage, LoadModel, Resume
 from mosaic.runtime.batching import Batch, batches
 from mosaic.runtime.ends import Ends, told
 from mosaic.runtime.jobs import Job, files
 from mosaic.runtime.keeping import Kept, Schedule, room, schedule
 from mosaic.runtime.origin import Origin
+from mosaic.runtime.prefetch import Prefetch
 from mosaic.runtime.prefixes import STANDS, crosses, left, rest
 from mosaic.runtime.rows import run
 from mosaic.runtime.values import Image, Latent, Value
@@ -29,6 +31,10 @@ from mosaic.runtime.wiring import grouped
 
 if TYPE_CHECKING:
     from mosaic.runtime.engine import Engine
+
+
+_SHELVED: Final = 4
+"""What files that are read ahead, or will be read again, may take: one part in so many of what models may."""
 
 
 class Invocation:
@@ -54,21 +60,42 @@ class Invocation:
         self._values = Kept(keep, schedule(self._jobs, self._planned))
         for key in (*self._ends.continued(), *self._batches.shorter.values()):
             self._uses[key] += 1
-        reader = self._engine.reader
-        reader.verify(file for job, number in needed for file in files(job, number))
-        for job in self._jobs:
-            started = time.perf_counter()
-            for made, number in job.wanted():
-                self._ensure(job, made)
-                operation = job.operations[number]
-                if isinstance(operation, Emit):
-                    self._write(job, number, operation, job.keys[made])
-                self._release(job.keys[made])
-            job.elapsed = time.perf_counter() - started
-        self._engine.evicted = self._values.evicted
+        shelf = self._engine.reader.shelf
+        shelf.limit = keep // _SHELVED
+        wanted = [file for job, number in needed for file in files(job, number)]
+        unread = [file for job, number in needed if self._reads(job, number) for file in files(job, number)]
+        try:
+            with Prefetch(self._engine.reader, wanted, unread) as ahead:
+                self._run_jobs(ahead)
+        finally:
+            shelf.clear()
+            self._engine.evicted = self._values.evicted
+
+    def _reads(self, job: Job, number: int) -> bool:
+        """Whether an instruction is going to read its files: not where a checkpoint is still in memory."""
+        operation = job.operations[number]
+        expert = operation.expert if isinstance(operation, LoadModel) else None
+        return expert is None or not self._engine.has_base(job.program.experts[expert])
+
+    def _run_jobs(self, ahead: Prefetch) -> None:
+        try:
+            for job in self._jobs:
+                started = time.perf_counter()
+                for made, number in job.wanted():
+                    self._ensure(job, made)
+                    operation = job.operations[number]
+                    if isinstance(operation, Emit):
+                        ahead.verified()
+                        self._write(job, number, operation, job.keys[made])
+                    self._release(job.keys[made])
+                job.elapsed = time.perf_counter() - started
+        except MosaicError:
+            ahead.verified()  # that a file was changed may be why, and is told first
+            raise
+        ahead.verified()
 
     def _plan(self, job: Job, seen: set[str]) -> list[int]:
-        """Look ahead: which instructions of a job will be computed, and how often each value will be used.
+        """Look ahead: which instructions of a job will be computed, in order, and how often each value will be used.
 
         Only a forecast: what is damaged or gone when it is read is computed after all.
         """
@@ -91,10 +118,12 @@ class Invocation:
             operation = job.operations[number]
             if isinstance(operation, Denoise | Resume) and key not in self._batches.touched:
                 self._ends.note(told(operation, job.taken(number)), operation.until, key)
-        return computed
+        return computed[::-1]
 
     def _use(self, job: Job, number: int) -> None:
-        """Count what an instruction takes as used once more."""
+        """Count what an instruction takes, and the files that it reads, as used once more."""
+        for file in files(job, number):
+            self._engine.reader.shelf.expect(file.sha256)
         for taken in job.inputs[number]:
             self._uses[job.keys[taken]] += 1
             # Codecs are not fused: what only they are asked of is never worked out.
@@ -160,6 +189,8 @@ class Invocation:
         self._values.put(key, value, [job.keys[each] for each in job.inputs[number]])
 
     def _done(self, job: Job, number: int, seconds: float) -> None:
+        for file in files(job, number):
+            self._engine.reader.shelf.done(file.sha256)
         for each in job.inputs[number]:
             self._release(job.keys[each])
         job.sources[number] = Origin.COMPUTED

@@ -201,18 +201,18 @@ _MANY_STEPS = 1000
 
 def map_leaves(tree: Tree, change: Callable[[Model], Tree]) -> Tree:
     """The tree with every leaf replaced; a leaf that stands in several places is changed once."""
-    known: dict[int, Tree] = {}
+    return _mapped(tree, change, {})
 
-    def walk(node: Tree) -> Tree:
-        if id(node) not in known:
-            if isinstance(node, Model):
-                known[id(node)] = change(node)
-            else:
-                children = tuple(walk(child) for child in node.children)
-                known[id(node)] = replace(node, rest=walk(node.rest), children=children)
-        return known[id(node)]
 
-    return walk(tree)
+def _mapped(node: Tree, change: Callable[[Model], Tree], known: dict[int, Tree]) -> Tree:
+    # No inner function: one that calls itself is a circle, which would keep models until the collector comes by.
+    if id(node) not in known:
+        if isinstance(node, Model):
+            known[id(node)] = change(node)
+        else:
+            children = tuple(_mapped(child, change, known) for child in node.children)
+            known[id(node)] = replace(node, rest=_mapped(node.rest, change, known), children=children)
+    return known[id(node)]
 
 
 def encode_text(model: Model, text: str) -> torch.Tensor:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -193,3 +195,48 @@ def test_a_model_is_made_again_when_its_turn_comes(tmp_path: Path) -> None:
     told = schedule(jobs, {key for job in jobs for key in job.keys})
     looks = [key for key, done in zip(jobs[0].keys, jobs[0].operations, strict=True) if done.op == "fuse"]
     assert [len(told.uses[look]) for look in looks] == [3, 3]
+
+
+def test_programs_share_the_adapters_beside_a_base(operators: Any, tmp_path: Path) -> None:
+    """A model that another program made, in a model with the same adapter: rows in the batches that they have alone."""
+    from mosaic.compiler.source import SourceFile
+    from mosaic.project import Project, engine
+
+    beside = "fuse(base, neon * 0.5, hat, via: guidance)"
+    texts = [PLAN.format(look=beside, other=LOOKS[0], seed=1)]
+    texts.append(
+        PLAN.format(look=f"fuse(base, neon * 0.5, {beside} * 0.3, via: guidance)", other=LOOKS[0], seed=1)
+    )
+    found = [Project().compile(SourceFile("<test>", text)).programs[0] for text in texts]
+    alone = [
+        each for n, p in enumerate(found) for each in files(engine(device="cpu"), [p], tmp_path / str(n))
+    ]
+    assert files(engine(device="cpu"), found, tmp_path / "both") == alone
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_models_go_at_once(look: str, tmp_path: Path) -> None:
+    """With their last use, and not when the collector comes by: they are the largest things in memory."""
+    from mosaic.compiler.source import SourceFile
+    from mosaic.project import Project, engine
+
+    made: weakref.WeakSet[Overlay] = weakref.WeakSet()
+    whole, counted = Overlay.__init__, []
+
+    def watched(self: Overlay, *given: Any) -> None:
+        whole(self, *given)
+        made.add(self)
+        counted.append(1)
+
+    program = Project().compile(SourceFile("<test>", PLAN.format(look=look, other=look, seed=1))).programs[0]
+    worker = engine(device="cpu")
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Overlay, "__init__", watched)
+            patch.setattr(Overlay, "__hash__", object.__hash__, raising=False)
+            worker.run(program, tmp_path)
+        assert counted and not list(made) and not worker.adapters
+    finally:
+        gc.enable()
