@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mosaic.cli.console import guarded
-from mosaic.cli.options import BATCH, CATALOG, DEVICE, FROZEN, LOCKED, OFFLOAD
+from mosaic.cli.options import BATCH, CACHE, CATALOG, DEVICE, FROZEN, LOCKED, OFFLOAD
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mosaic.cli.kept import Kept, Known
     from mosaic.compiler import Compiled
+    from mosaic.compiler.context import Context
     from mosaic.compiler.cost.profile import Profile
     from mosaic.compiler.program import Program
 
@@ -58,6 +62,8 @@ def plan(
     ] = "",
     offload: Annotated[bool, OFFLOAD] = False,
     batch: Annotated[int | None, BATCH] = None,
+    cache: Annotated[Path | None, CACHE] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Do not ask what is cached.")] = False,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Give a parameter another value.")
     ] = None,
@@ -77,47 +83,63 @@ def plan(
     if wanted.open_axes:
         raise typer.BadParameter("one value each; sweeps are for `mosaic run`", param_hint="--set")
     (cell,) = wanted
-    project = open_project(
-        catalog, locked=locked, frozen=frozen, device=device, manner=manner(offload, batch), fits=True
-    )
-    compiled = project.compile(
-        source, plan=name or None, parameters=cell.parameters, alternatives=ALTERNATIVES
-    )
-    programs = compiled.programs
-    if (output or json_output or why) and len(programs) != 1:
-        raise MosaicError(SeveralPlans(None, path, tuple(program.source.plan for program in programs)))
-    console.show(compiled.diagnostics, to_stderr=True)
-    if output:
-        write(output, programs[0].to_json())
-    if json_output:
-        console.print_json(_document(programs[0], compiled, project.context(source).profile))
-        return
-    if after or why:
-        from mosaic.cli.why import answer
+    told = manner(offload, batch)
+    with open_project(
+        catalog, locked=locked, frozen=frozen, device=device, manner=told, fits=True
+    ) as project:
+        compiled = project.compile(
+            source, plan=name or None, parameters=cell.parameters, alternatives=ALTERNATIVES
+        )
+        programs = compiled.programs
+        if (output or json_output or why) and len(programs) != 1:
+            raise MosaicError(SeveralPlans(None, path, tuple(program.source.plan for program in programs)))
+        console.show(compiled.diagnostics, to_stderr=True)
+        if output:
+            write(output, programs[0].to_json())
+        context = project.context(source)
+        if emit is Stage.IR and not (after or why):
+            typer.echo("\n".join(print_graph(graph) for graph in compiled.graphs), nl=False)
+            return
+        asked = not no_cache and batch is None and not after
+        kept = _kept(cache, programs, context) if asked else None
+        if after or why:
+            from mosaic.cli.why import answer
 
-        with project:
-            context = project.context(source)
-            typer.echo(answer(source, context, compiled, cell.parameters, after=after, why=why), nl=False)
-        return
-    if emit is Stage.IR:
-        typer.echo("\n".join(print_graph(graph) for graph in compiled.graphs), nl=False)
+            known = kept.of(0) if kept is not None else None
+            typer.echo(
+                answer(source, context, compiled, cell.parameters, after=after, why=why, known=known),
+                nl=False,
+            )
+            return
+    if json_output:
+        console.print_json(_document(compiled, context.profile, kept.of(0) if kept is not None else None))
         return
     from mosaic.cli.table import table
 
-    profile = project.context(source).profile
     shown = (
-        table(program, compiled, graph, profile)
-        for program, graph in zip(programs, compiled.graphs, strict=True)
+        table(program, compiled, graph, context.profile, kept.of(number) if kept is not None else None)
+        for number, (program, graph) in enumerate(zip(programs, compiled.graphs, strict=True))
     )
     typer.echo("\n".join(shown), nl=False)
     if output:
         typer.echo(f"\nwritten to {output}; run it with: mosaic run {output}")
 
 
-def _document(program: Program, compiled: Compiled, profile: Profile | None) -> dict[str, Any]:
-    """The JSON shape that docs/json.md describes."""
+def _kept(cache: Path | None, programs: Sequence[Program], context: Context) -> Kept | None:
+    """What is cached of the programs; None where they are priced for some other device than this machine's."""
+    from mosaic.caches import open_cache
+    from mosaic.cli.kept import ask
+
+    if context.profile is not None and context.profile.is_estimate:
+        return None
+    return ask(open_cache(cache), programs, context.operators, context.profile)
+
+
+def _document(compiled: Compiled, profile: Profile | None, known: Known | None) -> dict[str, Any]:
+    """The JSON shape that docs/json.md describes, of the one plan."""
     from mosaic.cli.predicted import as_json, ranges_as_json
 
+    (program,) = compiled.programs
     plan = program.source.plan
     return {
         "version": 1,
@@ -139,5 +161,6 @@ def _document(program: Program, compiled: Compiled, profile: Profile | None) -> 
             }
             for find in compiled.finds[plan]
         ],
-        "predicted": as_json(compiled.decisions.get(plan), profile),
+        "predicted": as_json(compiled.decisions.get(plan), profile, known),
+        "cache": known.document() if known is not None else None,
     }

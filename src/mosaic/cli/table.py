@@ -27,6 +27,7 @@ from mosaic.compiler.program import (
 )
 
 if TYPE_CHECKING:
+    from mosaic.cli.kept import Known
     from mosaic.compiler import Compiled
     from mosaic.compiler.cost.profile import Profile
     from mosaic.compiler.decide import Decision
@@ -35,8 +36,11 @@ if TYPE_CHECKING:
     from mosaic.compiler.passes.choose_operators import Choice
 
 
-def table(program: Program, compiled: Compiled, graph: Graph, profile: Profile | None) -> str:
-    """Experts, instructions, choices, what was found of a program and what it is predicted to cost, aligned."""
+def table(
+    program: Program, compiled: Compiled, graph: Graph, profile: Profile | None, known: Known | None = None
+) -> str:
+    """Experts, instructions, choices, what was found of a program, what it is predicted to cost and what of it is
+    cached, aligned."""
     source = program.source
     choices, finds = compiled.choices[source.plan], compiled.finds[source.plan]
     decision = compiled.decisions.get(source.plan)
@@ -46,20 +50,27 @@ def table(program: Program, compiled: Compiled, graph: Graph, profile: Profile |
         _block("experts", _aligned(_experts(program))),
         _block("licences", _licences(program)),
         _block("parameters", [f"{name} = {value}" for name, value in source.parameters.items()]),
-        _block("steps", _aligned(_steps(program, costs))),
+        _block("steps", _aligned(_steps(program, costs, known.marks() if known is not None else ()))),
         _block("choices", [*map(_choice, choices), *map(range_taken, compiled.steps[source.plan])]),
         _block("found", [line for find in finds for line in _found(find)]),
-        _block("predicted", _predicted(decision, graph, profile)),
+        _block("predicted", _predicted(decision, graph, profile, known)),
+        _block("cached", list(known.lines(_emits(program))) if known is not None else []),
     ]
     return "\n\n".join(filter(None, blocks)) + "\n"
 
 
-def _predicted(decision: Decision | None, graph: Graph, profile: Profile | None) -> list[str]:
+def _predicted(
+    decision: Decision | None, graph: Graph, profile: Profile | None, known: Known | None
+) -> list[str]:
     if decision is None or profile is None:
         return [
             "nothing: nobody measured this device (mosaic calibrate; --device h100 prices for another one)"
         ]
-    return [*summary(decision, profile, graph.budget), *_aligned(alternatives(decision))]
+    return [*summary(decision, profile, graph.budget, known), *_aligned(alternatives(decision))]
+
+
+def _emits(program: Program) -> int:
+    return sum(isinstance(each.operation, Emit) for each in program.instructions)
 
 
 def _block(title: str, lines: Sequence[str]) -> str:
@@ -122,13 +133,14 @@ def _size(size: float) -> str:
     return f"{size:.3g} GB"
 
 
-def _steps(program: Program, costs: Sequence[str]) -> Iterator[Sequence[str]]:
+def _steps(program: Program, costs: Sequence[str], marks: Sequence[str]) -> Iterator[Sequence[str]]:
     for number, instruction in enumerate(program.instructions):
         frees = ", ".join(f"%{value}" for value in instruction.frees)
         operation = instruction.operation
         what = _what(operation, program)
         cost = (costs[number],) if costs else ()
-        yield f"%{instruction.result}", operation.op, what, *cost, f"frees {frees}" if frees else ""
+        mark = (marks[number],) if marks else ()
+        yield f"%{instruction.result}", operation.op, what, *cost, *mark, f"frees {frees}" if frees else ""
 
 
 def described(program: Program, number: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -15,8 +16,16 @@ from mosaic.compiler.program import Program
 from mosaic.compiler.source import SourceFile
 from mosaic.compiler.stages import STAGES, Stages, stages
 from mosaic.compiler.why import Named, Reason, Why
+from mosaic.runtime.origin import Origin
+
+if TYPE_CHECKING:
+    from mosaic.cli.kept import Known
 
 _MOST_PATHS = 3
+_CACHED = {
+    Origin.CACHE: ("  It is cached: a run reads it, and computes nothing for it.",),
+    Origin.UNUSED: ("  A run does not need it now: what it is for is cached.",),
+}
 
 
 def answer(
@@ -27,13 +36,15 @@ def answer(
     *,
     after: str = "",
     why: str = "",
+    known: Known | None = None,
 ) -> str:
-    """The graphs of the plans as a pass leaves them (`after`), or why a value of the one plan is computed (`why`).
+    """The graphs of the plans as a pass leaves them (`after`), or why a value of the one plan is computed (`why`), with
+    what is `known` of the cache.
 
     Raises typer.BadParameter for a pass, a value or a name that is not there.
     """
     found = stages(source, context, compiled, parameters)
-    return _after(found, after) if after else _why(found[0], compiled.programs[0], why)
+    return _after(found, after) if after else _why(found[0], compiled.programs[0], why, known)
 
 
 def _after(found: Sequence[Stages], stage: str) -> str:
@@ -46,7 +57,7 @@ def _after(found: Sequence[Stages], stage: str) -> str:
     return "\n".join(print_graph(each.graphs[stage]) for each in found)
 
 
-def _why(found: Stages, program: Program, wanted: str) -> str:
+def _why(found: Stages, program: Program, wanted: str, known: Known | None) -> str:
     answers = Why(found)
     number = wanted.removeprefix("%")
     if number.isdecimal():
@@ -54,7 +65,7 @@ def _why(found: Stages, program: Program, wanted: str) -> str:
         if reason is None:
             last = len(program.instructions) - 1
             raise typer.BadParameter(f"the program has values %0 to %{last}", param_hint="--why")
-        return "\n".join(_told(reason, program)) + "\n"
+        return "\n".join(_told(reason, program, known)) + "\n"
     named = answers.named(wanted)
     if named is None:
         raise typer.BadParameter(
@@ -64,7 +75,7 @@ def _why(found: Stages, program: Program, wanted: str) -> str:
     for each in named.numbers:
         reason = answers.of(each)
         assert reason is not None, "it is a value of the program"
-        blocks.append("\n".join(_told(reason, program)))
+        blocks.append("\n".join(_told(reason, program, known)))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -77,7 +88,7 @@ def _meaning(named: Named) -> str:
     return f"`{named.name}` is not computed as it stands; {values} came out of it."
 
 
-def _told(reason: Reason, program: Program) -> Iterator[str]:
+def _told(reason: Reason, program: Program, known: Known | None) -> Iterator[str]:
     """A few sentences, the value's own line of the table first."""
     yield f"%{reason.number}  {described(program, reason.number)}"
     if reason.place is not None:
@@ -91,6 +102,8 @@ def _told(reason: Reason, program: Program) -> Iterator[str]:
         yield f"  {len(reason.paths) - _MOST_PATHS} more files need it."
     if reason.needs:
         yield f"  It needs {_values(reason.needs)}."
+    if known is not None and known.origins:
+        yield from _CACHED.get(known.origins[reason.number], ())
     for hand in reason.hands:
         way = f" By way of {_values(hand.by_way_of)}." if hand.by_way_of else ""
         yield f"  Pass {hand.name}: {hand.summary[:1].lower()}{hand.summary[1:]}.{way}"
