@@ -142,7 +142,7 @@ def _candidates(known: Sequence[Operator], node: Node, context: Context) -> list
 
 def _evidence(operator: Operator, expected: Expected) -> str:
     cost = _COST.get(operator.evaluations, f"{operator.evaluations} evaluations a step")
-    basis = {"these kinds": "of such experts", "so many": "of so many experts"}
+    basis = {"these kinds": "of such experts", "so many": "of as many experts"}
     told = basis.get(expected.basis, f"of {expected.basis}")
     share = f"{100 * expected.share:.0f}% of {expected.pictures} pictures {told} were right"
     return f"the best measured, {share}; {cost}"

@@ -107,3 +107,24 @@ def test_a_device_that_there_is_not_is_told(told: Path) -> None:
     assert "rtx-4090" in run("check", "two.mosaic", "--device", "h1000", code=2)
     told.with_name("none.json").write_text("{}")
     assert "M891" in run("check", "two.mosaic", "--device", "none.json", code=1)
+
+
+def test_what_was_never_measured_is_not_told_as_a_share(told: Path) -> None:
+    plan = PLAN.format(budget="latency: 10s").replace("hat, neon)", "hat)").replace(", {neon}", "")
+    told.write_text(plan)
+    text = run("plan", "two.mosaic", "--device", "h100")
+    assert "of the best" not in text
+    assert "fits, not known to be better" in text
+    predicted = json.loads(run("plan", "two.mosaic", "--device", "h100", "--json", only_out=True))[
+        "predicted"
+    ]
+    assert predicted["quality"] is None
+    assert {each["quality"] for each in predicted["alternatives"]} == {None}
+
+
+def test_nothing_to_blend_leaves_nothing_to_choose(told: Path) -> None:
+    plan = PLAN.format(budget="latency: 10s").replace("hat, neon)", 'embedding("zoo/samurai"))')
+    told.write_text(plan.replace(", {hat}, {neon}", ""))
+    text = run("plan", "two.mosaic", "--device", "h100")
+    assert "sum, as any other: there is nothing to blend\n" in text
+    assert "operators" not in text.partition("predicted")[2]

@@ -60,7 +60,7 @@ def test_kinds_that_were_not_measured_go_by_their_number() -> None:
     assert (round(expected.share, 3), expected.basis, expected.pictures) == (0.65, "so many", 120)
     assert chosen("neon, heart") == (
         "sum",
-        "the best measured, 90% of 30 pictures of so many experts were right; one model evaluation a step",
+        "the best measured, 90% of 30 pictures of as many experts were right; one model evaluation a step",
     )
     assert "of 3 experts" in chosen("ghost, neon, hat, snow")[1]
 

@@ -161,6 +161,6 @@ def _document(compiled: Compiled, profile: Profile | None, known: Known | None) 
             }
             for find in compiled.finds[plan]
         ],
-        "predicted": as_json(compiled.decisions.get(plan), profile, known),
+        "predicted": as_json(compiled.decisions.get(plan), profile, compiled.choices[plan], known),
         "cache": known.document() if known is not None else None,
     }

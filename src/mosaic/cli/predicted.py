@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mosaic.cli.alternatives import WORDS, fidelity
 from mosaic.compiler.budgeting import duration, memory
 from mosaic.compiler.cost.budget import Budget
 from mosaic.compiler.cost.predict import Priced
 from mosaic.compiler.cost.profile import Profile
 from mosaic.compiler.decide import Alternative, Decision
 from mosaic.compiler.ir.graph import Graph
+from mosaic.compiler.passes.choose_operators import Choice
 from mosaic.compiler.passes.choose_steps import Taken
 
 if TYPE_CHECKING:
     from mosaic.cli.kept import Known
-
-_WORDS = {"latency": "latency", "cold_latency": "cold latency", "memory": "memory", "quality": "quality"}
 
 
 def summary(
@@ -29,8 +29,8 @@ def summary(
     took = chosen.prediction
     yield f"on {profile.name} ({profile.device}, {profile.dtype}{', an estimate' if profile.is_estimate else ''})"
     yield (
-        f"{duration(took.warm)} warm, {duration(took.cold)} cold, {memory(took.peak)} at the peak, "
-        f"{_count(took.evaluations, 'model evaluation')}"
+        f"{duration(took.warm)} warm (models in memory), {duration(took.cold)} cold (to be loaded first), "
+        f"{memory(took.peak)} at the peak, {_count(took.evaluations, 'model evaluation')}"
     )
     now = _now(chosen, known)
     if now is not None:
@@ -71,42 +71,9 @@ def _limits(budget: Budget, chosen: Alternative) -> Iterator[str]:
     for key, spell in (("latency", duration), ("cold_latency", duration), ("memory", memory)):
         limit = getattr(budget, key)
         if limit is not None:
-            yield f"{_WORDS[key]} {spell(getattr(chosen.need, key))} of {spell(limit)}"
+            yield f"{WORDS[key]} {spell(getattr(chosen.need, key))} of {spell(limit)}"
     if budget.quality is not None and chosen.quality is not None:
         yield f"quality {chosen.quality:.0%} of at least {budget.quality:.0%}"
-
-
-def alternatives(decision: Decision) -> list[tuple[str, ...]]:
-    """What else was priced: operators, numbers for ranges of steps, fidelity as a share of the best, seconds warm and
-    cold, memory, and why it was not taken."""
-    if len(decision.priced) < 2:
-        return []
-    has_ranges = bool(decision.priced[0].steps)
-    titles = ("operators", *(("steps",) if has_ranges else ()), "of the best", "warm", "cold", "peak", "")
-    rows: list[tuple[str, ...]] = [titles]
-    for each in decision.priced:
-        took = each.prediction
-        quality = "not measured" if each.quality is None else f"{each.quality:.0%}"
-        rows.append(
-            (
-                ", ".join(each.operators) or "none",
-                *((", ".join(map(str, each.steps)),) if has_ranges else ()),
-                quality,
-                duration(took.warm),
-                duration(took.cold),
-                memory(took.peak),
-                _verdict(each, decision),
-            )
-        )
-    return rows
-
-
-def _verdict(each: Alternative, decision: Decision) -> str:
-    if each is decision.chosen:
-        return "taken"
-    if each.beyond:
-        return f"over the {' and the '.join(_WORDS[key] for key in each.beyond)}"
-    return "fits, less often right" if each.quality is not None else "fits"
 
 
 def range_taken(taken: Taken) -> str:
@@ -147,7 +114,10 @@ def _step(priced: Priced) -> str:
 
 
 def as_json(
-    decision: Decision | None, profile: Profile | None, known: Known | None = None
+    decision: Decision | None,
+    profile: Profile | None,
+    choices: Sequence[Choice],
+    known: Known | None = None,
 ) -> dict[str, Any] | None:
     """The shape that docs/json.md describes; None where nothing was predicted."""
     if decision is None or profile is None or decision.chosen is None:
@@ -159,22 +129,22 @@ def as_json(
             "dtype": profile.dtype,
             "estimate": profile.is_estimate,
         },
-        **_numbers(decision.chosen),
+        **_numbers(decision.chosen, choices),
         "now": _now_as_json(_now(decision.chosen, known)),
         "unknown": list(decision.chosen.prediction.unknown),
         "alternatives": [
-            {"operators": list(each.operators), **_numbers(each), "beyond": list(each.beyond)}
+            {"operators": list(each.operators), **_numbers(each, choices), "beyond": list(each.beyond)}
             for each in decision.priced
             if each is not decision.chosen
         ],
     }
 
 
-def _numbers(each: Alternative) -> dict[str, Any]:
-    took = each.prediction
+def _numbers(each: Alternative, choices: Sequence[Choice]) -> dict[str, Any]:
+    took, share = each.prediction, fidelity(each, choices)
     return {
         "steps": list(each.steps),
-        "quality": None if each.quality is None else round(each.quality, 4),
+        "quality": None if share is None else round(share, 4),
         "warm": _seconds(took.warm, took.warm_high),
         "cold": _seconds(took.cold, took.cold_high),
         "peak": took.peak,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from mosaic.cli.predicted import alternatives, range_taken, steps, summary
+from mosaic.cli.alternatives import alternatives
+from mosaic.cli.predicted import range_taken, steps, summary
 from mosaic.compiler.program import (
     Align,
     CombinePrompts,
@@ -46,31 +47,39 @@ def table(
     decision = compiled.decisions.get(source.plan)
     costs = steps(graph, decision) if decision is not None else []
     blocks = [
-        f"plan {source.plan} of {source.name}\nprogram {program.digest}",
+        f"plan {source.plan} of {source.name}\nprogram {program.digest}\nwrites {_written(program)}",
         _block("experts", _aligned(_experts(program))),
         _block("licences", _licences(program)),
         _block("parameters", [f"{name} = {value}" for name, value in source.parameters.items()]),
         _block("steps", _aligned(_steps(program, costs, known.marks() if known is not None else ()))),
         _block("choices", [*map(_choice, choices), *map(range_taken, compiled.steps[source.plan])]),
         _block("found", [line for find in finds for line in _found(find)]),
-        _block("predicted", _predicted(decision, graph, profile, known)),
-        _block("cached", list(known.lines(_emits(program))) if known is not None else []),
+        _block("predicted", _predicted(decision, choices, graph, profile, known)),
+        _block("cached", list(known.lines(len(_emits(program)))) if known is not None else []),
     ]
     return "\n\n".join(filter(None, blocks)) + "\n"
 
 
 def _predicted(
-    decision: Decision | None, graph: Graph, profile: Profile | None, known: Known | None
+    decision: Decision | None,
+    choices: Sequence[Choice],
+    graph: Graph,
+    profile: Profile | None,
+    known: Known | None,
 ) -> list[str]:
     if decision is None or profile is None:
         return [
             "nothing: nobody measured this device (mosaic calibrate; --device h100 prices for another one)"
         ]
-    return [*summary(decision, profile, graph.budget, known), *_aligned(alternatives(decision))]
+    return [*summary(decision, profile, graph.budget, known), *_aligned(alternatives(decision, choices))]
 
 
-def _emits(program: Program) -> int:
-    return sum(isinstance(each.operation, Emit) for each in program.instructions)
+def _emits(program: Program) -> list[Emit]:
+    return [each.operation for each in program.instructions if isinstance(each.operation, Emit)]
+
+
+def _written(program: Program) -> str:
+    return ", ".join(emit.path for emit in _emits(program)) or "nothing"
 
 
 def _block(title: str, lines: Sequence[str]) -> str:
@@ -89,6 +98,8 @@ def _aligned(rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def _experts(program: Program) -> Iterator[Sequence[str]]:
+    if program.experts:
+        yield "", "kind", "family", "latents", "predicts", "licence", "size"
     for expert in program.experts:
         yield (
             expert.id,
@@ -240,7 +251,9 @@ def _run(operation: Denoise | Refine) -> str:
 
 
 def _choice(choice: Choice) -> str:
-    experts = " + ".join(choice.operands) or "nothing to blend"
+    if not choice.operands:
+        return f"{choice.operator}, as any other: there is nothing to blend"
+    experts = " + ".join(choice.operands)
     return f"{choice.operator} for {experts}: {choice.reason}"
 
 
