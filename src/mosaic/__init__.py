@@ -87,7 +87,9 @@ def run(
         context = replace(context, manner=manner)
     worker = engine(device=device, batch=batch, offload=offload)
     room = room_of(worker.device, context.profile)
-    if not all(has_room(graph, context, room) for graph in compiled.graphs):
+    with project:  # what experts do is asked of the catalog again
+        fits = all(has_room(graph, context, room) for graph in compiled.graphs)
+    if not fits:
         with LockedProject(manner=manner, room=room) as project:
             compiled = project.compile(source, plan=plan, parameters=parameters)
     programs = compiled.programs

@@ -110,7 +110,7 @@ def run(
             offload=offload,
         )
         room = session.room(worker, jobs)
-        if not session.fits(jobs, room, told):
+        if not session.fits(project, jobs, room, told):
             # Only now is it known what the device has. Perhaps other operators fit; else this says what would.
             with open_project(catalog, locked=locked, frozen=frozen, manner=told, room=room) as project:
                 jobs = session.jobs(project, path, name or None, settings or (), jobs.source)

@@ -152,15 +152,16 @@ def room(engine: Engine, jobs: Jobs) -> Profile:
     return room_of(engine.device, jobs.context.profile if jobs.context is not None else None)
 
 
-def fits(jobs: Jobs, device: Profile, manner: Manner) -> bool:
-    """Whether all that runs is predicted to fit into a device's memory. A program that comes compiled is not judged:
-    what it was made from is not known."""
+def fits(project: Project, jobs: Jobs, device: Profile, manner: Manner) -> bool:
+    """Whether all that runs, compiled in a project, is predicted to fit into a device's memory. A program that comes
+    compiled is not judged: what it was made from is not known."""
     if jobs.context is None:
         return True
     from mosaic.compiler.fit import has_room
 
     context = replace(jobs.context, manner=manner)
-    return all(has_room(job.graph, context, device) for job in jobs.jobs if job.graph is not None)
+    with project:  # what experts do is asked of the catalog again
+        return all(has_room(job.graph, context, device) for job in jobs.jobs if job.graph is not None)
 
 
 def parameters(source: SourceFile) -> tuple[tree.Parameter, ...]:
