@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
+from mosaic.compiler.cost.manner import Manner
 from mosaic.compiler.cost.predict import Prediction, price
 from mosaic.compiler.cost.profile import Profile
 from mosaic.compiler.lower import _BUILD
@@ -14,6 +16,8 @@ from mosaic.compiler.source import SourceFile
 from mosaic.learning import Expected, ratios
 from mosaic.profiles import load_profile
 from mosaic.project import Project, engine
+from mosaic.runtime.families.sd1 import SD1
+from mosaic.runtime.values import Vae
 from mosaic.stdlib import find_operators, find_profiles
 
 BEFORE = """
@@ -164,3 +168,52 @@ def test_putting_more_than_two_operands_in_order_is_priced(profile: Profile) -> 
     three = f"sample(fuse(base, neon, wash, hat, via: sum), {AFTER})"
     assert _predicted(two, profile).warm == _predicted(two, free).warm
     assert _predicted(three, profile).warm > _predicted(three, free).warm
+
+
+def test_tiles_are_priced_as_they_are_decoded(
+    profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampled = PLANS["base"].replace("64x64", "192x96").replace("steps: 4", "steps: 1")
+    whole = _predicted(sampled, profile)
+    tiled = _predicted(f"decode({sampled}, tile: 64x64)", profile)
+    assert tiled.peak < whole.peak
+
+    def decoding(found: Prediction) -> float:
+        return next(each.seconds for each in found.in_order if each.op == "decode_latent")
+
+    assert decoding(tiled) > decoding(whole)
+    smaller = _predicted(sampled.replace("192x96", "64x64"), profile)
+    pieces = []
+    decode = SD1.decode
+
+    def counted(self: SD1, vae: Vae, sample: torch.Tensor) -> torch.Tensor:
+        pieces.append(sample.shape)
+        return decode(self, vae, sample)
+
+    monkeypatch.setattr(SD1, "decode", counted)
+    source = SourceFile(
+        "p.mosaic", f'mosaic 1\nplan p {{{BEFORE}\n  emit decode({sampled}, tile: 64x64) as "a.png"\n}}\n'
+    )
+    engine(device="cpu").run(Project().compile(source).programs[0], tmp_path)
+    assert set(pieces) == {(1, 4, 16, 16)}
+    assert decoding(tiled) == pytest.approx(len(pieces) * decoding(smaller))
+
+
+def test_fewer_rows_in_a_call_are_more_calls_of_less(profile: Profile, tmp_path: Path) -> None:
+    source = SourceFile(
+        "p.mosaic", f'mosaic 1\nplan p {{{BEFORE}\n  emit {PLANS["composite"]} as "a.safetensors"\n}}\n'
+    )
+    project = Project()
+    compiled = project.compile(source)
+    (graph,) = compiled.graphs
+    found = [price(graph, project.context(source), profile, Manner(rows)) for rows in (16, 2, 1)]
+    rows = {sum(each.rows for each in one.in_order) for one in found}
+    assert len(rows) == 1
+    assert found[0].evaluations < found[1].evaluations < found[2].evaluations == rows.pop()
+    assert found[0].peak > found[1].peak > found[2].peak
+    for batch, predicted in ((2, found[1]), (1, found[2])):
+        result = engine(device="cpu", batch=batch).run(compiled.programs[0], tmp_path)
+        assert (result.evaluations, result.rows) == (
+            predicted.evaluations,
+            sum(e.rows for e in predicted.in_order),
+        )
