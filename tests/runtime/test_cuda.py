@@ -48,3 +48,25 @@ def test_the_picture_is_that_of_the_cpu(
         torch.tensor(list(Image.open(path).convert("RGB").getdata())).float() for path in (theirs, ours)
     ]
     assert (pixels[0] - pixels[1]).abs().mean() < 4
+
+
+def test_networks_in_main_memory_give_the_same_in_less(
+    tiny: Any, tuned: Any, kohya_lora: Path, bench: Any, build: Any, make_expert: Any, operators: Any
+) -> None:
+    model = build.load(tiny.expert)
+    look = build.fuse(model, (make_expert(kohya_lora, "lora"), 0.5), (tuned.expert, 0.2))
+    build.emit(build.decode(build.sample(look), look), "x.png", "image")
+    made, most = [], []
+    for offload in (False, True):
+        runner = Engine(
+            locate=lambda file: Path(file.location), operators=operators, device="cuda", offload=offload
+        )
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        result = runner.run(build.program(), bench.folder / str(offload))
+        made.append([each.sha256 for each in result.emitted])
+        most.append(torch.cuda.max_memory_allocated() - before)
+        del runner
+    assert made[0] == made[1]
+    assert most[1] < most[0]
