@@ -324,6 +324,24 @@ def test_interrupted(mosaic: Run, tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["good.png"]
 
 
+def test_an_interrupt_that_falls_into_a_destructor_is_not_lost(tmp_path: Path) -> None:
+    """Python can only report what a destructor raises; where it is Ctrl-C, the command has to end all the same."""
+    code = (
+        "import sys, time, mosaic.cli as cli\n"
+        "class Held:\n"
+        "    def __del__(self): raise KeyboardInterrupt\n"
+        "def command(words):\n"
+        "    Held()\n"
+        "    time.sleep(0)\n"
+        "    print('went on')\n"
+        "cli._command = command\n"
+        "cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert "interrupted" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_explain(mosaic: Run) -> None:
     assert "Compose a base with experts" in mosaic("explain", "fuse").stdout
     assert "task vector" in mosaic("explain", "sum").stdout

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 
 def main() -> None:
     """The entry point of the `mosaic` command."""
+    sys.unraisablehook = _raised_again
     try:
         _command(sys.argv[1:])
     except KeyboardInterrupt:
@@ -18,6 +22,16 @@ def interrupted() -> NoReturn:
     """End the command with what shells expect of one that was interrupted: 128 + SIGINT."""
     print("interrupted; every file that was written is whole", file=sys.stderr)
     raise SystemExit(130)
+
+
+def _raised_again(unraisable: UnraisableHookArgs) -> None:
+    """An interrupt that falls into a destructor or a callback cannot be raised there. It is not lost: it comes again."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        import _thread
+
+        _thread.interrupt_main()
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def _command(words: list[str]) -> None:
