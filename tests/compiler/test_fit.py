@@ -18,7 +18,7 @@ from mosaic.compiler.cost.profile import Profile
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.errors.plans import DoesNotFit, OverBudget
 from mosaic.compiler.fit import USABLE
-from mosaic.compiler.fixes import apply_fixes
+from mosaic.compiler.fixing import apply_fixes
 from mosaic.compiler.pins import Pins
 from mosaic.compiler.source import SourceFile
 from mosaic.profiles import load_profile

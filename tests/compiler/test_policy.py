@@ -15,7 +15,7 @@ from mosaic.compiler import Compiled, compile
 from mosaic.compiler.context import Context
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError, Severity
 from mosaic.compiler.facts import ExpertFacts, Permissions
-from mosaic.compiler.fixes import apply_fixes
+from mosaic.compiler.fixing import apply_fixes
 from mosaic.compiler.passes import OPTIMISE, RESOLVE
 from mosaic.compiler.policy import Policy, refusal
 from mosaic.compiler.source import SourceFile, Span

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mosaic.compiler.diagnostic import Diagnostic, Sink
-from mosaic.compiler.fixes import apply_fixes
+from mosaic.compiler.fixing import apply_fixes
 from mosaic.compiler.render import render_text
 from mosaic.compiler.source import SourceFile
 from mosaic.compiler.syntax import tree

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mosaic.compiler.diagnostic import Diagnostic, Edit, Fix, Label, Severity
-from mosaic.compiler.fixes import apply_fixes
+from mosaic.compiler.fixing import apply_fixes
 from mosaic.compiler.render import json_report, render_json, render_text, visible
 from mosaic.compiler.source import SourceFile, Span
 
