@@ -179,7 +179,7 @@ def test_fmt_leaves_what_it_cannot_read(mosaic: Run, tmp_path: Path) -> None:
 def test_plan_as_json(mosaic: Run) -> None:
     done = mosaic("plan", "good.mosaic", "--json")
     document = json.loads(done.stdout)
-    assert list(document) == ["version", "program", "digest", "choices", "finds", "predicted", "cache"]
+    assert list(document) == ["version", "program", "digest", "choices", "steps", "finds", "predicted", "cache"]
     assert document["digest"].startswith("sha256:")
     assert document["program"]["instructions"][-1]["operation"]["op"] == "emit"
     assert document["digest"] in mosaic("plan", "good.mosaic").stdout
@@ -332,7 +332,7 @@ def test_an_interrupt_that_falls_into_a_destructor_is_not_lost(tmp_path: Path) -
         "    def __del__(self): raise KeyboardInterrupt\n"
         "def command(words):\n"
         "    Held()\n"
-        "    time.sleep(0)\n"
+        "    time.sleep(60)\n"
         "    print('went on')\n"
         "cli._command = command\n"
         "cli.main()"

@@ -25,11 +25,14 @@ def interrupted() -> NoReturn:
 
 
 def _raised_again(unraisable: UnraisableHookArgs) -> None:
-    """An interrupt that falls into a destructor or a callback cannot be raised there. It is not lost: it comes again."""
+    """An interrupt that falls into a destructor or a callback cannot be raised there: it comes again right after."""
     if issubclass(unraisable.exc_type, KeyboardInterrupt):
         import _thread
+        from threading import Timer
 
-        _thread.interrupt_main()
+        again = Timer(0.02, _thread.interrupt_main)
+        again.daemon = True
+        again.start()
     else:
         sys.__unraisablehook__(unraisable)
 
