@@ -20,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        _make(folder)
+        make(folder)
         taken: dict[str, list[dict[str, float]]] = {"ours": [], "theirs": []}
         for _ in range(given.rounds):
             for part, runs in taken.items():
@@ -146,12 +147,20 @@ def _held() -> float:
     return 1024 * float(next(line.split()[1] for line in lines if line.startswith("RssAnon:")))
 
 
-def _make(folder: Path) -> None:
+def make(
+    folder: Path,
+    widths: Sequence[int] = WIDTHS,
+    loras: Sequence[str] = ("first", "second"),
+    rank: int = RANK,
+) -> None:
+    """A model of Stable Diffusion 1's architecture and LoRAs for it, all of random numbers, in a folder."""
     from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 
     torch.manual_seed(1)
-    unet = UNet2DConditionModel(sample_size=64, block_out_channels=WIDTHS, cross_attention_dim=768).half()
+    unet = UNet2DConditionModel(
+        sample_size=64, block_out_channels=tuple(widths), cross_attention_dim=768
+    ).half()
     encoder = CLIPTextModel(
         CLIPTextConfig(
             hidden_size=768,
@@ -173,20 +182,20 @@ def _make(folder: Path) -> None:
         part.save_pretrained(model / name)
     shutil.copytree(zoo.root() / "models" / "base" / "tokenizer", model / "tokenizer")
     shutil.copy(zoo.root() / "models" / "base" / "model_index.json", model)
-    _lora(unet, folder / "first.safetensors")
-    _lora(unet, folder / "second.safetensors")
+    for name in loras:
+        _lora(unet, folder / f"{name}.safetensors", rank)
     (folder / "plan.mosaic").write_text(PLAN)
 
 
-def _lora(unet: Any, path: Path) -> None:
+def _lora(unet: Any, path: Path, rank: int) -> None:
     from safetensors.torch import save_file
 
     tensors = {}
     for name, layer in unet.named_modules():
         if isinstance(layer, torch.nn.Linear) and ".transformer_blocks." in name:
             out, inside = layer.weight.shape
-            tensors[f"unet.{name}.lora_A.weight"] = torch.randn(RANK, inside).half() / RANK
-            tensors[f"unet.{name}.lora_B.weight"] = torch.randn(out, RANK).half() / RANK
+            tensors[f"unet.{name}.lora_A.weight"] = torch.randn(rank, inside).half() / rank
+            tensors[f"unet.{name}.lora_B.weight"] = torch.randn(out, rank).half() / rank
     save_file(tensors, path)
 
 

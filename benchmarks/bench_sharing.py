@@ -8,8 +8,11 @@ one, mosaic is faster.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import random
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -67,6 +70,21 @@ class Peer:
             self.pipeline.load_lora_weights(
                 zoo.root() / "models" / f"{short}.safetensors", adapter_name=short
             )
+
+    def draw_together(self, requests: Sequence[Request]) -> np.ndarray[Any, Any]:
+        """The pictures of requests that differ in their seeds, in one batch."""
+        names = [name.removeprefix("zoo/") for name, _ in requests[0].experts]
+        self.pipeline.set_adapters(names, [strength for _, strength in requests[0].experts])
+        pictures = self.pipeline(
+            [each.prompt for each in requests],
+            num_inference_steps=STEPS,
+            guidance_scale=3.0,
+            height=64,
+            width=64,
+            generator=[torch.Generator().manual_seed(each.seed) for each in requests],
+            output_type="np",
+        ).images
+        return np.asarray((pictures * 255).round(), dtype=np.uint8)
 
     def draw(self, request: Request) -> np.ndarray[Any, Any]:
         """The picture of a request."""
@@ -135,7 +153,7 @@ def compare(
     """Print seconds of both and their ratio, without batches and with such of the rows of several pictures."""
     peer = Peer(sorted({expert for each in requests for expert, _ in each.experts}))
     ratios: dict[int | None, list[float]] = {batch: [] for batch in batches}
-    apart: dict[int | None, list[float]] = {batch: [] for batch in batches}
+    apart: dict[int | None, list[tuple[float, float]]] = {batch: [] for batch in batches}
     for _ in range(rounds):
         theirs = _timed(lambda: [peer.draw(each) for each in requests])
         for batch in batches:
@@ -147,7 +165,44 @@ def compare(
             print(f"  {told}: mosaic {ours[0]:.2f} s, diffusers {theirs[0]:.2f} s", flush=True)
     for batch in batches:
         faster = f"{quantile(ratios[batch], 0.5):.2f} times faster (median of {rounds})"
-        print(f"{_named(name, batch)}: {faster}; pictures {max(apart[batch]):.2f} levels apart at most")
+        mean, most = (max(each[which] for each in apart[batch]) for which in (0, 1))
+        print(
+            f"{_named(name, batch)}: {faster}; pictures {mean:.2f} levels apart, a pixel {most:.0f} at most"
+        )
+
+
+def compare_memory() -> None:
+    """Print what drawing in one batch takes of both, each in a process of its own that has drawn one picture before:
+    seconds, and bytes above what was held then."""
+    for name in ("mosaic", "diffusers"):
+        command = [sys.executable, "-m", "benchmarks.bench_sharing", "memory", "--part", name]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        seconds, held = map(float, done.stdout.split()[-2:])
+        print(f"16 seeds in one batch, {name}: {seconds:.2f} s, {held / 1e6:.0f} MB at the peak")
+
+
+def _memory(name: str, requests: Sequence[Request]) -> tuple[float, float]:
+    if name == "mosaic":
+        with tempfile.TemporaryDirectory() as folder:
+            _ours(requests[:1], Path(folder), len(requests))
+            return _peak(lambda: _ours(requests, Path(folder), len(requests)))
+    peer = Peer(sorted({expert for each in requests for expert, _ in each.experts}))
+    peer.draw(requests[0])
+    return _peak(lambda: peer.draw_together(requests))
+
+
+def _peak(action: Callable[[], object]) -> tuple[float, float]:
+    """Seconds, and the most memory above what is held now (Linux)."""
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before, started = _status("VmRSS"), time.perf_counter()
+    action()
+    return time.perf_counter() - started, _status("VmHWM") - before
+
+
+def _status(name: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * float(next(line.split()[1] for line in lines if line.startswith(f"{name}:")))
 
 
 def _named(name: str, batch: int | None) -> str:
@@ -173,22 +228,30 @@ def _timed(action: Callable[[], Pictures]) -> tuple[float, Pictures]:
     return time.perf_counter() - started, result
 
 
-def _distance(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> float:
-    return float(np.abs(one.astype(int) - other.astype(int)).mean())
+def _distance(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> tuple[float, float]:
+    """The mean and the largest difference of two pictures, in levels of 256."""
+    apart = np.abs(one.astype(int) - other.astype(int))
+    return float(apart.mean()), float(apart.max())
 
 
 def main() -> None:
-    """Print the three ratios."""
+    """Print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--requests", type=int, default=200)
-    parser.add_argument("only", nargs="?", choices=["sweep", "seeds", "stream"])
+    parser.add_argument("only", nargs="?", choices=["sweep", "seeds", "memory", "stream"])
+    parser.add_argument("--part", choices=["mosaic", "diffusers"], help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    if chosen.part:
+        print(*_memory(chosen.part, seeds()))
+        return
     if chosen.only in (None, "sweep"):
         compare("sweep of 4 strengths by 4 windows", sweep(), chosen.rounds)
     if chosen.only in (None, "seeds"):
         compare("16 seeds of one look", seeds(), chosen.rounds, (None, 1, 4, 8, 16))
+    if chosen.only in (None, "memory"):
+        compare_memory()
     if chosen.only in (None, "stream"):
         compare(f"stream of {chosen.requests} requests", stream(chosen.requests, random.Random(5)), 1)
 

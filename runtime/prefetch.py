@@ -35,7 +35,7 @@ class Prefetch:
         self._stop = threading.Event()
         self._verified = threading.Event()
         self._found: list[Diagnostic] = []
-        self._fault: BaseException | None = None
+        self._is_whole = False
         self._thread = threading.Thread(target=self._run, name="mosaic-prefetch", daemon=True)
 
     def __enter__(self) -> Prefetch:
@@ -53,20 +53,19 @@ class Prefetch:
     def verified(self) -> None:
         """Wait until all files are verified. Raises MosaicError with every one that was changed."""
         self._verified.wait()
-        if self._fault is not None:
-            raise self._fault
+        if not self._is_whole:
+            self._reader.verify(self._files)  # the thread gave up: what stopped it is met here
         if self._found:
             raise MosaicError(*self._found)
 
     def _run(self) -> None:
         try:
             self._verify()
+            self._is_whole = True
             self._verified.set()
             self._read()
         except Stopped:
             pass  # the work is over
-        except BaseException as error:  # told in the thread that waits
-            self._fault = error
         finally:
             self._verified.set()
 

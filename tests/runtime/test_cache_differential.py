@@ -50,6 +50,16 @@ def programs(plans: ModuleType, seeds: Sequence[int], folder: Path) -> list[Prog
     return found
 
 
+def reseeded(program: Program) -> Program:
+    """The same program with other seeds."""
+    instructions = []
+    for each in program.instructions:
+        seed = getattr(each.operation, "seed", None)
+        other = {} if seed is None else {"seed": seed ^ 1}
+        instructions.append(each.model_copy(update={"operation": each.operation.model_copy(update=other)}))
+    return program.model_copy(update={"instructions": tuple(instructions)})
+
+
 def files(results: Sequence[RunResult]) -> list[dict[str, bytes]]:
     return [{each.name: each.path.read_bytes() for each in result.emitted} for result in results]
 
@@ -150,6 +160,14 @@ def test_some_random_plans(plans: ModuleType, tmp_path: Path) -> None:
     tight.keep = 0
     results = tight.run_all(found, [tmp_path / "tight" / str(n) for n in range(len(found))])
     assert files(results) == wanted, "no model is kept for later"
+    # With other seeds as well, so that there are batches: what is not marked is to the bit what it was.
+    several = [*found, *map(reseeded, found)]
+    batched = engine(device="cpu", batch=16)
+    results = batched.run_all(several, [tmp_path / "batched" / str(n) for n in range(len(several))])
+    assert any(result.batched for result in results)
+    for result, exact in zip(results, wanted, strict=False):
+        for each in result.emitted:
+            assert each.name in result.batched or each.path.read_bytes() == exact[each.name]
     for name in ("cold", "warm"):
         cached = engine(device="cpu", cache=Disk(tmp_path / "cache"))
         results = cached.run_all(found, [tmp_path / name / str(n) for n in range(len(found))])
