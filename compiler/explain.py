@@ -27,7 +27,7 @@ def explain_code(code: str) -> str | None:
     """The page of a code (`M302`, in any case), or None where no diagnostic has it."""
     for kind in diagnostics():
         if kind.code == code.strip().upper():
-            return f"{kind.code} ({kind.severity}): {_title(kind)}\n\n{page(kind)}\n"
+            return f"{kind.code} ({kind.severity}): {headline(kind)}\n\n{page(kind)}\n"
     return None
 
 
@@ -36,6 +36,6 @@ def page(kind: type[Diagnostic]) -> str:
     return re.sub(r"^ {4}", "", kind.__dict__.get("__doc__") or "", flags=re.MULTILINE).strip()
 
 
-def _title(kind: type[Diagnostic]) -> str:
+def headline(kind: type[Diagnostic]) -> str:
     """The message with an ellipsis for each field."""
     return re.sub(r"\{[^{}]*\}", "…", kind.title)

@@ -15,7 +15,7 @@ from benchmarks.corpus.table import ROWS
 from benchmarks.corpus.world import World
 
 from mosaic.compiler.explain import diagnostics
-from mosaic.compiler.render import render_text
+from mosaic.compiler.reporting.text import render_text
 
 RECALL: Final = 0.99
 FALSE_ALARMS: Final = 0.01

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mosaic.compiler.diagnostic import Diagnostic, Sink
 from mosaic.compiler.fixing import apply_fixes
-from mosaic.compiler.render import render_text
+from mosaic.compiler.reporting.text import render_text
 from mosaic.compiler.source import SourceFile
 from mosaic.compiler.syntax import tree
 from mosaic.compiler.syntax.format import format_file

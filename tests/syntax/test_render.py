@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from mosaic.compiler.diagnostic import Diagnostic, Edit, Fix, Label, Severity
 from mosaic.compiler.fixing import apply_fixes
-from mosaic.compiler.render import json_report, render_json, render_text, visible
+from mosaic.compiler.reporting.document import json_report, render_json
+from mosaic.compiler.reporting.text import render_text, visible
 from mosaic.compiler.source import SourceFile, Span
 
 BASKET = SourceFile("basket.fruit", "put 3 apples, 2 pears\nand a plum\n\n\n\n\n\n\nthen eat 5 apples\n")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable
 from enum import IntEnum
@@ -13,12 +11,6 @@ from typing import Any, NoReturn, ParamSpec, TextIO
 
 from mosaic.cli import interrupted
 from mosaic.compiler.diagnostic import Diagnostic, InternalError, MosaicError, Severity
-
-# What strangers write into files must not steer a terminal, and lone surrogates (odd file names) cannot be encoded:
-# C1 controls, zero-width characters, marks of direction, separators of lines, tags.
-_STEERING = re.compile(
-    "[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
-)
 
 JSON_VERSION = 1
 """The version of the shapes that docs/json.md describes; a change that would break a reader raises it."""
@@ -68,7 +60,8 @@ def show(
     diagnostics: Iterable[Diagnostic], *, as_json: bool = False, to_stderr: bool = False, files: int = 1
 ) -> None:
     """Print diagnostics; `files` is how many files were read."""
-    from mosaic.compiler.render import json_report, render_text
+    from mosaic.compiler.reporting.document import json_report
+    from mosaic.compiler.reporting.text import render_text
 
     stream = sys.stderr if to_stderr else sys.stdout
     found = tuple(diagnostics)
@@ -92,8 +85,9 @@ def finish(diagnostics: Iterable[Diagnostic], *, unreadable: bool = False) -> No
 
 def print_json(document: dict[str, Any]) -> None:
     """Print a document with its keys in the order given, readable by people as well."""
-    text = json.dumps(document, indent=2, ensure_ascii=False)
-    print(_STEERING.sub(lambda found: json.dumps(found[0])[1:-1], text))
+    from mosaic.compiler.reporting.document import dumps
+
+    print(dumps(document))
 
 
 def colored(stream: TextIO) -> bool:

@@ -61,7 +61,7 @@ def import_(
             put = store.import_(folder)
         place, digest = store.place, store.digest
     if json_output:
-        from mosaic.compiler.render import render_json
+        from mosaic.compiler.reporting.document import render_json
 
         console.print_json(
             {

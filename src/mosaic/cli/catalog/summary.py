@@ -40,7 +40,7 @@ def bar(total: int, label: str = "read experts") -> Iterator[Callable[[int], Non
 
 def document(store: Store, outcome: Outcome) -> dict[str, Any]:
     """The JSON shape that docs/json.md describes."""
-    from mosaic.compiler.render import render_json
+    from mosaic.compiler.reporting.document import render_json
 
     return {
         "version": console.JSON_VERSION,

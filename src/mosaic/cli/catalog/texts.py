@@ -7,7 +7,7 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
-from mosaic.compiler.render import visible
+from mosaic.compiler.reporting.text import visible
 
 _PIPED = 100
 _NARROWEST, _WIDEST = 60, 110

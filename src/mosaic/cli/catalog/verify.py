@@ -33,7 +33,7 @@ def verify(
     from mosaic.cli.catalog.opened import reading
     from mosaic.cli.catalog.summary import bar
     from mosaic.cli.catalog.texts import counted
-    from mosaic.compiler.render import render_json
+    from mosaic.compiler.reporting.document import render_json
 
     states: Counter[str] = Counter()
     found: list[Diagnostic] = []

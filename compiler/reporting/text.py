@@ -1,4 +1,4 @@
-"""Diagnostics -> text for people, JSON for programs. Both are pure.
+"""Diagnostics -> text for people.
 
 error[M302]: latent space mismatch
   ┌ duet.mosaic:9:18
@@ -15,13 +15,9 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from mosaic.compiler.diagnostic import Diagnostic, Edit, Label, Severity
+from mosaic.compiler.diagnostic import Diagnostic, Label, Severity
 from mosaic.compiler.source import SourceFile, Span
-
-JSON_VERSION = 1
-"""The version of the JSON shape; raised by a change that older readers would misread."""
 
 TAB = 4
 WIDEST = 160
@@ -59,50 +55,6 @@ def render_text(diagnostics: Sequence[Diagnostic], *, color: bool = False) -> st
     """
     palette = COLORED if color else PLAIN
     return "\n".join("".join(f"{line}\n" for line in _block(d, palette)) for d in diagnostics)
-
-
-def render_json(diagnostics: Sequence[Diagnostic]) -> list[dict[str, Any]]:
-    """The diagnostics as plain data, ready for `json.dumps`.
-
-    Lines and columns count from 1, columns in code points; the end is the position behind the last character.
-    A diagnostic without a place has null for file and positions.
-    """
-    return [_as_json(diagnostic) for diagnostic in diagnostics]
-
-
-def json_report(diagnostics: Sequence[Diagnostic], *, files: int) -> dict[str, Any]:
-    """What `mosaic check --format json` prints: `{"version": 1, "diagnostics": [...], "files": n}`."""
-    return {"version": JSON_VERSION, "diagnostics": render_json(diagnostics), "files": files}
-
-
-def _as_json(diagnostic: Diagnostic) -> dict[str, Any]:
-    return {
-        "code": diagnostic.code,
-        "severity": str(diagnostic.severity),
-        "message": diagnostic.message(),
-        "file": diagnostic.span.source.name if diagnostic.span else None,
-        **_positions(diagnostic.span),
-        "help": list(diagnostic.help()),
-        "fixes": [
-            {"title": fix.title, "safe": fix.safe, "edits": [_edit(edit) for edit in fix.edits]}
-            for fix in diagnostic.fixes()
-        ],
-    }
-
-
-def _edit(edit: Edit) -> dict[str, Any]:
-    return {**_positions(edit.span), "replacement": edit.replacement}
-
-
-def _positions(span: Span | None) -> dict[str, int | None]:
-    if span is None:
-        return {"line": None, "column": None, "end_line": None, "end_column": None}
-    line, column = span.source.position(span.start)
-    end_line, end_column = span.source.position(span.end)
-    return {"line": line, "column": column, "end_line": end_line, "end_column": end_column}
-
-
-# Text
 
 
 def _block(diagnostic: Diagnostic, palette: Palette) -> Iterator[str]:
