@@ -85,18 +85,38 @@ def memory(device: Device) -> int:
     return min([every, *_limits()])
 
 
-_LIMITS: Final = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
-"""Where Linux says what a container may take (control groups, version 2 and 1)."""
+_GROUPS: Final = Path("/proc/self/cgroup")
+_MOUNTED: Final = Path("/sys/fs/cgroup")
 
 
 def _limits() -> Iterator[int]:
-    for name in _LIMITS:
-        try:
-            told = Path(name).read_text().strip()
-        except OSError:
+    """What Linux lets this process's control groups take (version 1 and 2), from its own up to the outermost. Inside a
+    container the outermost that is seen is the container's own."""
+    try:
+        lines = _GROUPS.read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, group = line.split(":", 2)
+        if not controllers:
+            root, name = _MOUNTED, "memory.max"
+        elif "memory" in controllers.split(","):
+            root, name = _MOUNTED / "memory", "memory.limit_in_bytes"
+        else:
             continue
-        if told.isdecimal():
-            yield int(told)
+        own = root / group.lstrip("/")
+        for folder in (own, *own.parents):
+            if folder.is_relative_to(root):
+                yield from _limit(folder / name)
+
+
+def _limit(path: Path) -> Iterator[int]:
+    try:
+        told = path.read_text().strip()
+    except OSError:
+        return
+    if told.isdecimal():
+        yield int(told)
 
 
 @contextmanager

@@ -124,14 +124,34 @@ def test_offloading_changes_no_byte(poster: Path) -> None:
     assert plain["emitted"] == away["emitted"]
 
 
-def test_a_machine_has_the_memory_that_its_system_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("groups", "files", "expected"),
+    [
+        ("0::/", {"memory.max": "max"}, None),
+        ("0::/", {"memory.max": "134217728"}, 2**27),
+        (
+            "1:cpu:/a\n0::/a/b",
+            {"memory.max": "max", "a/memory.max": "134217728", "a/b/memory.max": "268435456"},
+            2**27,
+        ),
+        ("4:memory:/a\n0::/", {"memory/a/memory.limit_in_bytes": "134217728"}, 2**27),
+        ("4:cpuset,memory:/a", {"memory/memory.limit_in_bytes": "9223372036854771712"}, None),
+        ("4:memory:/not/here", {}, None),
+        ("", {}, None),
+    ],
+)
+def test_a_machine_has_the_memory_that_its_system_lets_a_process_take(
+    groups: str, files: dict[str, str], expected: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     device: Device = choose("cpu", "auto")
+    monkeypatch.setattr(devices, "_GROUPS", tmp_path / "none")
     whole = memory(device)
     assert whole > 2**28
-    limit = tmp_path / "memory.max"
-    monkeypatch.setattr(devices, "_LIMITS", (str(limit), str(tmp_path / "none")))
-    for line, expected in (("max\n", None), (f"{2**27}\n", 2**27), (f"{2**62}\n", None)):
-        limit.write_text(line)
-        assert memory(device) == expected or (expected is None and memory(device) >= whole)
+    for name, content in files.items():
+        path = tmp_path / "mounted" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{content}\n")
+    (tmp_path / "cgroup").write_text(f"{groups}\n" if groups else "")
+    monkeypatch.setattr(devices, "_GROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(devices, "_MOUNTED", tmp_path / "mounted")
+    assert memory(device) == (expected or whole)
