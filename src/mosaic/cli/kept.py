@@ -63,17 +63,13 @@ class Known:
 
     def _counted(self, emits: int) -> str:
         counts = {origin: self.origins.count(origin) for origin in Origin}
-        computed, cached, unused = (
-            counts[Origin.COMPUTED] - emits,
-            counts[Origin.CACHE],
-            counts[Origin.UNUSED],
-        )
-        if not cached:
+        computed, unused = counts[Origin.COMPUTED] - emits, counts[Origin.UNUSED]
+        if not counts[Origin.CACHE]:
             return "nothing of this plan"
         if not computed:
             return "everything that is written: a run loads no model and computes nothing"
-        read = f"{cached} result{'' if cached == 1 else 's'}"
-        return f"{read}, and so {unused} more {'is' if unused == 1 else 'are'} not needed; {computed} to be computed"
+        needless = f", {unused} not needed then" if unused else ""
+        return f"{counts[Origin.CACHE]} of {len(self.origins) - emits} results{needless}, {computed} to be computed"
 
     def document(self) -> dict[str, Any]:
         """The shape that docs/json.md describes."""
