@@ -101,9 +101,15 @@ def test_runs_in_few_steps(path: Path, project: Project, worker: Engine, tmp_pat
             assert recover(file.path).plan == program.source.text
             if file.type == "image":
                 with Image.open(file.path) as picture:
-                    assert picture.size == (64, 64)
+                    assert picture.size in _sizes(program)
                     # A flat picture would mean that nothing was painted.
                     assert len(set(picture.convert("L").tobytes())) > 20
+
+
+def _sizes(program: Program) -> set[tuple[int, int]]:
+    """Of the plan's pictures; those that are loaded are of the zoo's size."""
+    operations = (instruction.operation for instruction in program.instructions)
+    return {(each.width, each.height) for each in operations if each.op == "denoise"} or {(64, 64)}
 
 
 def _shortened(program: Program) -> Program:
