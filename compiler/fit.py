@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from math import floor
 from typing import Final
 
@@ -140,7 +141,7 @@ class _Judged:
     def refusal(self) -> Diagnostic:
         at = self.prediction.at_peak
         spot = place(at.node) if at.node is not None else None
-        tile = next((each for each in self._changes() if each.kinds == (True, False, False)), None)
+        tile = next((each for each in self._changes if each.kinds == (True, False, False)), None)
         needed = self.prediction.peak
         return errors.plans.DoesNotFit(
             spot.span if spot else None,
@@ -160,7 +161,7 @@ class _Judged:
 
     def ways(self) -> Iterator[str]:
         """What would make the plan fit, the cheapest first; what device it needs where nothing does."""
-        found = [*self._changes(), *self._others()]
+        found = [*self._changes, *self._others()]
         for change in sorted(found, key=lambda each: each.added):
             yield self._told(change)
         if found:
@@ -185,6 +186,7 @@ class _Judged:
     def _fitting(self) -> Fitting:
         return Fitting(self.core, self.context, self.room, self.limit, self.prediction)
 
+    @cached_property
     def _changes(self) -> tuple[Change, ...]:
         return self._fitting().changes()
 
