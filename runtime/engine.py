@@ -65,6 +65,8 @@ class Engine:
         self.store = store
         self.batch = batch
         self.keep = keep
+        # On the CPU, what was verified a moment ago is copied from the system's memory as quickly when it is needed.
+        self.ahead = self.device.name != "cpu"
         self.evicted = 0  # models that were let go before their last use
         self.pictures: list[File] = []  # what regions were drawn by so far
         self.adapters: weakref.WeakValueDictionary[tuple[int, str], Adapter] = weakref.WeakValueDictionary()

@@ -72,10 +72,11 @@ class Invocation:
             self._engine.evicted = self._values.evicted
 
     def _reads(self, job: Job, number: int) -> bool:
-        """Whether an instruction is going to read its files: not where a checkpoint is still in memory."""
+        """Whether an instruction's files are to be read ahead: not where a checkpoint is still in memory."""
         operation = job.operations[number]
         expert = operation.expert if isinstance(operation, LoadModel) else None
-        return expert is None or not self._engine.has_base(job.program.experts[expert])
+        is_read = expert is None or not self._engine.has_base(job.program.experts[expert])
+        return self._engine.ahead and is_read
 
     def _run_jobs(self, ahead: Prefetch) -> None:
         try:

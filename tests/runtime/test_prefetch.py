@@ -117,6 +117,14 @@ def test_a_sweep_of_strengths_reads_each_adapter_once(
     assert reads == {"kohya.safetensors": 1, "peft.safetensors": 1}
     assert [e.sha256 for r in alone for e in r.emitted] == [e.sha256 for r in together for e in r.emitted]
     reads.clear()
+    bench.engine.ahead = True
+    try:
+        ahead = bench.engine.run_all(programs, [tmp_path / f"ahead{n}" for n in range(4)])
+    finally:
+        bench.engine.ahead = False
+    assert [e.sha256 for r in alone for e in r.emitted] == [e.sha256 for r in ahead for e in r.emitted]
+    assert reads == {"kohya.safetensors": 1, "peft.safetensors": 1}, "by the thread or by the work"
+    reads.clear()
     bench.engine.keep = 0
     try:
         tight = bench.engine.run_all(programs, [tmp_path / f"tight{n}" for n in range(4)])
