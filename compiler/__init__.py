@@ -37,9 +37,11 @@ from mosaic.compiler.passes.resolve_finds import finds
 from mosaic.compiler.rules import run_rules
 from mosaic.compiler.rules.half_done import half_done
 from mosaic.compiler.source import SourceFile
+from mosaic.compiler.syntax import tree
 from mosaic.compiler.syntax.parse import parse
 
 if TYPE_CHECKING:
+    from mosaic.compiler.lint.subject import Subject
     from mosaic.compiler.program import Program, Source
 
 
@@ -97,9 +99,33 @@ def check(source: SourceFile, context: Context) -> tuple[Diagnostic, ...]:
     return tuple(_judge(source, context, None, {}).sink)
 
 
+def advise(source: SourceFile, context: Context) -> tuple[Diagnostic, ...]:
+    """Every mistake of a file and, where it has no error, what it could say better."""
+    from mosaic.compiler.lint import run_lints
+
+    judged = _judge(source, context, None, {})
+    subject = _subject(judged, context)
+    if subject is not None:
+        run_lints(subject, judged.sink)
+    return tuple(judged.sink)
+
+
+def _subject(judged: _Judged, context: Context) -> Subject | None:
+    from mosaic.compiler.lint.subject import Subject
+
+    if judged.sink.has_errors or judged.file is None:
+        return None
+
+    def again(source: SourceFile) -> Subject | None:
+        return _subject(_judge(source, context, None, {}), context)
+
+    return Subject(judged.file, judged.resolved, tuple(judged.sink), context, again)
+
+
 @dataclass(frozen=True)
 class _Judged:
     sink: Sink
+    file: tree.File | None = None
     checked: Checked | None = None
     resolved: tuple[Graph, ...] = ()
     choices: Mapping[str, tuple[Choice, ...]] = field(default_factory=dict)
@@ -146,7 +172,7 @@ def _judge(
         if plan in (None, graph.name):
             resolved.append(graph)
             choices[graph.name] = graph_choices
-    return _Judged(sink, checked, tuple(resolved), choices, decisions, steps)
+    return _Judged(sink, file, checked, tuple(resolved), choices, decisions, steps)
 
 
 def _settled(

@@ -44,12 +44,14 @@ def mend(source: SourceFile, look: Look, *, unsafe: bool = False) -> Mended:
     """Make every safe fix of what is said of a text, with `unsafe` the others too, until nothing changes.
 
     Of a diagnostic the first fix counts that may be made. Of fixes that collide the one of the earlier diagnostic is
-    made, and the other again if it is still offered.
+    made, and the other again if it is still offered. Warnings wait until there is no error: what nothing names may be
+    what a name that is misspelled meant.
     """
     made: list[Made] = []
     left = tuple(look(source))
     for _ in range(ROUNDS):
-        step = _step(source, left, offered(source, left, unsafe=unsafe), look)
+        first = tuple(d for d in left if d.severity is Severity.ERROR) or left
+        step = _step(source, left, offered(source, first, unsafe=unsafe), look)
         if step is None:
             break
         source, left = step.source, step.left

@@ -1,6 +1,6 @@
 """Taking things out of a text so that what is left is tidy: statements with their lines, arguments with their comma.
 
-A statement that has its lines for itself goes with them, with the comment behind it, and with the comment lines directly
+A statement that has its lines for itself goes with them, with the comment behind it, and with the comment lines right
 above where they can belong to nothing else: where another statement follows directly below, they may be a heading for
 both, and stay. No empty lines are left behind that were not there before.
 """

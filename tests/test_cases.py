@@ -66,6 +66,8 @@ ELSEWHERE = {
     # What `mosaic catalog` was asked for and cannot do.
     **dict.fromkeys(("M840", "M841", "M842", "M843", "M844", "M886"), "tests/cli/test_catalog.py"),
     "M887": "tests/compiler/test_fidelity.py",
+    # A checkpoint's own VAE in a file of its own; editions that there are not yet.
+    **dict.fromkeys(("M009", "M012"), "tests/lint/test_lints.py"),
     # What reading experts into the catalog says.
     **dict.fromkeys(("M820", "M821", "M825"), "tests/catalog/test_reading_metadata.py"),
     **dict.fromkeys(("M822", "M823", "M824"), "tests/catalog/test_reading_sidecars.py"),

@@ -14,6 +14,7 @@ from mosaic.compiler.cost.budget import Budget
 from mosaic.compiler.ir.graph import Fragment, Graph, Node, Origin
 from mosaic.compiler.ir.ops import make
 from mosaic.compiler.policy.policy import Policy
+from mosaic.compiler.removing import removal
 from mosaic.compiler.syntax import tree
 from mosaic.compiler.types import EXPERTS, Kind
 
@@ -60,10 +61,14 @@ def build_plan_body(
 
 
 def _missing(plan: tree.Plan, bindings: list[tuple[str, Node]], scope: Scope, world: World) -> None:
+    lets = {item.name.span: item for item in plan.body if isinstance(item, tree.Let)}
+    # Next to another mistake the name may be what was meant there.
+    is_sure = not world.sink.has_errors
     for name, node in bindings:
         binding = scope.names.get(name)
         if node.type.kind in EXPERTS and isinstance(binding, Value) and not binding.used:
-            world.sink.add(errors.names.UnusedExpert(binding.span, node.type.kind.value, name))
+            edit = removal(lets[binding.span].span) if is_sure else None
+            world.sink.add(errors.names.UnusedExpert(binding.span, node.type.kind.value, name, edit))
     if not any(isinstance(statement, tree.Emit) for statement in plan.body):
         world.sink.add(errors.types.EmitsNothing(plan.name.span, plan.name.text))
 

@@ -104,11 +104,8 @@ def _distinct_plans(file: tree.File, sink: Sink) -> None:
 
 
 def _use(item: tree.Use, scope: Scope, world: World, importers: tuple[SourceFile, ...]) -> None:
-    is_path = isinstance(item.module, tree.Text)
     reference = (item.module.plain or "") if isinstance(item.module, tree.Text) else item.module.text
-    name = item.alias or tree.Name(
-        _stem(reference) if is_path else reference.rsplit(".", 1)[-1], item.module.span
-    )
+    name = imported_as(item)
     found = world.context.files.fragment(reference, item.module.span)
     members: dict[str, Callable] = {}
     if isinstance(found, Diagnostic):
@@ -129,8 +126,14 @@ def _use(item: tree.Use, scope: Scope, world: World, importers: tuple[SourceFile
     scope.bind(name, Module(name.text, members, name.span), world.sink)
 
 
-def _stem(path: str) -> str:
-    return path.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".mosaic")
+def imported_as(item: tree.Use) -> tree.Name:
+    """The name that an import has in its file."""
+    if item.alias is not None:
+        return item.alias
+    if isinstance(item.module, tree.Reference):
+        return tree.Name(item.module.parts[-1], item.module.span)
+    path = (item.module.plain or "").replace("\\", "/")
+    return tree.Name(path.rsplit("/", 1)[-1].removesuffix(".mosaic"), item.module.span)
 
 
 def _kind(name: tree.Name, world: World) -> Kind | None:

@@ -22,13 +22,16 @@ if TYPE_CHECKING:
     from mosaic.compiler.errors import inputs as inputs
     from mosaic.compiler.errors import integrity as integrity
     from mosaic.compiler.errors import interference as interference
+    from mosaic.compiler.errors import lints as lints
     from mosaic.compiler.errors import names as names
     from mosaic.compiler.errors import plans as plans
     from mosaic.compiler.errors import policy as policy
     from mosaic.compiler.errors import profiles as profiles
     from mosaic.compiler.errors import reading as reading
     from mosaic.compiler.errors import runtime as runtime
+    from mosaic.compiler.errors import selecting as selecting
     from mosaic.compiler.errors import selectors as selectors
+    from mosaic.compiler.errors import settings as settings
     from mosaic.compiler.errors import syntax as syntax
     from mosaic.compiler.errors import types as types
     from mosaic.compiler.errors import usage as usage

@@ -191,9 +191,13 @@ class UnusedExpert(Diagnostic):
 
     kind: str
     name: str
+    removal: Edit | None = None
 
     def help(self) -> tuple[str, ...]:
         return ("name it in a `fuse`, or take the line out",)
+
+    def fixes(self) -> tuple[Fix, ...]:
+        return (Fix("take the line out", (self.removal,)),) if self.removal else ()
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,12 @@ class Project:
 
         return check(source, self.context(source))
 
+    def lint(self, source: SourceFile) -> tuple[Diagnostic, ...]:
+        """Everything that is wrong with a plan file, and what it could say better."""
+        from mosaic.compiler import advise
+
+        return advise(source, self.context(source))
+
     def compile(
         self,
         source: SourceFile,

@@ -17,6 +17,7 @@ from mosaic.cli import (
     explain,
     fmt,
     grammar,
+    lint,
     lock,
     plan,
     recover,
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.command("check")(check.check)
 app.command("fmt")(fmt.fmt)
+app.command("lint")(lint.lint)
 app.command("plan")(plan.plan)
 app.command("run")(run.run)
 app.command("lock")(lock.lock)

@@ -129,6 +129,13 @@ class LockedProject(Project):
         except MosaicError as error:
             return error.diagnostics
 
+    def lint(self, source: SourceFile) -> tuple[Diagnostic, ...]:
+        """As `check`, and what the file could say better."""
+        try:
+            return (*super().lint(source), *self._drift(source))
+        except MosaicError as error:
+            return error.diagnostics
+
     def compile(
         self,
         source: SourceFile,
