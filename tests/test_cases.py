@@ -25,6 +25,8 @@ INPUTS = sorted(p for p in CASES.iterdir() if p.suffix in {".mosaic", ".json"})
 ELSEWHERE = {
     **dict.fromkeys(("M888", "M889", "M890"), "tests/cli/test_cache.py"),
     "M891": "tests/test_profiles.py",
+    # A project's settings lie in a file beside the plan.
+    **dict.fromkeys(("M895", "M896", "M897"), "tests/test_settings.py"),
     # Two installed packages, a picture of 200 MB, a plan of a megabyte, a missing engine, a fault of our own.
     "M104": "tests/cli/test_commands.py",
     "M216": "tests/operators/test_discovery.py",

@@ -212,7 +212,7 @@ def test_a_program_runs_like_its_plan(mosaic: Run, tmp_path: Path) -> None:
     keys = ["version", "emitted", "programs", "sheets", "reports", "seconds", "evaluations", "sources"]
     assert list(plan) == keys
     (first,), (second,) = plan["emitted"], program["emitted"]
-    assert list(first) == ["path", "type", "sha256", "parameters"]
+    assert list(first) == ["path", "type", "sha256", "parameters", "batched"]
     assert first["sha256"] == second["sha256"]
     assert hashlib.sha256((tmp_path / "a" / "good.png").read_bytes()).hexdigest() == first["sha256"]
     assert plan["evaluations"] == 2

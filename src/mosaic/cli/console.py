@@ -71,16 +71,21 @@ def show(
         print(render_text(found, color=colored(stream)), file=stream)
 
 
-def finish(diagnostics: Iterable[Diagnostic], *, unreadable: bool = False) -> NoReturn:
-    """End the command with the exit code that the diagnostics ask for.
+def status(diagnostics: Iterable[Diagnostic], *, unreadable: bool = False, strict: bool = False) -> Status:
+    """The exit code that diagnostics ask for. With `strict`, warnings count as errors.
 
     A catalog that cannot be used (M830 to M837) is an unreadable input, whoever finds it out.
     """
     diagnostics = tuple(diagnostics)
     if unreadable or any("M830" <= d.code <= "M837" for d in diagnostics):
-        raise SystemExit(int(Status.UNREADABLE))
-    errors = any(d.severity is Severity.ERROR for d in diagnostics)
-    raise SystemExit(int(Status.ERRORS if errors else Status.CLEAN))
+        return Status.UNREADABLE
+    wrong = (Severity.ERROR, Severity.WARNING) if strict else (Severity.ERROR,)
+    return Status.ERRORS if any(d.severity in wrong for d in diagnostics) else Status.CLEAN
+
+
+def finish(diagnostics: Iterable[Diagnostic], *, unreadable: bool = False) -> NoReturn:
+    """End the command with the exit code that the diagnostics ask for."""
+    raise SystemExit(int(status(diagnostics, unreadable=unreadable)))
 
 
 def print_json(document: dict[str, Any]) -> None:

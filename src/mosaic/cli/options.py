@@ -34,6 +34,17 @@ BATCH = typer.Option(
     show_default=False,
 )
 
+SELECT = typer.Option(
+    "--select",
+    metavar="CODES",
+    help="Show only these warnings and notes (M430,M6); errors are always shown.",
+    show_default=False,
+)
+
+IGNORE = typer.Option(
+    "--ignore", metavar="CODES", help="Do not show these warnings and notes.", show_default=False
+)
+
 FROZEN = typer.Option("--frozen", help="Compile from mosaic.lock as it is; no catalog is needed.")
 
 CACHE = typer.Option(

@@ -12,16 +12,18 @@ from mosaic.cli.console import UnreadableError
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError
 from mosaic.compiler.source import SourceFile
 from mosaic.project import read
+from mosaic.settings import Finder
 
 STDIN = "-"
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """What could be read, and what is to be said about the rest."""
+    """What could be read, and what is to be said about the rest; where the settings of each file are found."""
 
     files: tuple[SourceFile, ...]
     diagnostics: tuple[Diagnostic, ...]
+    settings: Finder
 
     @property
     def unreadable(self) -> bool:
@@ -30,21 +32,25 @@ class Gathered:
 
 
 def gather(paths: Iterable[str]) -> Gathered:
-    """Read files, all plans of folders (sorted, hidden ones left out) and standard input, each once."""
+    """Read files, all plans of folders (sorted, but hidden ones and what settings exclude) and standard input,
+    each once. Names are relative to the current folder where they lie below it."""
     files: dict[SourceFile, None] = {}
     diagnostics: list[Diagnostic] = []
+    settings = Finder()
     for path in paths:
-        names = _plans(path)
-        if not names:
+        names = _plans(_shown(path), settings)
+        if names is None:
             from mosaic.compiler.errors.face import NoPlansInFolder
 
             diagnostics.append(NoPlansInFolder(None, path))
+            continue
         for name in names:
+            settings.of(name)
             try:
                 files.setdefault(read_one(name))
             except UnreadableError as error:
                 diagnostics.extend(error.diagnostics)
-    return Gathered(tuple(files), tuple(diagnostics))
+    return Gathered(tuple(files), (*settings.mistakes, *diagnostics), settings)
 
 
 def read_one(path: str) -> SourceFile:
@@ -62,12 +68,22 @@ def readable() -> Iterator[None]:
         raise UnreadableError(*error.diagnostics) from None
 
 
-def _plans(path: str) -> tuple[str, ...]:
+def _shown(path: str) -> str:
+    """The path as messages show it."""
+    if path == STDIN:
+        return path
+    here = Path.cwd()
+    absolute = Path(path).is_absolute() and Path(path).is_relative_to(here)
+    return str(Path(path).relative_to(here) if absolute else Path(path))
+
+
+def _plans(path: str, settings: Finder) -> tuple[str, ...] | None:
+    """The file, or the plans of the folder; None where a folder has none."""
     folder = Path(path)
     if path == STDIN or not folder.is_dir():
         return (path,)
-    found = sorted(folder.rglob("*.mosaic"))
-    return tuple(str(file) for file in found if not _hidden(file.relative_to(folder)))
+    found = [str(file) for file in sorted(folder.rglob("*.mosaic")) if not _hidden(file.relative_to(folder))]
+    return tuple(name for name in found if not settings.of(name).excludes(name)) if found else None
 
 
 def _hidden(path: Path) -> bool:

@@ -17,6 +17,7 @@ Path = tuple[str, ...]
 _ITEM: Final = re.compile(r"^\s*\[\[\s*([\w.-]+)\s*\]\]")
 _TABLE: Final = re.compile(r"^\s*\[\s*([\w.-]+)\s*\]")
 _KEY: Final = re.compile(r'^\s*(?:([\w-]+)|"([^"\\]*)")\s*=')
+_PLACE: Final = re.compile(r" ?\(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
 def marks(source: SourceFile) -> dict[Path, Span]:
@@ -49,6 +50,25 @@ def nearest(found: Mapping[Path, Span], path: Path) -> Span | None:
             return found[path]
         path = path[:-1]
     return None
+
+
+def fault(source: SourceFile, error: ValueError | RecursionError) -> tuple[Span | None, str]:
+    """Where a text is not TOML, and why, by what `tomllib` raised."""
+    if isinstance(error, RecursionError):
+        return None, "it is nested too deeply"
+    reason = str(error)
+    place = _PLACE.search(reason)
+    span = None
+    if place is not None and place[1]:
+        # tomllib counts line ends of Windows as one character and the last line as one more.
+        line = min(int(place[1]), len(source.line_starts))
+        start = source.line_starts[line - 1]
+        offset = min(start + int(place[2]) - 1, len(source.text))
+        span = source.span(min(start, offset), max(offset, start + len(source.line(line))))
+    elif place is not None:
+        span = source.span(len(source.text), len(source.text))
+    shown = _PLACE.sub("", reason).splitlines()[0]
+    return span, shown[:1].lower() + shown[1:]
 
 
 def _numbered(names: Path, counts: Mapping[Path, int]) -> Path:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from mosaic.catalog.record import content_digest
 from mosaic.compiler import errors
@@ -24,14 +23,13 @@ from mosaic.lock.document import (
 )
 from mosaic.lock.entry import Entry
 from mosaic.lock.facts import read_facts
-from mosaic.lock.marks import marks
+from mosaic.lock.marks import fault, marks
 
 _TOP: Final = ("version", "toolchain", "catalog", "recorded", "plan", "expert")
 _PLAN: Final = (
     "file", "name", "text", "program", "set", "libraries", "pictures", "outputs", "experts", "names", "find", "fuse",
     "steps",
 )  # fmt: skip
-_PLACE: Final = re.compile(r" ?\(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
 def read_lock(source: SourceFile) -> Lock:
@@ -63,25 +61,9 @@ def read_lock(source: SourceFile) -> Lock:
 def _toml(source: SourceFile) -> dict[str, Any]:
     try:
         return tomllib.loads(source.text)
-    except ValueError as error:  # TOMLDecodeError, and a number of ten thousand digits
-        _refuse(source, str(error))
-    except RecursionError:
-        _refuse(source, "it is nested too deeply")
-
-
-def _refuse(source: SourceFile, reason: str) -> NoReturn:
-    place = _PLACE.search(reason)
-    span = None
-    if place is not None and place[1]:
-        # tomllib counts line ends of Windows as one character and the last line as one more.
-        line = min(int(place[1]), len(source.line_starts))
-        start = source.line_starts[line - 1]
-        offset = min(start + int(place[2]) - 1, len(source.text))
-        span = source.span(min(start, offset), max(offset, start + len(source.line(line))))
-    elif place is not None:
-        span = source.span(len(source.text), len(source.text))
-    shown = _PLACE.sub("", reason).splitlines()[0]
-    raise MosaicError(errors.integrity.NotToml(span, source.name, shown[:1].lower() + shown[1:]))
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, and a number of ten thousand digits
+        span, reason = fault(source, error)
+        raise MosaicError(errors.integrity.NotToml(span, source.name, reason)) from None
 
 
 def _plan(entry: Entry) -> LockedPlan:
