@@ -103,15 +103,18 @@ def chosen_edits(fixes: Iterable[Fix]) -> tuple[Edit, ...]:
 def _step(
     source: SourceFile, left: tuple[Diagnostic, ...], made: Sequence[Made], look: Look
 ) -> Mended | None:
-    """All fixes at once, or, where that reads worse, the first one that can be made alone; None where none can."""
+    """All fixes at once, or, where one of them does harm, the first that can be made alone; None where none can."""
+    syntax, wrong = _badness(left)
     for some in (made, *((each,) for each in made if len(made) > 1)):
         changed = apply(source, [each.fix for each in some])
         if changed.text == source.text:
             continue
+        edits = chosen_edits(each.fix for each in some)
+        done = tuple(each for each in some if all(edit in edits for edit in each.fix.edits))
+        # Of several fixes of errors each has to take its own away: else one that does harm hides behind the others.
+        hoped = len(done) if wrong and len(some) > 1 else 0
         after = tuple(look(changed))
-        if _badness(after) <= _badness(left):
-            edits = chosen_edits(each.fix for each in some)
-            done = tuple(each for each in some if all(edit in edits for edit in each.fix.edits))
+        if _badness(after) <= (syntax, wrong - hoped):
             return Mended(changed, done, after)
     return None
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from mosaic.catalog import locate
 from mosaic.compiler import advise
@@ -22,7 +23,7 @@ from mosaic.compiler.source import SourceFile
 from mosaic.compiler.syntax.editions import Edition
 from mosaic.compiler.types import Kind
 from mosaic.lock.projects import LockedProject
-from mosaic.project import Project
+from mosaic.project import Project, engine
 
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = sorted([*(ROOT / "examples").rglob("*.mosaic"), *(ROOT / "stdlib" / "fragments").glob("*.mosaic")])
@@ -306,6 +307,15 @@ def test_a_vae_that_the_base_has_anyway(tmp_path: Path, monkeypatch: pytest.Monk
     text = plan('emit sample(fuse(base, vae("./own"), neon), prompt: "a cat, {neon}") as "v.png"')
     mended = mend(SourceFile("p.mosaic", text), lambda given: advise(given, pinned))
     assert 'fuse(base, neon), prompt: "a cat' in mended.source.text
+    pytest.importorskip("torch")
+    worker, pictures = engine(device="cpu"), []
+    for number, each in enumerate((text, mended.source.text)):
+        short = each.replace('{neon}")', '{neon}", steps: 2, size: 16x16)')
+        (program,) = Project().compile(SourceFile("p.mosaic", short)).programs
+        emitted = worker.run(program, tmp_path / str(number)).emitted
+        with Image.open(next(file.path for file in emitted if file.name == "v.png")) as picture:
+            pictures.append(picture.tobytes())
+    assert pictures[0] == pictures[1]
 
 
 def test_a_later_edition_deprecates_the_one_before() -> None:
