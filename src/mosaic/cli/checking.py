@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Final, NoReturn
 
 from mosaic import __version__
@@ -69,7 +69,7 @@ def _check(gathered: Gathered, options: Options) -> tuple[tuple[Found, ...], tup
     """What was found in each file, and the catalogs that were asked."""
     found: list[tuple[Diagnostic, ...]] = [()] * len(gathered.files)
     catalogs: dict[str, None] = {}
-    worlds = [_world(source.name, gathered, options.world) for source in gathered.files]
+    worlds = [world_of(source.name, gathered, options.world) for source in gathered.files]
     for world, numbers in groups(worlds):
         files = [gathered.files[number] for number in numbers]
         checked = check_files(files, world, processes(len(files), options.jobs))
@@ -80,13 +80,9 @@ def _check(gathered: Gathered, options: Options) -> tuple[tuple[Found, ...], tup
     return tuple(zip(gathered.files, found, strict=True)), tuple(catalogs)
 
 
-def _world(name: str, gathered: Gathered, asked: World) -> World:
-    settings = gathered.settings.of(name)
-    return replace(
-        asked,
-        catalog=settings.catalog_for(asked.catalog),
-        device=settings.device_for(asked.device),
-    )
+def world_of(name: str, gathered: Gathered, asked: World) -> World:
+    """The world that a file is checked in, by the command line and the settings that hold for it."""
+    return asked.at(gathered.settings.of(name))
 
 
 def _report(outcome: Outcome, options: Options) -> NoReturn:

@@ -7,12 +7,10 @@ from typing import Annotated
 
 import typer
 
-from mosaic.cli.console import guarded
-from mosaic.cli.options import CATALOG, DEVICE, FROZEN, LOCKED
+from mosaic.cli.options import CATALOG, DEVICE, FROZEN, IGNORE, LOCKED, SELECT
 from mosaic.compiler.reporting import Format
 
 
-@guarded
 def lint(
     paths: Annotated[
         list[str], typer.Argument(metavar="PATH...", help="Plans, folders of plans, or - for standard input.")
@@ -26,14 +24,16 @@ def lint(
     diff: Annotated[
         bool, typer.Option("--diff", help="Write nothing; print what the fixes would change.")
     ] = False,
-    format: Annotated[Format, typer.Option("--format", help="How diagnostics are printed.")] = Format.TEXT,
-    select: Annotated[
-        str,
-        typer.Option("--select", metavar="CODES", help="Only these warnings and notes, such as M0,M430."),
-    ] = "",
-    ignore: Annotated[
-        str, typer.Option("--ignore", metavar="CODES", help="All warnings and notes but these.")
-    ] = "",
+    format: Annotated[
+        Format | None,
+        typer.Option(
+            "--format",
+            help="How diagnostics are printed [default: text; in a workflow of GitHub annotations too].",
+            show_default=False,
+        ),
+    ] = None,
+    select: Annotated[list[str] | None, SELECT] = None,
+    ignore: Annotated[list[str] | None, IGNORE] = None,
     catalog: Annotated[Path | None, CATALOG] = None,
     device: Annotated[str | None, DEVICE] = None,
     locked: Annotated[bool, LOCKED] = False,
@@ -42,9 +42,9 @@ def lint(
     """Report what plans could say better, and their mistakes: 0 nothing, 1 something is left, 2 something could not be
     read.
     """
-    from mosaic.cli.linting import Options, Selection, lint_paths
-    from mosaic.cli.opening import open_project
+    from mosaic.cli.linting import Options, lint_paths
+    from mosaic.cli.workers import World
 
-    options = Options(fix or unsafe, unsafe, diff, format, Selection.of(select, ignore))
-    with open_project(catalog, locked=locked, frozen=frozen, device=device, fits=True) as project:
-        lint_paths(paths, project, options)
+    world = World(catalog, device, locked, frozen)
+    codes = (tuple(select or ()), tuple(ignore or ()))
+    lint_paths(paths, Options(fix or unsafe or diff, unsafe, diff, format, *codes, world))

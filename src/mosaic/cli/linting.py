@@ -3,98 +3,100 @@
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, Self
+from typing import Final, TextIO
 
 from mosaic import __version__
 from mosaic.cli import console
-from mosaic.cli.console import Status
-from mosaic.cli.sources import gather
+from mosaic.cli.checking import ACTIONS, world_of
+from mosaic.cli.console import Status, guarded
+from mosaic.cli.selecting import Wanted, shown
+from mosaic.cli.sources import Gathered, gather
+from mosaic.cli.workers import World, groups
 from mosaic.compiler.diagnostic import Diagnostic, Severity
 from mosaic.compiler.fixing import Mended, mend, offered
 from mosaic.compiler.reporting import Format, render
 from mosaic.compiler.source import SourceFile
 from mosaic.project import Project
 
-STDIN = "<stdin>"
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Which warnings and notes are told, by codes or how they begin. Errors always are."""
-
-    selected: tuple[str, ...] = ()
-    ignored: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, selected: str, ignored: str) -> Self:
-        """From `--select` and `--ignore`: codes with commas or blanks between them."""
-        found = [tuple(text.upper().replace(",", " ").split()) for text in (selected, ignored)]
-        return cls(*found)
-
-    def __contains__(self, diagnostic: Diagnostic) -> bool:
-        if diagnostic.severity is Severity.ERROR:
-            return True
-        code = diagnostic.code
-        return (not self.selected or code.startswith(self.selected)) and not code.startswith(self.ignored)
+STDIN: Final = "<stdin>"
 
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked for: fixes made, unsafe ones too, or only shown."""
+    """What was asked for: fixes made, unsafe ones too, or only shown. Without a `format` it is text, and on GitHub
+    annotations too."""
 
     fix: bool
     unsafe: bool
     diff: bool
-    format: Format
-    selection: Selection
+    format: Format | None
+    select: tuple[str, ...]
+    ignore: tuple[str, ...]
+    world: World
 
 
-def lint_paths(paths: Sequence[str], project: Project, options: Options) -> NoReturn:
+@dataclass(frozen=True)
+class Outcome:
+    """What came of files: each as it was and as it is, and what could not be read."""
+
+    files: tuple[tuple[SourceFile, Mended], ...]
+    unread: tuple[Diagnostic, ...]
+
+    @property
+    def changed(self) -> tuple[tuple[SourceFile, SourceFile], ...]:
+        """The files that fixes change."""
+        return tuple((old, new.source) for old, new in self.files if new.source.text != old.text)
+
+    @property
+    def left(self) -> tuple[Diagnostic, ...]:
+        """What is still to be said. Two plans that use one broken library report its mistakes once."""
+        return tuple(dict.fromkeys((*self.unread, *(d for _, each in self.files for d in each.left))))
+
+
+@guarded
+def lint_paths(paths: Sequence[str], options: Options) -> None:
     """Lint files and folders, fix them as asked, print what is left and end with the exit code that it asks for."""
-    gathered = gather(paths)
-    mended = [_mended(source, project, options) for source in gathered.files]
-    changed = [(old, new) for old, new in zip(gathered.files, mended, strict=True) if new.made]
-    left = tuple(dict.fromkeys((*gathered.diagnostics, *(d for each in mended for d in each.left))))
-    is_left = any(d.severity is not Severity.NOTE for d in left) or (options.diff and bool(changed))
-    status = Status.UNREADABLE if gathered.unreadable else Status.ERRORS if is_left else Status.CLEAN
-    for old, new in changed:
+    wanted = Wanted.of(options.select, options.ignore)
+    outcome = _outcome(gather(paths), options, wanted)
+    for old, new in outcome.changed:
         if options.diff:
-            sys.stdout.write(_difference(old, new.source))
+            sys.stdout.write(_difference(old, new))
         elif old.name != STDIN:
-            _write(new.source)
-    if options.fix and not options.diff:
-        sys.stdout.write("".join(each.source.text for each in mended if each.source.name == STDIN))
-    # What else goes to standard output has it for itself.
-    aside = options.diff or (options.fix and any(source.name == STDIN for source in gathered.files))
-    stream = sys.stderr if aside else sys.stdout
-    names = [source.name for source in gathered.files]
-    text = render(
-        options.format,
-        left,
-        names,
-        exit_code=int(status),
-        version=__version__,
-        strict=True,
-        color=console.colored(stream),
-    )
-    if text and not (options.diff and options.format is Format.TEXT and not gathered.unreadable):
-        print(text, file=stream)
-    if options.format is Format.TEXT:
-        print(_summary(left, mended, options), file=stream)
+            _write(new)
+    to_stdout = [new.source for old, new in outcome.files if old.name == STDIN and options.fix]
+    if not options.diff:
+        sys.stdout.write("".join(source.text for source in to_stdout))
+    status = console.status(outcome.left, unreadable=bool(outcome.unread), strict=True)
+    if options.diff and outcome.changed:
+        status = max(status, Status.ERRORS)
+    # A text that was fixed, or a difference, has standard output for itself.
+    _report(outcome, options, status, sys.stderr if options.diff or to_stdout else sys.stdout)
     raise SystemExit(int(status))
 
 
-def _mended(source: SourceFile, project: Project, options: Options) -> Mended:
-    def look(text: SourceFile) -> tuple[Diagnostic, ...]:
-        return tuple(d for d in project.lint(text) if d in options.selection)
+def _outcome(gathered: Gathered, options: Options, wanted: Wanted) -> Outcome:
+    mended: dict[SourceFile, Mended] = {}
+    worlds = [world_of(source.name, gathered, options.world) for source in gathered.files]
+    for world, numbers in groups(worlds):
+        with world.open() as project:
+            for source in (gathered.files[number] for number in numbers):
+                mended[source] = _mended(source, project, gathered, options, wanted)
+    return Outcome(tuple((source, mended[source]) for source in gathered.files), gathered.diagnostics)
 
-    if options.fix or options.diff:
-        return mend(source, look, unsafe=options.unsafe)
-    return Mended(source, (), look(source))
+
+def _mended(
+    source: SourceFile, project: Project, gathered: Gathered, options: Options, wanted: Wanted
+) -> Mended:
+    def look(text: SourceFile) -> tuple[Diagnostic, ...]:
+        ((_, told),) = shown(((text, project.lint(text)),), gathered.settings, wanted)
+        return told
+
+    return mend(source, look, unsafe=options.unsafe) if options.fix else Mended(source, (), look(source))
 
 
 def _write(source: SourceFile) -> None:
@@ -104,22 +106,44 @@ def _write(source: SourceFile) -> None:
 
 
 def _difference(old: SourceFile, new: SourceFile) -> str:
-    lines = difflib.unified_diff(
-        old.text.splitlines(keepends=True),
-        new.text.splitlines(keepends=True),
-        old.name,
-        f"{old.name} (fixed)",
-    )
+    before, after = old.text.splitlines(keepends=True), new.text.splitlines(keepends=True)
+    lines = difflib.unified_diff(before, after, old.name, f"{old.name} (fixed)")
     return "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
     )
 
 
-def _summary(left: Sequence[Diagnostic], mended: Sequence[Mended], options: Options) -> str:
+def _report(outcome: Outcome, options: Options, status: Status, stream: TextIO) -> None:
+    format = options.format or Format.TEXT
+    # A difference tells what would be fixed, and what would be left is told where the fixes are made.
+    if format is not Format.TEXT or not options.diff or outcome.unread:
+        _print(format, outcome, status, stream)
+    if format is Format.TEXT:
+        print(_summary(outcome, options), file=stream)
+    if options.format is None and os.environ.get(ACTIONS) == "true" and outcome.left:
+        _print(Format.GITHUB, outcome, status, stream)
+
+
+def _print(format: Format, outcome: Outcome, status: Status, stream: TextIO) -> None:
+    text = render(
+        format,
+        outcome.left,
+        [source.name for source, _ in outcome.files],
+        exit_code=int(status),
+        version=__version__,
+        strict=True,
+        color=console.colored(stream),
+    )
+    if text:
+        print(text, file=stream)
+
+
+def _summary(outcome: Outcome, options: Options) -> str:
+    mended = [new for _, new in outcome.files]
     files = f"{len(mended)} file{'' if len(mended) == 1 else 's'} linted"
-    counts = [_count(sum(d.severity is severity for d in left), severity) for severity in Severity]
+    counts = [_count(sum(d.severity is severity for d in outcome.left), severity) for severity in Severity]
     made = sum(len(each.made) for each in mended)
-    fixed = f"; {'would fix' if options.diff else 'fixed'} {made}" if options.fix or options.diff else ""
+    fixed = f"; {'would fix' if options.diff else 'fixed'} {made}" if options.fix else ""
     return f"{files}: {', '.join(filter(None, counts)) or 'nothing to say'}{fixed}{_more(mended, options)}"
 
 
@@ -128,11 +152,11 @@ def _count(number: int, severity: Severity) -> str:
 
 
 def _more(mended: Iterable[Mended], options: Options) -> str:
-    """What another option would still fix."""
+    """What other options would fix."""
     kept = tuple(mended)
     safe = sum(len(offered(each.source, each.left)) for each in kept)
     every = sum(len(offered(each.source, each.left, unsafe=True)) for each in kept)
-    told = [f"{safe} with --fix"] if safe and not options.fix and not options.diff else []
+    told = [f"{safe} with --fix"] if safe and not options.fix else []
     if every > safe and not options.unsafe:
         told.append(f"{every - safe} with --unsafe-fixes")
     return f" (can be fixed: {', '.join(told)})" if told else ""
