@@ -7,7 +7,7 @@ begins or ends there.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -68,6 +68,11 @@ def apply_ignores(found: Sequence[Found], judged: Callable[[str], bool] = everyt
         about = _about(source, used, judged, unknown=unknown)
         files.append((source, _merged(told, tuple(about), source)))
     return tuple(files)
+
+
+def not_ignored(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """What is left of diagnostics where comments count; nothing is said of the comments themselves."""
+    return tuple(diagnostic for diagnostic in diagnostics if not _hidden(diagnostic, set()))
 
 
 def _hidden(diagnostic: Diagnostic, used: set[tuple[Span, str]]) -> bool:

@@ -11,6 +11,7 @@ import typer
 
 from mosaic.cli import console, session
 from mosaic.cli.console import UnreadableError
+from mosaic.cli.selecting import settings_of
 from mosaic.cli.sources import gather
 from mosaic.cli.sweep import sweep
 from mosaic.compiler import errors
@@ -43,7 +44,8 @@ def run_lock(request: Request) -> None:
     """Lock, or say what would change. Ends the command with 1 where `--locked` finds a difference."""
     old, notes = _old(request)
     folder = request.output.parent
-    with Project(request.catalog) as project:
+    catalog = settings_of(str(request.output)).catalog_for(request.catalog)
+    with Project(catalog) as project:
         made = make(_files(request, old), folder, project.context)
         lock = replace(made.lock, catalog=project.catalog.digest if project.catalog else "")
     lock = _recorded(request, old, lock, made)

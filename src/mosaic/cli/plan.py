@@ -71,6 +71,7 @@ def plan(
     """Compile plans and show what would run: experts, steps, choices, digest."""
     from mosaic.cli import console, session
     from mosaic.cli.opening import manner, open_project
+    from mosaic.cli.selecting import quiet, settings_of
     from mosaic.cli.sources import read_one
     from mosaic.cli.sweep import sweep
     from mosaic.compiler.diagnostic import MosaicError
@@ -83,9 +84,14 @@ def plan(
     if wanted.open_axes:
         raise typer.BadParameter("one value each; sweeps are for `mosaic run`", param_hint="--set")
     (cell,) = wanted
-    told = manner(offload, batch)
+    told, said = manner(offload, batch), settings_of(path)
     with open_project(
-        catalog, locked=locked, frozen=frozen, device=device, manner=told, fits=True
+        said.catalog_for(catalog),
+        locked=locked,
+        frozen=frozen,
+        device=said.device_for(device),
+        manner=told,
+        fits=True,
     ) as project:
         compiled = project.compile(
             source, plan=name or None, parameters=cell.parameters, alternatives=ALTERNATIVES
@@ -93,7 +99,7 @@ def plan(
         programs = compiled.programs
         if (output or json_output or why) and len(programs) != 1:
             raise MosaicError(SeveralPlans(None, path, tuple(program.source.plan for program in programs)))
-        console.show(compiled.diagnostics, to_stderr=True)
+        console.show(quiet(compiled.diagnostics, said, source.name), to_stderr=True)
         if output:
             write(output, programs[0].to_json())
         context = project.context(source)

@@ -86,6 +86,7 @@ def run(
     from mosaic.cli import console, session
     from mosaic.cli.opening import manner, open_project
     from mosaic.cli.progress import progress
+    from mosaic.cli.selecting import quiet, settings_of
     from mosaic.compiler.diagnostic import MosaicError
     from mosaic.compiler.errors.face import CacheUnusable, NotToTheBit
     from mosaic.project import engine
@@ -96,6 +97,8 @@ def run(
         raise typer.BadParameter("--cache says where to keep results, --no-cache not to: one of them")
     if strict and batch is not None:
         raise MosaicError(NotToTheBit(None, f"--batch {batch}"))
+    said = settings_of(path)
+    catalog = said.catalog_for(catalog)
     with open_project(catalog, locked=locked, frozen=frozen) as project:
         jobs = session.jobs(project, path, name or None, settings or ())
     kept, told = None if no_cache else open_cache(cache), manner(offload, batch, len(jobs.jobs))
@@ -114,7 +117,7 @@ def run(
             # Only now is it known what the device has. Perhaps other operators fit; else this says what would.
             with open_project(catalog, locked=locked, frozen=frozen, manner=told, room=room) as project:
                 jobs = session.jobs(project, path, name or None, settings or (), jobs.source)
-        console.show(jobs.notes, to_stderr=True)
+        console.show(quiet(jobs.notes, said, path), to_stderr=True)
         session.at_hand(jobs)
         outcome = session.work(worker, jobs, output, report)
     if kept is not None and kept.trouble is not None:

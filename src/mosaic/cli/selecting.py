@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from mosaic.cli.console import UnreadableError
 from mosaic.compiler.diagnostic import Diagnostic
-from mosaic.compiler.ignoring import Found, apply_ignores, everything
+from mosaic.compiler.ignoring import Found, apply_ignores, everything, not_ignored
 from mosaic.compiler.selection import Selection, judge, normal
-from mosaic.settings import Finder
+from mosaic.settings import Finder, Settings
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,26 @@ def shown(
     )
 
 
+def quiet(diagnostics: Iterable[Diagnostic], settings: Settings, file: str) -> tuple[Diagnostic, ...]:
+    """What a command that is about something else shows of a file: as `check`, without a word of comments."""
+    return tuple(d for d in not_ignored(diagnostics) if settings.selection(_where(d, file)).keeps(d))
+
+
+def settings_of(path: str) -> Settings:
+    """The settings of a plan, or of the current folder for `-`. Raises UnreadableError (M893-M897)."""
+    settings = Finder().of(path)
+    if settings.mistakes:
+        raise UnreadableError(*settings.mistakes)
+    return settings
+
+
 def _is_shown(diagnostic: Diagnostic, file: str, settings: Finder, wanted: Wanted) -> bool:
-    # What lies in a library is looked up by the library's name, in the settings of the plan that uses it.
-    where = diagnostic.span.source.name if diagnostic.span is not None else file
-    return wanted.over(settings.of(file).selection(where)).keeps(diagnostic)
+    return wanted.over(settings.of(file).selection(_where(diagnostic, file))).keeps(diagnostic)
+
+
+def _where(diagnostic: Diagnostic, file: str) -> str:
+    """What lies in a library is looked up by the library's name, in the settings of the plan that uses it."""
+    return diagnostic.span.source.name if diagnostic.span is not None else file
 
 
 def _codes(texts: Iterable[str] | None) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ def verify(
 ) -> None:
     """Say whether this machine would give the locked picture: 0 it would, 1 it would not, 2 unreadable."""
     from mosaic.cli import console
+    from mosaic.cli.selecting import settings_of
     from mosaic.cli.sources import readable
     from mosaic.lock.projects import LockedProject, Mode, read_lock_file
     from mosaic.lock.verifying import Verdict
@@ -41,6 +42,7 @@ def verify(
     with readable():
         read_bytes(path, 1)
     lock = read_lock_file(path)
+    catalog = settings_of(str(path)).catalog_for(catalog)
     with LockedProject(catalog, Mode.FROZEN, path) as project:
         found = look(lock, path.parent, project, run=run)
     if json_output:

@@ -6,13 +6,15 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.cli.opening import manner, open_project
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.source import SourceFile
+from mosaic.settings import Settings
 
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
@@ -34,6 +36,12 @@ class World:
     frozen: bool = False
     offload: bool = False
     batch: int | None = None
+
+    def at(self, settings: Settings) -> World:
+        """With what a project's settings say where the command line says nothing."""
+        return replace(
+            self, catalog=settings.catalog_for(self.catalog), device=settings.device_for(self.device)
+        )
 
     def open(self) -> LockedProject:
         """The project. Raises what `open_project` raises."""
@@ -73,7 +81,9 @@ def check_files(files: Sequence[SourceFile], world: World, jobs: int) -> Checked
     chunks = [files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK)]
     executor = ProcessPoolExecutor(min(jobs, len(chunks)), _context(), _begin, (world,))
     try:
-        parts = list(executor.map(_check_chunk, chunks))
+        with _uninterrupted():
+            running = executor.map(_check_chunk, chunks)
+        parts = list(running)
     finally:
         executor.shutdown(cancel_futures=True)
     catalog = next((part.catalog for part in parts if part.catalog), "")
@@ -91,6 +101,19 @@ def _context() -> BaseContext:
 
     # A fork has everything imported already. Elsewhere it is not safe (macOS) or does not exist (Windows).
     return multiprocessing.get_context("fork" if sys.platform.startswith("linux") else "spawn")
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Interrupts wait until the processes that are started inside know that they are not for them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _cores() -> int:
