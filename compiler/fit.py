@@ -21,7 +21,6 @@ from mosaic.compiler.cost.predict import Peak, Prediction, price
 from mosaic.compiler.cost.profile import Profile
 from mosaic.compiler.decide import Finish, decide
 from mosaic.compiler.diagnostic import Diagnostic, Edit
-from mosaic.compiler.errors.plans import OverBudget
 from mosaic.compiler.ir.evaluate import constant
 from mosaic.compiler.ir.graph import Graph, Node, map_graph
 from mosaic.compiler.ir.ops import make, with_inputs
@@ -57,7 +56,10 @@ def fit(
     a device to fit into, nothing is changed.
     """
     room = context.room
-    over = next((each for each in held.told if isinstance(each, OverBudget) and each.key == "memory"), None)
+    over = next(
+        (each for each in held.told if isinstance(each, errors.plans.OverBudget) and each.key == "memory"),
+        None,
+    )
     if over is not None and context.profile is not None and graph.budget is not None:
         limit = min(float(graph.budget.memory or 0), _limit(room) if room is not None else float("inf"))
         judged = _Judged(graph, settled, choices, context, finish, context.profile, limit, held)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mosaic.compiler.diagnostic import Diagnostic, Severity
-from mosaic.compiler.reporting.report import Report, places, words
+from mosaic.compiler.reporting.marks import places, words
+from mosaic.compiler.reporting.report import Report
 from mosaic.compiler.reporting.text import visible
 
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mosaic.compiler.diagnostic import Diagnostic, Severity
-from mosaic.compiler.reporting.report import Report, fingerprints, places, words
+from mosaic.compiler.reporting.marks import fingerprints, places, words
+from mosaic.compiler.reporting.report import Report
 
 _LEVELS = {Severity.ERROR: "major", Severity.WARNING: "minor", Severity.NOTE: "info"}
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from mosaic.compiler.diagnostic import Diagnostic, Fix, Severity
 from mosaic.compiler.explain import headline, page
-from mosaic.compiler.reporting.report import Report, fingerprints, is_below, places, uri, words
+from mosaic.compiler.reporting.marks import fingerprints, is_below, places, uri, words
+from mosaic.compiler.reporting.report import Report
 from mosaic.compiler.source import Span
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

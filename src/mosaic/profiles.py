@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mosaic.catalogs import user_catalog
+from mosaic.compiler import errors
 from mosaic.compiler.cost.profile import BYTES, Profile, Rates
 from mosaic.compiler.cost.refine import KEPT, refined
 from mosaic.compiler.diagnostic import MosaicError
-from mosaic.compiler.errors.profiles import NotAProfile
 from mosaic.stdlib import find_profiles
 
 if TYPE_CHECKING:
@@ -116,10 +116,10 @@ def _profile(path: Path, data: bytes) -> Profile:
     try:
         content = json.loads(data)
     except (ValueError, RecursionError):
-        raise MosaicError(NotAProfile(None, str(path), "it is no JSON")) from None
+        raise MosaicError(errors.profiles.NotAProfile(None, str(path), "it is no JSON")) from None
     wrong = _wrong(content)
     if wrong:
-        raise MosaicError(NotAProfile(None, str(path), wrong))
+        raise MosaicError(errors.profiles.NotAProfile(None, str(path), wrong))
     del content["version"]
     merge = {str(key): float(value) for key, value in content.pop("merge").items()}
     rates, single = (Rates(**content.pop(name)) for name in ("rates", "single"))

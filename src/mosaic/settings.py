@@ -10,7 +10,6 @@ The values are looked at by hand and not by pydantic: `mosaic check` would take 
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -118,6 +117,8 @@ def _beside(folder: Path) -> Settings | None:
 
 def read_settings(path: Path, inner: Keys = ()) -> Settings | None:
     """The settings in a file's table; None where it has no such table. Mistakes are kept, not raised."""
+    import tomllib  # most folders have no settings
+
     shown = os.path.relpath(path) if path.is_absolute() else str(path)
     try:
         data = read_bytes(path, LARGEST)
