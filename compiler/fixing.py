@@ -151,7 +151,9 @@ def _edited(source: SourceFile, edits: Sequence[Edit]) -> str:
 
 
 def _collide(one: Edit, other: Edit) -> bool:
-    if one.span.start == other.span.start:
-        return True
     first, second = sorted((one, other), key=lambda edit: edit.span.start)
-    return second.span.start < first.span.end
+    if first.span.start < second.span.start >= first.span.end:
+        return False
+    # Two that only take out may share the empty lines between what they take out.
+    shared = first.span.source.text[second.span.start : min(first.span.end, second.span.end)]
+    return bool(one.replacement or other.replacement or shared.strip() or not shared)

@@ -40,12 +40,13 @@ def argument_removal(call: tree.Call, position: int) -> Edit | None:
     source, end = span.source, span.end
     before = call.arguments[position - 1].span.end if position else None
     after = call.arguments[position + 1].span.start if position + 1 < len(call.arguments) else None
-    if after is not None and "#" not in source.text[end:after] and "\n" not in source.text[end:after]:
-        return Edit(source.span(span.start, after), "")
-    if before is not None:
-        return None if "#" in source.text[before : span.start] else Edit(source.span(before, end), "")
-    if after is not None:
-        return None
+    to_next = None if after is None or "#" in source.text[end:after] else source.span(span.start, after)
+    if to_next is not None and (before is None or "\n" not in to_next.text):
+        return Edit(to_next, "")
+    if before is not None and "#" not in source.text[before : span.start]:
+        return Edit(source.span(before, end), "")
+    if len(call.arguments) > 1:
+        return None if to_next is None else Edit(to_next, "")
     brackets = source.span(call.function.span.end, call.span.end)
     return None if "#" in source.text[end : call.span.end] else Edit(_inside(brackets), "")
 
