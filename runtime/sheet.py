@@ -123,8 +123,13 @@ def _captioned(tiles: Sequence[Tile], pictures: Sequence[Image.Image], names: Se
 
 def _caption(tile: Tile, names: Sequence[str], width: int) -> list[str]:
     """A line for each parameter, or several for a single long one."""
-    named = [f"{name} = {tile.labels[name]}" for name in names if name in tile.labels]
+    named = [_named(name, tile.labels[name]) for name in names if name in tile.labels]
     return _wrapped(named[0], width) if len(named) == 1 else [_cut(line, width) for line in named]
+
+
+def _named(name: str, value: str) -> str:
+    """A parameter without a name is a caption of its own."""
+    return f"{name} = {value}" if name else value
 
 
 def _cell(pictures: Sequence[Image.Image]) -> tuple[int, int]:

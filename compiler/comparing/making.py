@@ -236,11 +236,19 @@ def _described(view: View, number: int) -> str:
 
 def _once(found: list[Change]) -> Iterator[Change]:
     """Each change once: a prompt that is handed on from step to step is written in one place."""
-    seen: dict[object, None] = {}
+    kept: list[Change] = []
     for change in found:
-        places = (change.old and change.old.place, change.new and change.new.place)
-        handed = change.aspect in (Aspect.PROMPT, Aspect.NEGATIVE, Aspect.GUIDANCE) and all(places)
-        key = (change.aspect, change.old, change.new, change.of, "" if handed else change.at)
-        if key not in seen:
-            seen[key] = None
+        if change not in kept and not any(_is_handed_on(change, other) for other in kept):
+            kept.append(change)
             yield change
+
+
+def _is_handed_on(change: Change, other: Change) -> bool:
+    """Whether a step changed because one before it did: in the same way, and by the same place of either text."""
+    handed = (Aspect.PROMPT, Aspect.NEGATIVE, Aspect.GUIDANCE)
+    if change.aspect not in handed or (change.aspect, change.of) != (other.aspect, other.of):
+        return False
+    sides = ((change.old, other.old), (change.new, other.new))
+    if any((one and one.value) != (two and two.value) for one, two in sides):
+        return False
+    return any(one and two and one.place and one.place == two.place for one, two in sides)

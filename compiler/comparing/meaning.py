@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mosaic.compiler import Compiled
 from mosaic.compiler.comparing.changes import Place
@@ -89,6 +89,7 @@ class Version:
     permitted: tuple[Permitted, ...] | None = None
     cost: Cost | None = None
     tensors: Mapping[str, str] = field(default_factory=dict)  # digests of tensors by those of their files
+    is_closed: bool = False  # made before, and not to be made again here: known as it runs, and no further
 
     @property
     def name(self) -> str:
@@ -123,6 +124,11 @@ def versions(
             )
         )
     return tuple(found)
+
+
+def closed(version: Version) -> Version:
+    """The version as it runs, to be compared with one of which no more is known."""
+    return replace(version, meaning=version.program, written=(), is_closed=True)
 
 
 def symmetric_operators(operators: Mapping[str, Operator]) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from mosaic.compiler.comparing.costs import costs
 from mosaic.compiler.comparing.experts import experts
 from mosaic.compiler.comparing.identity import View, names
 from mosaic.compiler.comparing.making import Making
-from mosaic.compiler.comparing.meaning import Parameter, Version
+from mosaic.compiler.comparing.meaning import Parameter, Version, closed
 from mosaic.compiler.comparing.rights import rights
 from mosaic.compiler.program import Emit
 from mosaic.compiler.spelling import percent
@@ -46,6 +46,8 @@ def compare(old: Sequence[Version], new: Sequence[Version], notes: Sequence[str]
 
 def compare_plan(old: Version, new: Version) -> PlanChange:
     """Two versions of one plan."""
+    if old.is_closed != new.is_closed:
+        old, new = closed(old), closed(new)
     same = old.program.digest == new.program.digest
     pairs: list[tuple[str, str, str]] = []
     emits: list[EmitChange] = []

@@ -14,6 +14,7 @@ from mosaic.cli import (
     calibrate,
     catalog,
     check,
+    diff,
     explain,
     fmt,
     grammar,
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.command("check")(check.check)
 app.command("fmt")(fmt.fmt)
 app.command("lint")(lint.lint)
+app.command("diff")(diff.diff)
 app.command("plan")(plan.plan)
 app.command("run")(run.run)
 app.command("lock")(lock.lock)

@@ -1,0 +1,194 @@
+"""`mosaic diff`: what changed between two versions of plans, by meaning."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mosaic.cli.console import Status, guarded
+from mosaic.cli.options import CATALOG, DEVICE
+
+if TYPE_CHECKING:
+    from mosaic.cli.beside import Pair
+    from mosaic.compiler.comparing.changes import Comparison
+    from mosaic.sides import Reader, Side
+
+
+class Format(StrEnum):
+    """How to print what differs."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
+@guarded
+def diff(
+    what: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="OLD NEW",
+            help="Two plans, folders of plans, compiled programs (.json), pictures, latents or models that carry "
+            "their plan, or REVISION:PATH. With --git: REVISION [REVISION] [PATH]...",
+        ),
+    ],
+    git: Annotated[
+        bool, typer.Option("--git", help="Compare a revision with another one, or with the work tree.")
+    ] = False,
+    textconv: Annotated[
+        bool, typer.Option("--textconv", help="Print one plan's normal form, for git to compare.")
+    ] = False,
+    format_: Annotated[Format, typer.Option("--format", help="How to print what differs.")] = Format.TEXT,
+    json_output: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="End with 1 where something differs.")
+    ] = False,
+    run: Annotated[
+        bool, typer.Option("--run", help="Run both sides, and write their pictures side by side.")
+    ] = False,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="Where the pictures of --run go.")
+    ] = Path("diff"),
+    at: Annotated[
+        Path | None,
+        typer.Option(
+            "--at",
+            metavar="PATH",
+            help="Where the plans stand, if git wrote them elsewhere.",
+            show_default=False,
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Give a parameter a value, on both sides."),
+    ] = None,
+    catalog: Annotated[Path | None, CATALOG] = None,
+    device: Annotated[str | None, DEVICE] = None,
+) -> None:
+    """Say what changed between two versions of plans, by meaning: names, order and layout are no difference."""
+    from mosaic.cli.given import Given
+    from mosaic.cli.sources import readable
+    from mosaic.compiler.comparing.plans import compare
+    from mosaic.sides import Reader
+
+    given = Given(settings or ())
+    with ExitStack() as stack:
+        reader = Reader(stack, catalog, device, given.of)
+        if textconv:
+            _textconv(reader, what, at)
+            return
+        with readable():
+            old, new = _revisions(reader, what) if git else _named(reader, what, at)
+        given.require_all_used()
+        comparison = compare(old.versions, new.versions, (*old.notes, *new.notes))
+        pairs = _run(comparison, old, new, output) if run else None
+    _print(comparison, (old.name, new.name), pairs, Format.JSON if json_output else format_)
+    raise SystemExit(int(Status.ERRORS if exit_code and comparison.differs else Status.CLEAN))
+
+
+def _named(reader: Reader, what: Sequence[str], at: Path | None) -> tuple[Side, Side]:
+    if len(what) != 2:
+        raise typer.BadParameter("two are compared: OLD and NEW (or --git, with a revision)")
+    old, new = what
+    return reader.side(old, at), reader.side(new, at)
+
+
+def _revisions(reader: Reader, what: Sequence[str]) -> tuple[Side, Side]:
+    """A revision beside another one, where the second word names one and no file, or beside the work tree."""
+    from mosaic.compiler.diagnostic import MosaicError
+    from mosaic.compiler.errors.revisions import NotInRevision
+    from mosaic.revisions import Repository
+
+    repository = Repository.around(Path.cwd())
+    old = repository.revision(what[0])
+    new, paths = None, list(what[1:])
+    if paths and not Path(paths[0]).exists():
+        try:
+            new = repository.revision(paths[0])
+            del paths[0]
+        except MosaicError:
+            pass  # then it is a path, of a file that is gone
+    inside = []
+    for path in paths or ["."]:
+        found = repository.path(Path(path))
+        if found is None:
+            raise MosaicError(NotInRevision(None, old.name, path))
+        inside.append(found)
+    first = reader.revision(old, inside)
+    second = reader.revision(new, inside) if new is not None else reader.work_tree(repository, inside)
+    if not (first.versions or second.versions):
+        raise MosaicError(NotInRevision(None, old.name, ", ".join(paths) or ".", "plan in"))
+    return first, second
+
+
+def _textconv(reader: Reader, what: Sequence[str], at: Path | None) -> None:
+    """The normal form of a plan; of one that does not compile alone its text, so that git never fails over it."""
+    from mosaic.cli import console
+    from mosaic.cli.sources import readable
+    from mosaic.compiler.comparing.normal import normal
+    from mosaic.compiler.diagnostic import MosaicError
+    from mosaic.project import read
+
+    if len(what) != 1:
+        raise typer.BadParameter("--textconv takes one file")
+    with readable():
+        source = read(what[0])
+    try:
+        side = reader.side(what[0], at or _tracked(Path(what[0])))
+    except MosaicError as error:
+        console.show(error.diagnostics, to_stderr=True)
+        typer.echo(source.text, nl=False)
+        return
+    # What holds fragments alone has no plan to be in a normal form.
+    typer.echo(normal(side.versions) if side.versions else source.text, nl=False)
+
+
+def _tracked(path: Path) -> Path | None:
+    """Where a plan stands that git wrote to a temporary folder: where the one tracked file of its name is."""
+    from mosaic.compiler.diagnostic import MosaicError
+    from mosaic.revisions import Repository
+
+    try:
+        repository = Repository.around(Path.cwd())
+    except MosaicError:
+        return None
+    if repository.path(path) is not None:
+        return None
+    found = repository.tracked(path.name)
+    return repository.top / found[0] if len(found) == 1 else None
+
+
+def _run(comparison: Comparison, old: Side, new: Side, output: Path) -> list[Pair]:
+    from mosaic.caches import open_cache
+    from mosaic.cli import beside
+    from mosaic.cli.progress import progress
+    from mosaic.project import engine
+
+    with progress() as bars:
+        worker = engine(progress=bars, cache=open_cache(None))
+        return beside.run(worker, comparison, old.versions, new.versions, output)
+
+
+def _print(
+    comparison: Comparison, names: tuple[str, str], pairs: Sequence[Pair] | None, format_: Format
+) -> None:
+    from mosaic.cli import beside, console
+    from mosaic.compiler.comparing import document, markdown, text
+
+    if format_ is Format.JSON:
+        told = document.document(comparison, names)
+        console.print_json({**told, "pictures": None if pairs is None else beside.document(pairs)})
+    elif format_ is Format.MARKDOWN:
+        typer.echo(markdown.render(comparison, names), nl=False)
+        if pairs:
+            typer.echo(f"\n{beside.markdown(pairs)}", nl=False)
+    else:
+        typer.echo(text.render(comparison, names, color=console.colored(sys.stdout)), nl=False)
+        if pairs:
+            typer.echo("\n" + "\n".join(beside.lines(pairs)))
