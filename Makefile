@@ -48,6 +48,7 @@ goldens: $(VENV)/.dev ## write the expected outputs of tests/cases anew; read th
 bench: $(VENV)/.dev ## measure: start-up, compiling, denoising, the catalog
 	$(BIN)/python benchmarks/bench_start.py
 	$(BIN)/python benchmarks/bench_compile.py
+	$(BIN)/python -m benchmarks.bench_check
 	$(BIN)/python benchmarks/bench_denoise.py
 	$(BIN)/python -m benchmarks.bench_export
 	$(BIN)/python -m benchmarks.bench_import

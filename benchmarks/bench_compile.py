@@ -78,22 +78,28 @@ def eight_experts(via: str) -> str:
 def _thousand() -> Iterator[str]:
     """A thousand files, each with a plan of its own, checked by one project as `mosaic check FOLDER` does."""
     with tempfile.TemporaryDirectory() as folder:
-        files = []
-        for number in range(1000):
-            path = Path(folder) / f"{number}.mosaic"
-            first, second = LORAS[number % 8], LORAS[(number // 8) % 8]
-            others = f', lora("zoo/{second}") * 0.3' if second != first else ""
-            path.write_text(
-                f'mosaic 1\nplan p{number} {{\n  let base = checkpoint("zoo/base")\n  let style = lora("zoo/{first}")\n'
-                f"  let look = fuse(base, style * 0.{number % 9 + 1}{others})\n"
-                f'  emit sample(look, prompt: "a cat, {{style}}", seed: {number}) as "{number}.png"\n}}\n'
-            )
-            files.append(path)
+        files = many_plans(Path(folder), 1000)
         started = time.process_time()
         project = Project()
         for path in files:
             project.check(read(path))
         yield _against("1,000 plans checked", time.process_time() - started, THOUSAND)
+
+
+def many_plans(folder: Path, count: int) -> list[Path]:
+    """Files in a folder, each with a plan of its own."""
+    files = []
+    for number in range(count):
+        path = folder / f"{number}.mosaic"
+        first, second = LORAS[number % 8], LORAS[(number // 8) % 8]
+        others = f', lora("zoo/{second}") * 0.3' if second != first else ""
+        path.write_text(
+            f'mosaic 1\nplan p{number} {{\n  let base = checkpoint("zoo/base")\n  let style = lora("zoo/{first}")\n'
+            f"  let look = fuse(base, style * 0.{number % 9 + 1}{others})\n"
+            f'  emit sample(look, prompt: "a cat, {{style}}", seed: {number}) as "{number}.png"\n}}\n'
+        )
+        files.append(path)
+    return files
 
 
 def _growth() -> Iterator[str]:
