@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator
 
 from mosaic.compiler.comparing.changes import Aspect, Change, Side, between
 from mosaic.compiler.comparing.files import changed_files
-from mosaic.compiler.comparing.identity import content, pair_experts
+from mosaic.compiler.comparing.identity import content, digest, pair_experts
 from mosaic.compiler.comparing.meaning import Version
+from mosaic.compiler.comparing.spelled import short
 from mosaic.compiler.program import Expert
-
-_DIGITS = 12
 
 
 def experts(old: Version, new: Version) -> Iterator[Change]:
@@ -32,11 +29,6 @@ def experts(old: Version, new: Version) -> Iterator[Change]:
             yield between(Aspect.TRIGGER, sides, of=other.id)
 
 
-def digest(expert: Expert) -> str:
-    """64 hex digits over the files of an expert."""
-    return hashlib.sha256(json.dumps(content(expert)).encode()).hexdigest()
-
-
 def _side(expert: Expert, reason: str = "") -> Side:
     of = digest(expert)
-    return Side(of, f"{of[:_DIGITS]}…", reason)
+    return Side(of, short(of), reason)

@@ -23,6 +23,12 @@ def content(expert: Expert) -> tuple[tuple[str, str, str], ...]:
     return tuple(sorted((file.role, file.name, file.sha256) for file in expert.files))
 
 
+def digest(expert: Expert) -> str:
+    """64 hex digits over the files of an expert, as locks and catalogs have it."""
+    manifest = sorted(f"{file.role} {file.name} {file.sha256 or f'of {expert.id}'}" for file in expert.files)
+    return hashlib.sha256("\n".join(manifest).encode()).hexdigest()
+
+
 def pair_experts(old: Sequence[Expert], new: Sequence[Expert]) -> tuple[tuple[int, int], ...]:
     """Which expert of the new side is which of the old one: by id, and by content where the id is another one."""
     left, right = list(range(len(old))), list(range(len(new)))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mosaic.compiler.comparing.changes import Aspect, Change, Place, Side, between
-from mosaic.compiler.comparing.identity import View
+from mosaic.compiler.comparing.identity import View, digest
 from mosaic.compiler.comparing.infixes import Part, infixes
 from mosaic.compiler.comparing.pairing import by_likeness, in_order, share
-from mosaic.compiler.comparing.spelled import operand, operands, operator, setting
+from mosaic.compiler.comparing.spelled import operand, operands, operator, setting, short
 from mosaic.compiler.program import Fuse, LoadModel, Operand
 
 
@@ -85,7 +85,7 @@ class Models:
         text = operand(view, given)
         if given.expert is not None:
             expert = view.program.experts[given.expert]
-            told = [expert.kind, *([expert.license] if expert.license else [])]
+            told = [expert.kind, *([expert.license] if expert.license else []), short(digest(expert))]
             text = f"{text} ({', '.join(told)})"
         return Side(view.label(given), text, place=place)
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mosaic.compiler.budgeting import duration, memory
-from mosaic.compiler.comparing.experts import digest
-from mosaic.compiler.comparing.identity import View
+from mosaic.compiler.comparing.identity import View, digest
 from mosaic.compiler.comparing.making import VERBS, numbers
 from mosaic.compiler.comparing.meaning import Parameter, Version
 from mosaic.compiler.comparing.spelled import number, operator, picture

@@ -67,4 +67,9 @@ def operands(view: View, fusion: Fuse) -> str:
 
 def picture(file: File) -> str:
     """A picture's name with the beginning of its digest: names say nothing of bytes."""
-    return f"{file.name} ({file.sha256[:_DIGITS]}…)"
+    return f"{file.name} ({short(file.sha256)})"
+
+
+def short(digest: str) -> str:
+    """The beginning of a digest."""
+    return f"{digest[:_DIGITS]}…"

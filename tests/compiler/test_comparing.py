@@ -9,15 +9,20 @@ from dataclasses import dataclass, replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.compiler.comparing import changes, compared, of
+from tests.compiler.comparing import changes, compared, of, zoo
 from tests.compiler.test_policy import NC, context
 
+from mosaic.catalog.record import content_digest
 from mosaic.compiler.comparing.changes import Aspect, State
+from mosaic.compiler.comparing.identity import digest
 from mosaic.compiler.comparing.normal import normal
 from mosaic.compiler.comparing.pairing import by_likeness, in_order
 from mosaic.compiler.comparing.plans import compare
 from mosaic.compiler.comparing.words import runs
+from mosaic.compiler.facts import ExpertFacts
 from mosaic.compiler.program import Program
+from mosaic.compiler.source import SourceFile
+from mosaic.compiler.types import Kind
 
 PLAN = """mosaic 1
 param seed: int = 6
@@ -51,9 +56,9 @@ EDITS: list[tuple[str, str, list[tuple[str, str, str, str]]]] = [
     ("via: sum", "via: ties", [("operator", "", "sum(rank: 0)", "ties(density: 0.5, rank: 0)")]),
     ("via: sum", "via: sum(rank: 4)", [("setting", "sum(rank)", "0", "4")]),
     ("wash * 0.25, ", "wash * 0.25, lora(\"zoo/neon\") * 0.4, ",
-     [("operand", "zoo/neon", "", "zoo/neon * 0.4 (lora, Apache-2.0)"),
+     [("operand", "zoo/neon", "", "zoo/neon * 0.4 (lora, Apache-2.0, …)"),
       ("credit", "", "", "“Neon” (zoo/neon), Apache License 2.0")]),
-    ("wash * 0.25, ", "", [("operand", "zoo/watercolor", "zoo/watercolor * 0.25 (lora, Apache-2.0)", ""),
+    ("wash * 0.25, ", "", [("operand", "zoo/watercolor", "zoo/watercolor * 0.25 (lora, Apache-2.0, …)", ""),
       ("credit", "", "“Watercolor” (zoo/watercolor), Apache License 2.0", "")]),
     ("0%, 50%, 100%)", "0%, 40%, 100%)",
      [("region", "“a cat”", "rect(0%, 0%, 50%, 100%)", "rect(0%, 0%, 40%, 100%)")]),
@@ -170,6 +175,14 @@ def test_other_bytes_under_one_name() -> None:
     assert (change.aspect, change.of) == (Aspect.EXPERT_BYTES, "zoo/sketch")
     assert change.new is not None and "its bytes" in change.new.reason
     assert plan.emits == ()  # the plan says what it said before
+
+
+def test_digests_are_those_of_locks() -> None:
+    (version,) = of(PLAN)
+    span = SourceFile("<plan>", "").span(0, 0)
+    for expert in version.meaning.experts:
+        facts = zoo().experts.resolve(Kind(expert.kind), expert.id, span)
+        assert isinstance(facts, ExpertFacts) and digest(expert) == content_digest(facts)
 
 
 def test_another_name_for_the_same_bytes() -> None:

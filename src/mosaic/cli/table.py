@@ -18,14 +18,13 @@ from mosaic.compiler.program import (
     Fuse,
     LoadImage,
     LoadModel,
-    Mask,
     Operand,
     Operation,
     Program,
-    Rectangle,
     Refine,
     Resume,
 )
+from mosaic.compiler.spelling import taking_part
 
 if TYPE_CHECKING:
     from mosaic.cli.kept import Known
@@ -178,7 +177,7 @@ def _what(operation: Operation, program: Program) -> str:
             return f'"{operation.text}" by %{operation.model}'
         case CombinePrompts():
             return ", ".join(
-                _taking_part(f"%{part.conditioning}", part.weight, part.window, part.region, program)
+                taking_part(f"%{part.conditioning}", part.weight, part.window, part.region, program.images)
                 for part in operation.parts
             )
         case Denoise():
@@ -211,38 +210,8 @@ def _tiles(operation: Decode | EncodeImage) -> str:
 def _operand(operand: Operand, program: Program) -> str:
     """An operand as a plan writes it: `zoo/neon * 0.5 in rect(0%, 0%, 50%, 100%) during 0%..50%`."""
     name = f"%{operand.model}" if operand.expert is None else program.experts[operand.expert].id
-    written = _taking_part(name, operand.strength, operand.window, operand.region, program, always=True)
+    written = taking_part(name, operand.strength, operand.window, operand.region, program.images, always=True)
     return f"{written}, called by “{operand.words}”" if operand.words else written
-
-
-def _taking_part(
-    name: str,
-    strength: float,
-    window: tuple[float, float] | None,
-    region: Rectangle | Mask | None,
-    program: Program,
-    *,
-    always: bool = False,
-) -> str:
-    """What takes part, how strongly, where and when. Without `always` a strength of 1 is left out."""
-    much = f" * {strength:g}" if always or strength != 1 else ""
-    where = f" in {_region(region, program)}" if region is not None else ""
-    when = f" during {_percent(window[0])}..{_percent(window[1])}" if window is not None else ""
-    return f"{name}{much}{where}{when}"
-
-
-def _region(region: Rectangle | Mask, program: Program) -> str:
-    soft = f", feather: {_percent(region.feather)}" if region.feather else ""
-    match region:
-        case Rectangle():
-            edges = (region.x, region.y, region.width, region.height)
-            return f"rect({', '.join(map(_percent, edges))}{soft})"
-        case Mask():
-            return f'mask("{program.images[region.file].name}"{soft})'
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.6g}%"
 
 
 def _run(operation: Denoise | Refine) -> str:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 
 from mosaic.compiler import errors
+from mosaic.compiler.comparing.files import changed_files
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.facts import ExpertFacts
 from mosaic.lock.document import Lock, LockedExpert, LockedPlan
@@ -118,17 +119,11 @@ def _expert(lock: Lock, old: LockedExpert, new: LockedExpert) -> Iterator[Diagno
 
 
 def _files(old: ExpertFacts, new: ExpertFacts) -> Iterator[str]:
-    before = {file.name: file for file in old.files}
-    now = {file.name: file for file in new.files}
-    for name in sorted({*before, *now}):
-        if name not in now:
-            yield f"`{name}` is gone"
-        elif name not in before:
-            yield f"`{name}` is new"
-        elif before[name].sha256 != now[name].sha256:
-            weights = before[name].tensors_sha256
-            same = bool(weights) and weights == now[name].tensors_sha256
-            yield f"`{name}`: {'its metadata, not its tensors' if same else 'its bytes'}"
+    return changed_files(old.files, new.files, (_tensors(old), _tensors(new)))
+
+
+def _tensors(facts: ExpertFacts) -> dict[str, str]:
+    return {file.sha256: file.tensors_sha256 for file in facts.files if file.tensors_sha256}
 
 
 def _said(value: object) -> str:
