@@ -18,7 +18,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mosaic.cli.app import app
-from mosaic.cli.workers import PAYS, processes
+from mosaic.api.workers import PAYS, processes
 from mosaic.compiler.reporting import Format
 
 CLEAN = """\
@@ -305,7 +305,7 @@ def test_usage_is_told_once_by_several_processes(mosaic: Mosaic) -> None:
 
 
 def test_processes_are_started_where_they_pay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mosaic.cli.workers._cores", lambda: 8)
+    monkeypatch.setattr("mosaic.api.workers._cores", lambda: 8)
     assert [processes(files, None) for files in (0, 1, PAYS, 2 * PAYS, 100 * PAYS)] == [1, 1, 1, 2, 8]
     assert [processes(files, 4) for files in (1, 3, 1000)] == [1, 3, 4]
 

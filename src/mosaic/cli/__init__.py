@@ -47,8 +47,8 @@ def _command(words: list[str]) -> None:
         # validators that come with it), a third of the start-up.
         from pathlib import Path
 
+        from mosaic.api.workers import World
         from mosaic.cli.checking import Options, check_paths
-        from mosaic.cli.workers import World
 
         check_paths(words[1:], Options(world=World(Path(catalog) if catalog is not None else None)))
     from mosaic.cli.app import app

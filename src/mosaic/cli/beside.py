@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mosaic.cli import session
+from mosaic.api import session
 from mosaic.compiler.comparing.changes import Comparison, PlanChange
 from mosaic.compiler.comparing.markdown import code
 from mosaic.compiler.comparing.meaning import Version

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from mosaic.api.workers import World
 from mosaic.cli.checking import Options, check_paths
 from mosaic.cli.options import BATCH, CATALOG, DEVICE, FROZEN, IGNORE, LOCKED, OFFLOAD, SELECT
-from mosaic.cli.workers import World
 from mosaic.compiler.reporting import Format
 
 

@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Final, NoReturn
 
 from mosaic import __version__
+from mosaic.api.faults import UnreadableError
+from mosaic.api.selecting import Wanted, shown
+from mosaic.api.sources import Gathered, gather
+from mosaic.api.workers import World, check_files, groups, processes
 from mosaic.cli import console
-from mosaic.cli.console import Status, UnreadableError, guarded
-from mosaic.cli.selecting import Wanted, shown
-from mosaic.cli.sources import Gathered, gather
-from mosaic.cli.workers import World, check_files, groups, processes
+from mosaic.cli.console import Status, guarded
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError, Severity
 from mosaic.compiler.ignoring import Found, without_lints
 from mosaic.compiler.reporting import Format, render

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from enum import IntEnum
 from typing import Any, NoReturn, ParamSpec, TextIO
 
+from mosaic.api.faults import UnreadableError, UsageError
 from mosaic.cli import interrupted
 from mosaic.compiler.diagnostic import Diagnostic, InternalError, MosaicError, Severity
 
@@ -26,10 +27,6 @@ class Status(IntEnum):
     UNREADABLE = 2
 
 
-class UnreadableError(MosaicError):
-    """An input of a command could not be read at all."""
-
-
 def guarded(command: Callable[P, None]) -> Callable[P, None]:
     """Turn what a command raises into messages and exit codes.
 
@@ -44,6 +41,10 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         except MosaicError as error:
             show(error.diagnostics, as_json=as_json, to_stderr=not as_json)
             finish(error.diagnostics, unreadable=isinstance(error, UnreadableError))
+        except UsageError as error:
+            import typer  # what is well used needs it not
+
+            raise typer.BadParameter(str(error), param_hint=error.option) from None
         except InternalError as error:
             from mosaic.compiler.errors.face import InternalFault
 

@@ -72,8 +72,8 @@ def diff(
     device: Annotated[str | None, DEVICE] = None,
 ) -> None:
     """Say what changed between two versions of plans, by meaning: names, order and layout are no difference."""
+    from mosaic.api.sources import readable
     from mosaic.cli.given import Given
-    from mosaic.cli.sources import readable
     from mosaic.compiler.comparing.plans import compare
     from mosaic.sides import Reader
 
@@ -129,8 +129,8 @@ def _revisions(reader: Reader, what: Sequence[str]) -> tuple[Side, Side]:
 
 def _textconv(reader: Reader, what: Sequence[str], at: Path | None) -> None:
     """The normal form of a plan; of one that does not compile alone its text, so that git never fails over it."""
+    from mosaic.api.sources import readable
     from mosaic.cli import console
-    from mosaic.cli.sources import readable
     from mosaic.compiler.comparing.normal import normal
     from mosaic.compiler.diagnostic import MosaicError
     from mosaic.project import read

@@ -23,8 +23,8 @@ def fmt(
     diff: Annotated[bool, typer.Option("--diff", help="Write nothing; print what would change.")] = False,
 ) -> None:
     """Rewrite plans in their canonical form, keeping comments; one with syntax errors is left as it is."""
+    from mosaic.api.sources import gather
     from mosaic.cli import console
-    from mosaic.cli.sources import gather
     from mosaic.compiler.diagnostic import Sink
     from mosaic.compiler.syntax.format import format_file
     from mosaic.compiler.syntax.parse import parse

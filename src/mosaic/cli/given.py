@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import typer
 
-from mosaic.cli.session import parameters
-from mosaic.cli.sweep import sweep
+from mosaic.api.session import parameters
+from mosaic.api.sweep import sweep
 from mosaic.compiler.source import SourceFile
 
 

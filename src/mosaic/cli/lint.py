@@ -42,8 +42,8 @@ def lint(
     """Report what plans could say better, and their mistakes: 0 nothing, 1 something is left, 2 something could not be
     read.
     """
+    from mosaic.api.workers import World
     from mosaic.cli.linting import Options, lint_paths
-    from mosaic.cli.workers import World
 
     world = World(catalog, device, locked, frozen)
     codes = (tuple(select or ()), tuple(ignore or ()))

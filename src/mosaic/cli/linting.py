@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from mosaic import __version__
+from mosaic.api.selecting import Wanted, shown
+from mosaic.api.sources import Gathered, gather
+from mosaic.api.workers import World, groups
 from mosaic.cli import console
 from mosaic.cli.checking import ACTIONS, world_of
 from mosaic.cli.console import Status, guarded
-from mosaic.cli.selecting import Wanted, shown
-from mosaic.cli.sources import Gathered, gather
-from mosaic.cli.workers import World, groups
 from mosaic.compiler.diagnostic import Diagnostic, Severity
 from mosaic.compiler.fixing import Mended, mend, offered
 from mosaic.compiler.reporting import Format, render

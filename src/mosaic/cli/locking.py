@@ -9,11 +9,12 @@ from typing import Any
 
 import typer
 
-from mosaic.cli import console, session
-from mosaic.cli.console import UnreadableError
-from mosaic.cli.selecting import settings_of
-from mosaic.cli.sources import gather
-from mosaic.cli.sweep import sweep
+from mosaic.api import session
+from mosaic.api.faults import UnreadableError
+from mosaic.api.selecting import settings_of
+from mosaic.api.sources import gather
+from mosaic.api.sweep import sweep
+from mosaic.cli import console
 from mosaic.compiler import errors
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError
 from mosaic.compiler.source import SourceFile

@@ -69,11 +69,12 @@ def plan(
     ] = None,
 ) -> None:
     """Compile plans and show what would run: experts, steps, choices, digest."""
-    from mosaic.cli import console, session
-    from mosaic.cli.opening import manner, open_project
-    from mosaic.cli.selecting import quiet, settings_of
-    from mosaic.cli.sources import read_one
-    from mosaic.cli.sweep import sweep
+    from mosaic.api import session
+    from mosaic.api.opening import manner, open_project
+    from mosaic.api.selecting import quiet, settings_of
+    from mosaic.api.sources import read_one
+    from mosaic.api.sweep import sweep
+    from mosaic.cli import console
     from mosaic.compiler.diagnostic import MosaicError
     from mosaic.compiler.errors.face import SeveralPlans
     from mosaic.compiler.ir.text import print_graph

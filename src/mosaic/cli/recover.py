@@ -20,8 +20,8 @@ def recover(
     ] = False,
 ) -> None:
     """Print the plan that a picture, latent or model was made from."""
+    from mosaic.api.sources import readable
     from mosaic.cli import console
-    from mosaic.cli.sources import readable
     from mosaic.project import engine_missing, read_bytes
 
     try:

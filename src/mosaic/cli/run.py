@@ -82,11 +82,12 @@ def run(
     json_output: Annotated[bool, typer.Option("--json", help="Print what was emitted as JSON.")] = False,
 ) -> None:
     """Run plans and write what they emit. The same program gives the same bytes on the same machine."""
+    from mosaic.api import session
+    from mosaic.api.opening import manner, open_project
+    from mosaic.api.selecting import quiet, settings_of
     from mosaic.caches import open_cache
-    from mosaic.cli import console, session
-    from mosaic.cli.opening import manner, open_project
+    from mosaic.cli import console
     from mosaic.cli.progress import progress
-    from mosaic.cli.selecting import quiet, settings_of
     from mosaic.compiler.diagnostic import MosaicError
     from mosaic.compiler.errors.face import CacheUnusable, NotToTheBit
     from mosaic.project import engine

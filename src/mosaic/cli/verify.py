@@ -31,9 +31,9 @@ def verify(
     json_output: Annotated[bool, typer.Option("--json", help="Print what was looked at as JSON.")] = False,
 ) -> None:
     """Say whether this machine would give the locked picture: 0 it would, 1 it would not, 2 unreadable."""
+    from mosaic.api.selecting import settings_of
+    from mosaic.api.sources import readable
     from mosaic.cli import console
-    from mosaic.cli.selecting import settings_of
-    from mosaic.cli.sources import readable
     from mosaic.lock.projects import LockedProject, Mode, read_lock_file
     from mosaic.lock.verifying import Verdict
     from mosaic.lock.verifying import verify as look

@@ -51,10 +51,10 @@ def import_(
     json_output: Annotated[bool, JSON] = False,
 ) -> None:
     """Take the experts of a snapshot into the catalog. Their files need not be on this machine."""
+    from mosaic.api.sources import readable
     from mosaic.cli import console
     from mosaic.cli.catalog.opened import writing
     from mosaic.cli.catalog.texts import counted
-    from mosaic.cli.sources import readable
 
     with writing(catalog) as store:
         with readable():

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mosaic.api.sources import readable
 from mosaic.catalogs import find_catalog, user_catalog
-from mosaic.cli.sources import readable
 
 if TYPE_CHECKING:
     from mosaic.catalog.store import Store

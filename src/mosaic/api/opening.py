@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mosaic.api.faults import UsageError
 from mosaic.compiler.cost.manner import ROWS_AT_ONCE, Manner
 from mosaic.lock.projects import LockedProject, Mode
 
@@ -25,14 +26,10 @@ def open_project(
     """A project by `--catalog`, `--locked`, `--frozen` and the device that plans are priced for; the rest as of
     `Project`.
 
-    Raises typer.BadParameter for a device that there is not, MosaicError (M891) for a file that is no profile.
+    Raises UsageError for a device that there is not, MosaicError (M891) for a file that is no profile.
     """
     if locked and frozen:
-        import typer
-
-        raise typer.BadParameter(
-            "--locked asks whether the lock is up to date, --frozen not to ask: one of them"
-        )
+        raise UsageError("--locked asks whether the lock is up to date, --frozen not to ask: one of them")
     if device is not None:
         _known(device)
     mode = Mode.LOCKED if locked else Mode.FROZEN if frozen else Mode.BESIDE
@@ -51,8 +48,6 @@ def _known(device: str) -> None:
 
     path = find_profile(device)
     if path is None or not path.exists():
-        import typer
-
         known = ", ".join(find_profiles())
-        raise typer.BadParameter(f"{device!r} is neither a file nor one of: {known}", param_hint="--device")
+        raise UsageError(f"{device!r} is neither a file nor one of: {known}", "--device")
     load_profile(path)

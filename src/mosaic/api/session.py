@@ -7,10 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from mosaic.cli.sources import read_one, readable
-from mosaic.cli.sweep import Axis, sweep
+from mosaic.api.faults import UsageError
+from mosaic.api.sources import read_one, readable
+from mosaic.api.sweep import Axis, sweep
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError, Sink
 from mosaic.compiler.errors.integrity import NotAtHand
 from mosaic.compiler.program import Program
@@ -173,7 +172,7 @@ def parameters(source: SourceFile) -> tuple[tree.Parameter, ...]:
 
 def _compiled(path: str, plan: str | None, settings: Sequence[str]) -> Jobs:
     if settings or plan:
-        raise typer.BadParameter("a compiled program is closed: --set and --plan need the plan itself")
+        raise UsageError("a compiled program is closed: --set and --plan need the plan itself")
     with readable():
         program = load_program(Path(path))
     return Jobs((Job(program),), beside=Path(path).absolute().parent)

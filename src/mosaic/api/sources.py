@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mosaic.cli.console import UnreadableError
+from mosaic.api.faults import UnreadableError
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError
 from mosaic.compiler.source import SourceFile
 from mosaic.project import read

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import typer
-
+from mosaic.api.faults import UsageError
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.errors.face import SweepTooLarge
 from mosaic.compiler.syntax import tree
@@ -73,14 +72,14 @@ class Sweep:
 def sweep(settings: Iterable[str], parameters: Iterable[tree.Parameter]) -> Sweep:
     """The sweep that `--set` options ask for; the file's parameters say which take ranges.
 
-    Raises MosaicError (M883) for too many runs and typer.BadParameter for an option that is not `name=value`.
+    Raises MosaicError (M883) for too many runs and UsageError for an option that is not `name=value`.
     """
     kinds = {parameter.name.text: parameter.type.text for parameter in parameters}
     axes = tuple(_axis(setting, kinds) for setting in settings)
     names = [axis.name for axis in axes]
     for name in names:
         if names.count(name) > 1:
-            raise typer.BadParameter(f"{name} is given twice; write --set {name}=a,b", param_hint="--set")
+            raise UsageError(f"{name} is given twice; write --set {name}=a,b", "--set")
     runs = 1
     for axis in axes:
         runs *= len(axis.values)
@@ -92,7 +91,7 @@ def sweep(settings: Iterable[str], parameters: Iterable[tree.Parameter]) -> Swee
 def _axis(setting: str, kinds: Mapping[str, str]) -> Axis:
     match = _SETTING.fullmatch(setting)
     if not match:
-        raise typer.BadParameter(f"{setting!r} is not name=value", param_hint="--set")
+        raise UsageError(f"{setting!r} is not name=value", "--set")
     ranges = kinds.get(match["name"]) == Kind.INT
     items = _items(setting, match["values"])
     values = tuple(value for item in items for value in (_spread(item) if ranges else (item,)))
@@ -108,7 +107,7 @@ def _items(setting: str, values: str) -> Sequence[str]:
     while more:
         match = _ITEM.match(values, start)
         if not match:
-            raise typer.BadParameter(f"{setting!r}: values are separated by commas", param_hint="--set")
+            raise UsageError(f"{setting!r}: values are separated by commas", "--set")
         quoted = match["quoted"]
         items.append(match["bare"].strip() if quoted is None else re.sub(r"\\(.)", r"\1", quoted))
         start, more = match.end(), match["comma"] == ","
@@ -122,7 +121,7 @@ def _spread(item: str) -> tuple[str, ...]:
         return (item,)
     low, high = int(match[1]), int(match[2])
     if high < low:
-        raise typer.BadParameter(f"the range {item} is empty", param_hint="--set")
+        raise UsageError(f"the range {item} is empty", "--set")
     if high - low >= LIMIT:
         raise MosaicError(SweepTooLarge(None, high - low + 1, LIMIT))
     return tuple(map(str, range(low, high + 1)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mosaic.cli.opening import manner, open_project
+from mosaic.api.opening import manner, open_project
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.source import SourceFile
 from mosaic.settings import Settings

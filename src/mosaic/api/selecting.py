@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from mosaic.cli.console import UnreadableError
+from mosaic.api.faults import UnreadableError
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.ignoring import Found, apply_ignores, everything, not_ignored
 from mosaic.compiler.selection import Selection, judge, normal
