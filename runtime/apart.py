@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +19,7 @@ from mosaic.runtime.writing import write
 
 _FACTORS: Final = (64, 32, 16, 8, 4, 2, 1)
 _LEVELS: Final = 255
+_PIECE: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,29 @@ def compare(old: Path, new: Path, sheet: Path) -> Apart:
 def same_bytes(old: Path, new: Path) -> bool:
     """Whether two files, of whatever size, are equal."""
     return _digest(old) == _digest(new)
+
+
+def same_tensors(old: Path, new: Path) -> bool:
+    """Whether two safetensors files hold the same tensors, whatever else they say: they carry the plans that made
+    them. Raises MosaicError (M856)."""
+    return _tensors(old) == _tensors(new)
+
+
+def _tensors(path: Path) -> str:
+    """Over the header without its metadata, and all bytes behind it."""
+    try:
+        with path.open("rb") as stream:
+            size = int.from_bytes(stream.read(8), "little")
+            if size > path.stat().st_size:
+                raise ValueError("a header larger than its file")
+            header = json.loads(stream.read(size))
+            header.pop("__metadata__", None)
+            digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+            while piece := stream.read(_PIECE):
+                digest.update(piece)
+    except (OSError, ValueError, OverflowError) as error:
+        raise MosaicError(UnreadablePicture(span=None, path=str(path), reason="it is damaged")) from error
+    return digest.hexdigest()
 
 
 def _digest(path: Path) -> str:

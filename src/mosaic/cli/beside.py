@@ -22,7 +22,8 @@ SIDES = ("old", "new")
 
 @dataclass(frozen=True)
 class Pair:
-    """A file that both sides emit: where it lies, and how far apart the two are (None: no pictures)."""
+    """A file that both sides emit: where it lies, whether both have the same bytes, or at least the same pixels or
+    tensors, and how far apart they are (None: no pictures)."""
 
     plan: str
     emit: str
@@ -30,6 +31,7 @@ class Pair:
     old: Path
     new: Path
     same_bytes: bool
+    same_content: bool
     apart: Apart | None = None
 
     @property
@@ -39,10 +41,10 @@ class Pair:
             return "the same bytes"
         apart = self.apart
         if apart is None:
-            return "other bytes"
+            return "the same tensors" if self.same_content else "other tensors"
         if apart.mean is None or apart.share is None:
             return "of another size"
-        if apart.same_pixels:
+        if self.same_content:
             return "the same pixels"
         return (
             f"{apart.mean:.2f} levels apart on average, {apart.largest} at most, "
@@ -103,6 +105,7 @@ def _document(pair: Pair) -> dict[str, Any]:
         "old": str(pair.old),
         "new": str(pair.new),
         "same_bytes": pair.same_bytes,
+        "same_content": pair.same_content,
         "mean": None if apart is None or apart.mean is None else round(apart.mean, 4),
         "largest": None if apart is None else apart.largest,
         "share": None if apart is None or apart.share is None else round(apart.share, 6),
@@ -129,12 +132,13 @@ def _plain(file: str) -> str:
 
 
 def _pairs(plan: PlanChange, output: Path, folder: str) -> Iterator[Pair]:
-    from mosaic.runtime.apart import compare, same_bytes
+    from mosaic.runtime.apart import compare, same_bytes, same_tensors
 
     for was, now, kind in plan.pairs:
         old, new = output / SIDES[0] / folder / was, output / SIDES[1] / folder / now
         if kind != "image" or not was.lower().endswith(".png") or not now.lower().endswith(".png"):
-            yield Pair(plan.name, now, kind, old, new, same_bytes(old, new))
+            same = same_bytes(old, new)
+            yield Pair(plan.name, now, kind, old, new, same, same or same_tensors(old, new))
             continue
         apart = compare(old, new, (output / folder / now).with_suffix(".beside.png"))
-        yield Pair(plan.name, now, kind, old, new, apart.same_bytes, apart)
+        yield Pair(plan.name, now, kind, old, new, apart.same_bytes, apart.same_pixels, apart)
