@@ -31,13 +31,18 @@ class Gathered:
         return bool(self.diagnostics)
 
 
-def gather(paths: Iterable[str]) -> Gathered:
+def gather(given: Iterable[SourceFile | str]) -> Gathered:
     """Read files, all plans of folders (sorted, but hidden ones and what settings exclude) and standard input,
-    each once. Names are relative to the current folder where they lie below it."""
+    each once; what was read before is taken as it is. Names are relative to the current folder where they lie
+    below it."""
     files: dict[SourceFile, None] = {}
     diagnostics: list[Diagnostic] = []
     settings = Finder()
-    for path in paths:
+    for path in given:
+        if isinstance(path, SourceFile):
+            settings.of(path.name)
+            files.setdefault(path)
+            continue
         names = _plans(_shown(path), settings)
         if names is None:
             from mosaic.compiler.errors.face import NoPlansInFolder

@@ -6,13 +6,13 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.api.opening import manner, open_project
-from mosaic.compiler.diagnostic import Diagnostic
+from mosaic.compiler.diagnostic import Diagnostic, MosaicError
 from mosaic.compiler.source import SourceFile
 from mosaic.settings import Settings
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 PAYS = 100
 """Files a process: starting one takes what checking some fifty files does (docs/benchmarks.md)."""
 _CHUNK = 16
+_FORKS = sys.platform.startswith("linux")
+"""A fork has everything at hand already. Elsewhere it is not safe (macOS) or does not exist (Windows)."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,12 @@ def check_files(files: Sequence[SourceFile], world: World, jobs: int) -> Checked
             return _check(project, files)
     from concurrent.futures import ProcessPoolExecutor
 
-    world.open().release()  # what is wrong with an option is told here, and once
+    project = world.open()  # what is wrong with an option is told here, and once
     chunks = [files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK)]
-    executor = ProcessPoolExecutor(min(jobs, len(chunks)), _context(), _begin, (world,))
+    if _FORKS:
+        _warm(project, files[0])
+    given = (project if _FORKS else world,)
+    executor = ProcessPoolExecutor(min(jobs, len(chunks)), _context(), _begin, given)
     try:
         with _uninterrupted():
             running = executor.map(_check_chunk, chunks)
@@ -99,8 +104,18 @@ def _check(project: LockedProject, files: Sequence[SourceFile]) -> Checked:
 def _context() -> BaseContext:
     import multiprocessing
 
-    # A fork has everything imported already. Elsewhere it is not safe (macOS) or does not exist (Windows).
-    return multiprocessing.get_context("fork" if sys.platform.startswith("linux") else "spawn")
+    return multiprocessing.get_context("fork" if _FORKS else "spawn")
+
+
+def _warm(project: LockedProject, source: SourceFile) -> None:
+    """Make what every process needs: the parser's tables, and a context. No catalog is opened: a connection cannot be
+    shared with a fork."""
+    from mosaic.compiler.syntax.cursor import tables
+
+    tables()
+    with suppress(MosaicError):  # told where the file is checked
+        project.context(source)
+    assert project.catalog is None
 
 
 @contextmanager
@@ -126,9 +141,9 @@ _opened: list[LockedProject] = []
 """The project of this process, where it is one of several: it lives as long as the process."""
 
 
-def _begin(world: World) -> None:
+def _begin(given: LockedProject | World) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the process that started this one
-    _opened.append(world.open())
+    _opened.append(given.open() if isinstance(given, World) else given)
 
 
 def _check_chunk(files: Sequence[SourceFile]) -> Checked:

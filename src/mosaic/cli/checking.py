@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Final, NoReturn
 
-from mosaic import __version__
+from mosaic.api.checking import Asked, look
 from mosaic.api.faults import UnreadableError
-from mosaic.api.selecting import Wanted, shown
-from mosaic.api.sources import Gathered, gather
-from mosaic.api.workers import World, check_files, groups, processes
+from mosaic.api.reports import Report
+from mosaic.api.selecting import Wanted
+from mosaic.api.sources import gather
+from mosaic.api.workers import World
 from mosaic.cli import console
-from mosaic.cli.console import Status, guarded
-from mosaic.compiler.diagnostic import Diagnostic, MosaicError, Severity
-from mosaic.compiler.ignoring import Found, without_lints
-from mosaic.compiler.reporting import Format, render
+from mosaic.cli.console import guarded
+from mosaic.compiler.diagnostic import MosaicError, Severity
+from mosaic.compiler.reporting import Format
 
 ACTIONS: Final = "GITHUB_ACTIONS"
 """The variable that says, by `true`, that a command runs in a workflow of GitHub."""
@@ -36,106 +36,59 @@ class Options:
     jobs: int | None = None
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What is shown of a check: diagnostics, the files' names, the catalogs that were asked."""
-
-    found: tuple[Diagnostic, ...] = ()
-    files: tuple[str, ...] = ()
-    catalogs: tuple[str, ...] = ()
-    unreadable: bool = False
-
-
 @guarded
 def check_paths(paths: Sequence[str], options: Options) -> None:
     """Check files and folders, print what is wrong and end with the exit code that it asks for."""
     try:
         wanted = Wanted.of(options.select, options.ignore)
-        outcome = _outcome(gather(paths), options, wanted)
+        report = look(gather(paths), Asked(options.world, wanted, options.jobs))
     except MosaicError as error:
-        outcome = Outcome(error.diagnostics, unreadable=isinstance(error, UnreadableError))
-    _report(outcome, options)
+        report = Report(error.diagnostics, unreadable=isinstance(error, UnreadableError))
+    _report(report, options)
 
 
-def _outcome(gathered: Gathered, options: Options, wanted: Wanted) -> Outcome:
-    checked, catalogs = _check(gathered, options)
-    told = shown(checked, gathered.settings, wanted, without_lints)
-    # Two plans that use one broken library report its mistakes once.
-    found = tuple(dict.fromkeys((*gathered.diagnostics, *(d for _, each in told for d in each))))
-    names = tuple(source.name for source in gathered.files)
-    return Outcome(found, names, catalogs, gathered.unreadable)
-
-
-def _check(gathered: Gathered, options: Options) -> tuple[tuple[Found, ...], tuple[str, ...]]:
-    """What was found in each file, and the catalogs that were asked."""
-    found: list[tuple[Diagnostic, ...]] = [()] * len(gathered.files)
-    catalogs: dict[str, None] = {}
-    worlds = [world_of(source.name, gathered, options.world) for source in gathered.files]
-    for world, numbers in groups(worlds):
-        files = [gathered.files[number] for number in numbers]
-        checked = check_files(files, world, processes(len(files), options.jobs))
-        for number, told in zip(numbers, checked.found, strict=True):
-            found[number] = told
-        if checked.catalog:
-            catalogs.setdefault(checked.catalog)
-    return tuple(zip(gathered.files, found, strict=True)), tuple(catalogs)
-
-
-def world_of(name: str, gathered: Gathered, asked: World) -> World:
-    """The world that a file is checked in, by the command line and the settings that hold for it."""
-    return asked.at(gathered.settings.of(name))
-
-
-def _report(outcome: Outcome, options: Options) -> NoReturn:
-    status = console.status(outcome.found, unreadable=outcome.unreadable, strict=options.strict)
+def _report(report: Report, options: Options) -> NoReturn:
+    status = report.status(strict=options.strict)
     format = options.format or Format.TEXT
-    text = _counted(outcome, format) if options.statistics else _rendered(outcome, format, status, options)
+    text = _counted(report, format) if options.statistics else _rendered(report, format, options)
     if text:
         print(text)
     if format is Format.TEXT:
-        print(_summary(outcome, options.strict))
-    if options.format is None and os.environ.get(ACTIONS) == "true" and outcome.found:
-        print(_rendered(outcome, Format.GITHUB, status, options))
+        print(_summary(report, options.strict))
+    if options.format is None and os.environ.get(ACTIONS) == "true" and report.diagnostics:
+        print(_rendered(report, Format.GITHUB, options))
     raise SystemExit(int(status))
 
 
-def _rendered(outcome: Outcome, format: Format, status: Status, options: Options) -> str:
-    return render(
-        format,
-        outcome.found,
-        outcome.files,
-        exit_code=int(status),
-        version=__version__,
-        strict=options.strict,
-        color=console.colored(sys.stdout),
-    )
+def _rendered(report: Report, format: Format, options: Options) -> str:
+    return report.render(format, strict=options.strict, color=console.colored(sys.stdout))
 
 
-def _counted(outcome: Outcome, format: Format) -> str:
+def _counted(report: Report, format: Format) -> str:
     from mosaic.compiler.reporting.document import dumps, json_report
     from mosaic.compiler.reporting.statistics import statistics, table
 
-    counts = statistics(outcome.found)
+    counts = statistics(report.diagnostics)
     if format is Format.TEXT:
         return table(counts)
-    report = json_report(outcome.found, files=len(outcome.files))
+    told = json_report(report.diagnostics, files=len(report.files))
     return dumps(
-        {**report, "statistics": [{**asdict(count), "severity": str(count.severity)} for count in counts]}
+        {**told, "statistics": [{**asdict(count), "severity": str(count.severity)} for count in counts]}
     )
 
 
-def _summary(outcome: Outcome, strict: bool) -> str:
-    files = len(outcome.files)
+def _summary(report: Report, strict: bool) -> str:
+    files = len(report.files)
     counts = [
         f"{number} {severity}{'' if number == 1 else 's'}"
         for severity in Severity
-        if (number := sum(d.severity is severity for d in outcome.found))
+        if (number := sum(d.severity is severity for d in report))
     ]
-    counted = ", warnings count as errors" if strict and _has_warnings(outcome) else ""
+    counted = ", warnings count as errors" if strict and _has_warnings(report) else ""
     # Which catalog was asked decides what is a mistake: a log without it cannot be repeated.
-    asked = f" ({'; '.join(outcome.catalogs)})" if outcome.catalogs else ""
+    asked = f" ({'; '.join(report.catalogs)})" if report.catalogs else ""
     return f"{files} file{'' if files == 1 else 's'} checked: {', '.join(counts) or 'no mistakes'}{counted}{asked}"
 
 
-def _has_warnings(outcome: Outcome) -> bool:
-    return any(diagnostic.severity is Severity.WARNING for diagnostic in outcome.found)
+def _has_warnings(report: Report) -> bool:
+    return any(diagnostic.severity is Severity.WARNING for diagnostic in report)

@@ -6,25 +6,17 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Iterable
-from enum import IntEnum
 from typing import Any, NoReturn, ParamSpec, TextIO
 
 from mosaic.api.faults import UnreadableError, UsageError
+from mosaic.api.reports import status
 from mosaic.cli import interrupted
-from mosaic.compiler.diagnostic import Diagnostic, InternalError, MosaicError, Severity
+from mosaic.compiler.diagnostic import Diagnostic, InternalError, MosaicError
 
 JSON_VERSION = 1
 """The version of the shapes that docs/json.md describes; a change that would break a reader raises it."""
 
 P = ParamSpec("P")
-
-
-class Status(IntEnum):
-    """Exit codes. UNREADABLE wins over ERRORS."""
-
-    CLEAN = 0
-    ERRORS = 1
-    UNREADABLE = 2
 
 
 def guarded(command: Callable[P, None]) -> Callable[P, None]:
@@ -70,18 +62,6 @@ def show(
         print_json(json_report(found, files=files))
     elif found:
         print(render_text(found, color=colored(stream)), file=stream)
-
-
-def status(diagnostics: Iterable[Diagnostic], *, unreadable: bool = False, strict: bool = False) -> Status:
-    """The exit code that diagnostics ask for. With `strict`, warnings count as errors.
-
-    A catalog that cannot be used (M830 to M837) is an unreadable input, whoever finds it out.
-    """
-    diagnostics = tuple(diagnostics)
-    if unreadable or any("M830" <= d.code <= "M837" for d in diagnostics):
-        return Status.UNREADABLE
-    wrong = (Severity.ERROR, Severity.WARNING) if strict else (Severity.ERROR,)
-    return Status.ERRORS if any(d.severity in wrong for d in diagnostics) else Status.CLEAN
 
 
 def finish(diagnostics: Iterable[Diagnostic], *, unreadable: bool = False) -> NoReturn:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mosaic.cli.console import Status, guarded
+from mosaic.api.reports import Status
+from mosaic.cli.console import guarded
 from mosaic.cli.options import CATALOG, DEVICE
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ def fmt(
     diff: Annotated[bool, typer.Option("--diff", help="Write nothing; print what would change.")] = False,
 ) -> None:
     """Rewrite plans in their canonical form, keeping comments; one with syntax errors is left as it is."""
+    from mosaic.api.reports import Status
     from mosaic.api.sources import gather
     from mosaic.cli import console
     from mosaic.compiler.diagnostic import Sink
@@ -54,7 +55,7 @@ def fmt(
             print(f"formatted {source.name}", file=sys.stderr)
     console.show(sink, to_stderr=True)
     if (check or diff) and changed and not gathered.unreadable:
-        raise SystemExit(int(console.Status.ERRORS))
+        raise SystemExit(int(Status.ERRORS))
     console.finish(sink, unreadable=gathered.unreadable)
 
 

@@ -7,21 +7,21 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, TextIO
 
-from mosaic import __version__
-from mosaic.api.selecting import Wanted, shown
-from mosaic.api.sources import Gathered, gather
-from mosaic.api.workers import World, groups
+from mosaic.api.checking import Asked
+from mosaic.api.linting import Linted, look
+from mosaic.api.reports import Status
+from mosaic.api.selecting import Wanted
+from mosaic.api.sources import gather
+from mosaic.api.workers import World
 from mosaic.cli import console
-from mosaic.cli.checking import ACTIONS, world_of
-from mosaic.cli.console import Status, guarded
-from mosaic.compiler.diagnostic import Diagnostic, Severity
-from mosaic.compiler.fixing import Mended, mend, offered
-from mosaic.compiler.reporting import Format, render
+from mosaic.cli.checking import ACTIONS
+from mosaic.cli.console import guarded
+from mosaic.compiler.diagnostic import Severity
+from mosaic.compiler.fixing import Mended, offered
+from mosaic.compiler.reporting import Format
 from mosaic.compiler.source import SourceFile
-from mosaic.project import Project
 
 STDIN: Final = "<stdin>"
 
@@ -40,69 +40,25 @@ class Options:
     world: World
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What came of files: each as it was and as it is, and what could not be read."""
-
-    files: tuple[tuple[SourceFile, Mended], ...]
-    unread: tuple[Diagnostic, ...]
-
-    @property
-    def changed(self) -> tuple[tuple[SourceFile, SourceFile], ...]:
-        """The files that fixes change."""
-        return tuple((old, new.source) for old, new in self.files if new.source.text != old.text)
-
-    @property
-    def left(self) -> tuple[Diagnostic, ...]:
-        """What is still to be said. Two plans that use one broken library report its mistakes once."""
-        return tuple(dict.fromkeys((*self.unread, *(d for _, each in self.files for d in each.left))))
-
-
 @guarded
 def lint_paths(paths: Sequence[str], options: Options) -> None:
     """Lint files and folders, fix them as asked, print what is left and end with the exit code that it asks for."""
-    wanted = Wanted.of(options.select, options.ignore)
-    outcome = _outcome(gather(paths), options, wanted)
-    for old, new in outcome.changed:
-        if options.diff:
+    asked = Asked(options.world, Wanted.of(options.select, options.ignore))
+    outcome = look(gather(paths), asked, fix=options.fix, unsafe=options.unsafe)
+    if options.diff:
+        for old, new in outcome.changed:
             sys.stdout.write(_difference(old, new))
-        elif old.name != STDIN:
-            _write(new)
+    else:
+        outcome.write()
     to_stdout = [new.source for old, new in outcome.files if old.name == STDIN and options.fix]
     if not options.diff:
         sys.stdout.write("".join(source.text for source in to_stdout))
-    status = console.status(outcome.left, unreadable=bool(outcome.unread), strict=True)
+    status = outcome.report.status(strict=True)
     if options.diff and outcome.changed:
         status = max(status, Status.ERRORS)
     # A text that was fixed, or a difference, has standard output for itself.
     _report(outcome, options, status, sys.stderr if options.diff or to_stdout else sys.stdout)
     raise SystemExit(int(status))
-
-
-def _outcome(gathered: Gathered, options: Options, wanted: Wanted) -> Outcome:
-    mended: dict[SourceFile, Mended] = {}
-    worlds = [world_of(source.name, gathered, options.world) for source in gathered.files]
-    for world, numbers in groups(worlds):
-        with world.open() as project:
-            for source in (gathered.files[number] for number in numbers):
-                mended[source] = _mended(source, project, gathered, options, wanted)
-    return Outcome(tuple((source, mended[source]) for source in gathered.files), gathered.diagnostics)
-
-
-def _mended(
-    source: SourceFile, project: Project, gathered: Gathered, options: Options, wanted: Wanted
-) -> Mended:
-    def look(text: SourceFile) -> tuple[Diagnostic, ...]:
-        ((_, told),) = shown(((text, project.lint(text)),), gathered.settings, wanted)
-        return told
-
-    return mend(source, look, unsafe=options.unsafe) if options.fix else Mended(source, (), look(source))
-
-
-def _write(source: SourceFile) -> None:
-    from mosaic.runtime.writing import write
-
-    write(Path(source.name), source.text.encode())
 
 
 def _difference(old: SourceFile, new: SourceFile) -> str:
@@ -113,7 +69,7 @@ def _difference(old: SourceFile, new: SourceFile) -> str:
     )
 
 
-def _report(outcome: Outcome, options: Options, status: Status, stream: TextIO) -> None:
+def _report(outcome: Linted, options: Options, status: Status, stream: TextIO) -> None:
     format = options.format or Format.TEXT
     # A difference tells what would be fixed, and what would be left is told where the fixes are made.
     if format is not Format.TEXT or not options.diff or outcome.unread:
@@ -124,21 +80,13 @@ def _report(outcome: Outcome, options: Options, status: Status, stream: TextIO) 
         _print(Format.GITHUB, outcome, status, stream)
 
 
-def _print(format: Format, outcome: Outcome, status: Status, stream: TextIO) -> None:
-    text = render(
-        format,
-        outcome.left,
-        [source.name for source, _ in outcome.files],
-        exit_code=int(status),
-        version=__version__,
-        strict=True,
-        color=console.colored(stream),
-    )
+def _print(format: Format, outcome: Linted, status: Status, stream: TextIO) -> None:
+    text = outcome.report.render(format, strict=True, color=console.colored(stream), exit_code=int(status))
     if text:
         print(text, file=stream)
 
 
-def _summary(outcome: Outcome, options: Options) -> str:
+def _summary(outcome: Linted, options: Options) -> str:
     mended = [new for _, new in outcome.files]
     files = f"{len(mended)} file{'' if len(mended) == 1 else 's'} linted"
     counts = [_count(sum(d.severity is severity for d in outcome.left), severity) for severity in Severity]

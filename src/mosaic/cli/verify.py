@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mosaic.cli.console import Status, guarded
+from mosaic.api.reports import Status
+from mosaic.cli.console import guarded
 from mosaic.cli.options import CATALOG
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
+from mosaic.api.reports import Status
 from mosaic.catalog.reading import Declared, Naming, Refusal, candidates, read_one, shipped
 from mosaic.catalog.record import Evidence, Record
 from mosaic.cli import console
@@ -79,7 +80,7 @@ def run_add(request: Request) -> None:
             console.print_json(summary.document(store, outcome))
         else:
             summary.show(store, outcome)
-    raise SystemExit(int(console.Status.ERRORS if outcome.refused else console.Status.CLEAN))
+    raise SystemExit(int(Status.ERRORS if outcome.refused else Status.CLEAN))
 
 
 def _check_namespace(request: Request) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from mosaic.api.reports import Status
 from mosaic.cli.catalog.options import CATALOG, JSON
 from mosaic.cli.console import guarded
 
@@ -72,7 +73,7 @@ def verify(
             f" {states['different']:,} different{away} ({looked})"
         )
         typer.echo(f"catalog {place} @ {digest[:12]}")
-    raise SystemExit(int(console.Status.ERRORS if found else console.Status.CLEAN))
+    raise SystemExit(int(Status.ERRORS if found else Status.CLEAN))
 
 
 def _state(facts: ExpertFacts | None, differs: list[Diagnostic]) -> str:
