@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,9 +18,10 @@ from xml.etree import ElementTree
 import pytest
 from typer.testing import CliRunner
 
-from mosaic.cli.app import app
 from mosaic.api.workers import PAYS, processes
+from mosaic.cli.app import app
 from mosaic.compiler.reporting import Format
+from mosaic.stdlib import zoo
 
 CLEAN = """\
 mosaic 1
@@ -329,3 +331,20 @@ def test_an_interrupt_ends_all_processes(folder: Path) -> None:
     _, errors = running.communicate(timeout=60)
     assert running.returncode == 130
     assert "Traceback" not in errors
+
+
+def test_several_processes_ask_one_catalog(mosaic: Mosaic, folder: Path) -> None:
+    (folder / "experts").mkdir()
+    shutil.copy(zoo.root() / "models" / "hat.safetensors", folder / "experts" / "mine.safetensors")
+    code, output = mosaic("catalog", "add", "experts", "--catalog", "mine.duckdb")
+    assert code == 0, output
+    listed = json.loads(mosaic("catalog", "list", "--catalog", "mine.duckdb", "--json")[1])["experts"]
+    (own,) = [each["id"] for each in listed if not each["id"].startswith("zoo/")]
+    for number in range(40):
+        name = own if number % 3 else f"{own}x"
+        (folder / "plans" / f"{number:02}.mosaic").write_text(WARNED.replace("zoo/neon", name))
+    (folder / "mosaic.toml").write_text('catalog = "mine.duckdb"\n')
+    one = mosaic("check", "plans", "--jobs", "1")
+    assert one[1].count("error[M210]") == 14
+    assert re.search(r" \(catalog .*mine\.duckdb @ [0-9a-f]{12}\)\n$", one[1])
+    assert mosaic("check", "plans", "--jobs", "3") == one
