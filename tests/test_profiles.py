@@ -25,7 +25,7 @@ def content(name: str = "cpu-8") -> dict[str, object]:
 def test_shipped_profiles_are_estimates_and_price_everything(name: str) -> None:
     profile = load_profile(find_profiles()[name])
     assert profile.is_estimate
-    assert {effort.value for effort in Effort} | {"cut"} == set(profile.merge)
+    assert {effort.value for effort in Effort} | {"compared", "cut"} == set(profile.merge)
     assert {each.effort.value for each in find_operators().values()} <= set(profile.merge)
     assert 0 < profile.seconds(Work(1e9, 1e9, 1e9, 1e6, 1e6, 1e6, 100)) < 10
 
