@@ -96,6 +96,11 @@ class Version:
         """Of the plan."""
         return self.program.source.plan
 
+    @property
+    def known_as(self) -> tuple[str, str]:
+        """The file that it is shown under, and its name."""
+        return self.meaning.source.name, self.name
+
     def at(self, number: int) -> Written:
         """Where an instruction is written."""
         return self.written[number] if number < len(self.written) else Written()

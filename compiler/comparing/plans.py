@@ -64,8 +64,8 @@ def compare_plan(old: Version, new: Version) -> PlanChange:
         state = State.RENAMED
     return PlanChange(
         state,
-        _name(old),
-        _name(new),
+        old.known_as,
+        new.known_as,
         changes,
         tuple(emits),
         owed,
@@ -112,12 +112,8 @@ def _alone(old: Sequence[Version], new: Sequence[Version], i: int | None, j: int
     )
     digest = given.program.digest
     if i is not None:
-        return PlanChange(state, _name(given), None, emits=emits, programs=(digest, ""))
-    return PlanChange(state, None, _name(given), emits=emits, programs=("", digest))
-
-
-def _name(version: Version) -> tuple[str, str]:
-    return version.program.source.name, version.name
+        return PlanChange(state, given.known_as, None, emits=emits, programs=(digest, ""))
+    return PlanChange(state, None, given.known_as, emits=emits, programs=("", digest))
 
 
 def _written(version: Version) -> list[Emit]:

@@ -229,7 +229,7 @@ class ShelvedExperts(Recorder):
 
 class ElsewhereProject(LockedProject):
     """A project over a shelf. Sources are told where they stand by `stand`. What was laid out stays until `remove`:
-    pictures that a plan loads are read from there when it runs."""
+    pictures that a plan loads are read from there when it runs. Without `locks` none holds anything."""
 
     def __init__(
         self,
@@ -237,8 +237,11 @@ class ElsewhereProject(LockedProject):
         catalog: str | os.PathLike[str] | None = None,
         mode: Mode = Mode.BESIDE,
         device: str | None = None,
+        *,
+        locks: bool = True,
     ) -> None:
         super().__init__(catalog, mode, device=device)
+        self._has_locks = locks
         self._folder = Path(tempfile.mkdtemp(prefix="mosaic-"))
         self._standing = Standing(shelf, self._folder)
 
@@ -279,10 +282,12 @@ class ElsewhereProject(LockedProject):
         return ShelvedExperts(inner, standing=self._standing)
 
     def _find(self, source: SourceFile) -> Held | None:
-        """The lock beside a source, or in the current folder, as it is on the shelf."""
+        """The lock beside where a source stands, or in the current folder, as it is on the shelf."""
+        if not self._has_locks:
+            return None
         path, shelf = self._standing.path(source.name), self._standing.shelf
         if path is None or not shelf.is_whole:
-            return super()._find(source)
+            return super()._find(self._standing.plain(source.span(0, 0)).source)
         for folder in dict.fromkeys((path.parent, Path.cwd())):
             data = shelf.read(folder / NAME)
             file = below(path, folder)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from mosaic.compiler.comparing.meaning import MEANING, Version, parameters, symmetric_operators, versions
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError, Sink
+from mosaic.compiler.errors.names import UnknownPlan
 from mosaic.compiler.program import Program
 from mosaic.compiler.source import SourceFile
 from mosaic.compiler.syntax.parse import decode, parse
@@ -43,6 +44,22 @@ class Sources:
 
     texts: tuple[tuple[str, SourceFile, Path], ...]
     shelf: Shelf | None = None
+    locks: bool = True  # whether one may hold them
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What a program or picture says of its making: the text, where it stood, the plan's name, the values of its
+    parameters, the texts of fragments by name, the program's digest; of a picture also the digests of its experts'
+    files, by id and name."""
+
+    source: SourceFile
+    stood: str
+    plan: str
+    parameters: Mapping[str, Any]
+    libraries: Mapping[str, str]
+    digest: str
+    files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass
@@ -123,10 +140,15 @@ class Reader:
 
     def _program(self, path: Path) -> Side:
         program = load_program(path)
-        made = self._made_again(str(path), program.source.name, program.source.plan, program)
+        source = program.source
+        texts = SourceFile(str(path), source.text)
+        told = _Told(texts, source.name, source.plan, source.parameters, source.libraries, program.digest)
+        try:
+            made = self._again(told)
+        except MosaicError:
+            made = None
         if made is not None and made.program.digest == program.digest:
-            rooted = _rooted(program, path.absolute().parent)
-            return Side(str(path), (replace(made, program=rooted),))
+            return Side(str(path), (replace(made, program=_rooted(program, path.absolute().parent)),))
         note = f"{path} cannot be made again here: it is compared as it was compiled, without costs and uses"
         return Side(str(path), (self._closed(program, path),), (note,))
 
@@ -152,42 +174,40 @@ class Reader:
         read_bytes(path, 1)
         found = recover(path)
         source = SourceFile(str(path), found.plan)
-        made = self._again(source, found.source, found.plan_name, found.parameters, found.libraries)
-        recorded = {row["id"]: row["files"] for row in found.experts}
-        version = _with_bytes(made, recorded)
+        files = {row["id"]: row["files"] for row in found.experts}
+        told = _Told(
+            source, found.source, found.plan_name, found.parameters, found.libraries, found.digest, files
+        )
+        version = self._again(told)
         if version.program.digest == found.digest:
             return Side(str(path), (version,))
-        note = (
-            f"{path} was made by another version of what makes pictures: its plan gives another program here"
-        )
+        note = f"{path} was not made by what its plan gives here: other choices were taken, or by another version"
         return Side(str(path), (version,), (note,))
 
-    def _made_again(self, name: str, stood: str, plan: str, program: Program) -> Version | None:
-        source = SourceFile(name, program.source.text)
-        try:
-            return self._again(source, stood, plan, program.source.parameters, program.source.libraries)
-        except MosaicError:
-            return None
-
-    def _again(
-        self,
-        source: SourceFile,
-        stood: str,
-        plan: str,
-        values: Mapping[str, Any],
-        libraries: Mapping[str, str],
-    ) -> Version:
-        """A plan compiled again from what it was compiled from."""
-        texts = {Path(os.path.abspath(name)): text for name, text in libraries.items()}
-        shelf = TextsShelf(texts, source.name, {name: libraries[name] for name in libraries if _is_std(name)})
-        plain = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-        place = Path.cwd() / source.name if stood.startswith("<") else Path(stood)
-        sources = Sources((("", source, place),), shelf)
-        side = self._compiled(source.name, sources, lambda source: plain)
-        return next(version for version in side.versions if version.name == plan)
+    def _again(self, told: _Told) -> Version:
+        """A plan compiled again from what it was compiled from: by the lock that is there now, or without one,
+        whichever gives the same program."""
+        texts = {Path(os.path.abspath(name)): text for name, text in told.libraries.items()}
+        fragments = {name: text for name, text in told.libraries.items() if _is_std(name)}
+        shelf = TextsShelf(texts, told.source.name, fragments)
+        values = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in told.parameters.items()
+        }
+        place = Path.cwd() / "-" if told.stood.startswith("<") else Path(told.stood)
+        found: list[Version] = []
+        for locks in (True, False):
+            sources = Sources((("", told.source, place),), shelf, locks)
+            side = self._compiled(told.source.name, sources, lambda source: values)
+            version = next((each for each in side.versions if each.name == told.plan), None)
+            if version is None:
+                raise MosaicError(UnknownPlan(None, told.plan, told.source.name, None))
+            found.append(_with_bytes(version, told.files) if told.files else version)
+            if found[-1].program.digest == told.digest:
+                return found[-1]
+        return found[0]
 
     def _compiled(self, name: str, sources: Sources, given: Given | None = None) -> Side:
-        world = _World(self, sources.shelf)
+        world = _World(self, sources)
         found: list[Version] = []
         mistakes: list[Diagnostic] = []
         for key, source, place in sources.texts:
@@ -203,8 +223,8 @@ class Reader:
 class _World:
     """The projects that one side is compiled in: one held to its locks, and one to which they are advice."""
 
-    def __init__(self, reader: Reader, shelf: Shelf | None) -> None:
-        self._reader, self._shelf = reader, shelf
+    def __init__(self, reader: Reader, sources: Sources) -> None:
+        self._reader, self._sources = reader, sources
         self._projects: dict[Mode, LockedProject] = {}
 
     def versions(
@@ -232,10 +252,11 @@ class _World:
     def _project(self, mode: Mode, source: SourceFile, place: Path) -> LockedProject:
         reader = self._reader
         if mode not in self._projects:
-            if self._shelf is None:
+            shelf = self._sources.shelf
+            if shelf is None:
                 self._projects[mode] = LockedProject(reader.catalog, mode, device=reader.device)
             else:
-                made = ElsewhereProject(self._shelf, reader.catalog, mode, reader.device)
+                made = ElsewhereProject(shelf, reader.catalog, mode, reader.device, locks=self._sources.locks)
                 reader.stack.callback(made.remove)
                 self._projects[mode] = made
         project = self._projects[mode]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -253,6 +254,29 @@ def test_locks_of_a_revision(git: Git, diff: Diff) -> None:
     assert "no difference" in diff("HEAD:plans/alley.mosaic", "plans/alley.mosaic").stdout
 
 
+def test_experts_of_a_lock(git: Git, diff: Diff) -> None:
+    """Bytes and licences are those that a lock holds, not those of today's catalog."""
+    assert CliRunner().invoke(app, ["lock", "plans/alley.mosaic"]).exit_code == 0
+    git("add", ".")
+    git("commit", "-qm", "locked")
+    before, neon = Path("mosaic.lock").read_text().split('id = "zoo/neon"\n')
+    ((role, name),) = re.findall(r'role = "(.+)"\nname = "(.+)"', neon)
+    digest = hashlib.sha256(f"{role} {name} {'0' * 64}".encode()).hexdigest()
+    for pattern, told in (
+        (r'sha256 = ".{64}"', f'sha256 = "{"0" * 64}"'),
+        (r'\ndigest = ".{64}"', f'\ndigest = "{digest}"'),
+        (r'license = ".+"', 'license = "CC-BY-NC-4.0"'),
+    ):
+        neon, count = re.subn(pattern, told, neon, count=1)
+        assert count == 1
+    Path("mosaic.lock").write_text(f'{before}id = "zoo/neon"\n{neon}')
+    told = diff("HEAD:plans/alley.mosaic", "plans/alley.mosaic").stdout
+    assert re.search(rf"~ bytes of zoo/neon  \w{{12}}… → {digest[:12]}…", told)
+    assert f"after: `{name}`: its bytes" in told
+    assert re.search(r"~ commercial use +allowed → denied \(zoo/neon\)", told)
+    assert re.search(r"\+ credit owed +.*zoo/neon", told)
+
+
 def documented() -> dict[str, Any]:
     """The document that the page of JSON shapes shows."""
     page = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
@@ -382,6 +406,22 @@ def test_a_program_that_cannot_be_made_again(diff: Diff) -> None:
     assert "~ steps of sample  2 → 3" in diff("made/alley.json", "plans/alley.mosaic").stdout
     Path("made/alley.json").write_text("{}")
     assert "M884" in diff("made/alley.json", "plans/alley.mosaic", code=2).stderr
+
+
+@pytest.mark.usefixtures("git")
+def test_a_picture_that_a_lock_decided(diff: Diff) -> None:
+    pytest.importorskip("torch")
+    edit("plans/alley.mosaic", "steps: 2", "steps: 2..4")
+    assert CliRunner().invoke(app, ["lock", "plans/alley.mosaic"]).exit_code == 0
+    edit("mosaic.lock", "taken = 4", "taken = 3")
+    done = CliRunner().invoke(app, ["run", "plans/alley.mosaic", "-o", "made", "--no-cache"])
+    assert done.exit_code == 0, done.output
+    assert "no difference" in diff("made/alley.png", "plans/alley.mosaic").stdout
+    edit("mosaic.lock", "taken = 3", "taken = 2")
+    assert (
+        "note: made/alley.png was not made by what its plan gives here"
+        in diff("made/alley.png", "plans/alley.mosaic").stdout
+    )
 
 
 @pytest.mark.usefixtures("programs")

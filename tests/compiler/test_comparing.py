@@ -73,6 +73,7 @@ EDITS: list[tuple[str, str, list[tuple[str, str, str, str]]]] = [
     ("emit again", "emit done", [("step", "refine", "40%, 8 steps, seed 3, by zoo/base with zoo/samurai, zoo/sketch "
                                   "* 0.5, zoo/watercolor * 0.25 by sum", "")]),
     ("int = 6", "int = 7", [("parameter", "seed", "int = 6", "int = 7"), ("seed", "", "6", "7")]),
+    ("plan p {", "plan p {\n  budget { memory: 4GiB }", [("budget", "memory", "", "4GiB")]),
     ("plan p {", "plan p {\n  policy { credit: true }", [("policy", "credit", "", "true")]),
 ]  # fmt: skip
 """One edit of the text, and what it is told as: nothing besides."""

@@ -65,7 +65,7 @@ def run(
     jobs, outputs = [], []
     for plan in shared:
         for side, versions, name in ((0, old, plan.old_name), (1, new, plan.new_name)):
-            version = next(each for each in versions if (each.program.source.name, each.name) == name)
+            version = next(each for each in versions if each.known_as == name)
             jobs.append(session.Job(version.program))
             outputs.append(output / SIDES[side] / folders[plan])
     session.at_hand(session.Jobs(tuple(jobs)))
