@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from mosaic.compiler.comparing.changes import Aspect, Change, Place, Side, Value
 from mosaic.compiler.comparing.identity import View
+from mosaic.compiler.notation import percent, spelled_region, spelled_window
 from mosaic.compiler.program import Mask, Rectangle
-from mosaic.compiler.spelling import percent, spelled_region, spelled_window
 
 Window = tuple[float, float] | None
 Region = Rectangle | Mask | None

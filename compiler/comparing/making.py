@@ -11,6 +11,7 @@ from mosaic.compiler.comparing.models import Models
 from mosaic.compiler.comparing.pairing import in_order
 from mosaic.compiler.comparing.prompts import prompts
 from mosaic.compiler.comparing.spelled import model, number, picture, size
+from mosaic.compiler.notation import percent
 from mosaic.compiler.program import (
     Align,
     Decode,
@@ -21,7 +22,6 @@ from mosaic.compiler.program import (
     Refine,
     Resume,
 )
-from mosaic.compiler.spelling import percent
 
 VERBS: Final = {
     "denoise": "sample",

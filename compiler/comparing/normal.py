@@ -13,8 +13,8 @@ from mosaic.compiler.comparing.identity import View, digest
 from mosaic.compiler.comparing.making import VERBS, numbers
 from mosaic.compiler.comparing.meaning import Parameter, Version
 from mosaic.compiler.comparing.spelled import number, operator, picture
+from mosaic.compiler.notation import taking_part
 from mosaic.compiler.program import Align, CombinePrompts, EncodeText, Fuse, LoadImage, LoadModel
-from mosaic.compiler.spelling import taking_part
 
 _LIMITS = {"latency": duration, "cold_latency": duration, "memory": memory}
 

@@ -22,8 +22,8 @@ from mosaic.compiler.comparing.identity import View, names
 from mosaic.compiler.comparing.making import Making
 from mosaic.compiler.comparing.meaning import Parameter, Version, closed
 from mosaic.compiler.comparing.rights import rights
+from mosaic.compiler.notation import percent
 from mosaic.compiler.program import Emit
-from mosaic.compiler.spelling import percent
 
 _LIMITS: Mapping[str, Callable[[float], str]] = {
     "latency": duration,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mosaic.compiler.comparing.changes import Aspect, Value
 from mosaic.compiler.comparing.identity import View
+from mosaic.compiler.notation import percent, taking_part
 from mosaic.compiler.program import File, Fuse, LoadModel, Operand
-from mosaic.compiler.spelling import percent, taking_part
 
 _DIGITS = 12
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.cli.alternatives import alternatives
 from mosaic.cli.predicted import range_taken, steps, summary
+from mosaic.compiler.notation import taking_part
 from mosaic.compiler.program import (
     Align,
     CombinePrompts,
@@ -24,7 +25,6 @@ from mosaic.compiler.program import (
     Refine,
     Resume,
 )
-from mosaic.compiler.spelling import taking_part
 
 if TYPE_CHECKING:
     from mosaic.cli.kept import Known
