@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import re
 import subprocess
 import sys
 import tarfile
@@ -105,9 +106,7 @@ def test_every_dependency_is_pinned() -> None:
         *project["dependencies"],
         *(r for extra in project["optional-dependencies"].values() for r in extra),
     ]
-    names = {requirement.split(">=")[0].split("[")[0].strip().lower() for requirement in wanted} - {
-        "mosaic-plan"
-    }
+    names = {re.split(r"[>=\[]", requirement)[0].strip().lower() for requirement in wanted} - {"mosaic-plan"}
     assert names - pinned == set()
 
 
