@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import random
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +21,7 @@ from tests.compiler.test_policy import NC, context
 from mosaic.catalog.record import content_digest
 from mosaic.compiler.comparing.changes import Aspect, State
 from mosaic.compiler.comparing.identity import digest
+from mosaic.compiler.comparing.meaning import Version
 from mosaic.compiler.comparing.normal import normal
 from mosaic.compiler.comparing.pairing import by_likeness, in_order
 from mosaic.compiler.comparing.plans import compare
@@ -124,6 +131,12 @@ def test_bases() -> None:
     body = 'mosaic 1\nplan p {{ emit sample(checkpoint("{}"), prompt: "a cat") as "a.png" }}\n'
     told = changes(compared(body.format("zoo/base"), body.format("zoo/robot")))
     assert told == [("base", "", "zoo/base", "zoo/robot")]
+
+
+def test_finds() -> None:
+    body = 'mosaic 1\nplan p {{ emit sample(fuse(checkpoint("zoo/base"), {}), prompt: "neon style") as "a.png" }}\n'
+    found, named = body.format('find(lora, "neon tubes")'), body.format('lora("zoo/neon")')
+    assert changes(compared(found, named)) == []  # what was found is what is meant
 
 
 def test_order_where_it_counts() -> None:
@@ -389,6 +402,41 @@ def test_a_random_edit_is_exactly_that_change(spec: Spec, one: int, other: int, 
     # One text in several pictures is one change a place; each says the same.
     assert sorted(set(found)) == told
     assert normal(first) != normal(second)
+
+
+FIRST, COUNT = 50_001, 60
+"""Other seeds than those that plans are run from."""
+
+
+@cache
+def some_plans() -> list[tuple[Version, ...]]:
+    """Plans of `benchmarks/random_plans.py`, those of them that compile: of every verb, over pictures and finds."""
+    path = Path(__file__).parents[2] / "benchmarks" / "random_plans.py"
+    spec = importlib.util.spec_from_file_location("random_plans", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    found = []
+    for seed in range(FIRST, FIRST + COUNT):
+        with suppress(AssertionError):
+            found.append(of(module.random_plan(seed)))
+    return found
+
+
+def test_random_plans_beside_each_other() -> None:
+    """Whatever two plans are, what differs has a name, and nothing differs from itself."""
+    plans = some_plans()
+    assert len(plans) > COUNT / 5
+    for old, new in pairwise(plans):
+        assert not compare(old, old).differs
+        comparison = compare(old, new)
+        assert comparison.differs == (normal(old) != normal(new))
+        assert "computation" not in [aspect for aspect, *_ in changes(comparison)]
+        # What is gone on one way is new on the way back.
+        turned = {State.ADDED: State.REMOVED, State.REMOVED: State.ADDED}
+        there = sorted(turned.get(plan.state, plan.state) for plan in comparison.plans)
+        assert there == sorted(plan.state for plan in compare(new, old).plans)
 
 
 # The parts
