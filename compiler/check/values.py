@@ -14,7 +14,7 @@ def read_value(kind: Kind, given: object) -> Attribute:
     """
     if kind is Kind.TEXT:
         return str(given)
-    text = _spelled(given)
+    text = spelled(given)
     if kind is Kind.FLAG and text in ("true", "false"):
         return text == "true"
     number = None if kind is Kind.FLAG else read_number(text)
@@ -24,7 +24,8 @@ def read_value(kind: Kind, given: object) -> Attribute:
     raise ValueError(f"`{text}` is no {kind} (such as {_EXAMPLES[kind]})")
 
 
-def _spelled(given: object) -> str:
+def spelled(given: object) -> str:
+    """A Python value as `--set` writes it."""
     if isinstance(given, bool):
         return str(given).lower()
     if isinstance(given, tuple):

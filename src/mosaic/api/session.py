@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mosaic.api.faults import UsageError
-from mosaic.api.sources import read_one, readable
-from mosaic.api.sweep import Axis, sweep
+from mosaic.api.sources import readable
+from mosaic.api.sweep import Axis, Sweep
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError, Sink
 from mosaic.compiler.errors.integrity import NotAtHand
 from mosaic.compiler.program import Program
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mosaic.compiler.cost.profile import Profile
     from mosaic.compiler.ir.graph import Graph
     from mosaic.runtime.engine import Engine
+    from mosaic.runtime.outputs import Emitted
     from mosaic.runtime.results import RunResult
 
 PROGRAM = ".json"
@@ -60,16 +61,35 @@ class Jobs:
     axes: tuple[Axis, ...] = ()  # along which the sweep changes something
     beside: Path | None = None  # where relative locations of files start
     context: Context | None = None  # what they were compiled in
-    source: SourceFile | None = None  # what they were compiled from
 
 
 @dataclass
 class Outcome:
-    """What was written."""
+    """What was run and written, and what it took. It iterates over its results.
 
-    results: list[tuple[Job, RunResult]] = field(default_factory=list)
+    >>> outcome = mosaic.run(PLAN, output=folder, sweep={"seed": range(1, 4)})
+    >>> [str(file.path.relative_to(folder)) for file in outcome.files]
+    ['seed-1/cat.png', 'seed-2/cat.png', 'seed-3/cat.png']
+    >>> [sheet.name for sheet in outcome.sheets]
+    ['cat.sheet.png']
+    """
+
+    jobs: list[tuple[Job, RunResult]] = field(default_factory=list)
     sheets: list[Path] = field(default_factory=list)
     reports: list[Path] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[RunResult]:
+        return iter(self.results)
+
+    @property
+    def results(self) -> tuple[RunResult, ...]:
+        """What each program's run says of itself, in the order of the sweep."""
+        return tuple(result for _, result in self.jobs)
+
+    @property
+    def files(self) -> tuple[Emitted, ...]:
+        """Everything that was emitted."""
+        return tuple(file for result in self.results for file in result.emitted)
 
     def document(self) -> dict[str, Any]:
         """The JSON shape that docs/json.md describes."""
@@ -83,34 +103,34 @@ class Outcome:
                     "parameters": dict(job.swept),
                     "batched": file.name in result.batched,
                 }
-                for job, result in self.results
+                for job, result in self.jobs
                 for file in result.emitted
             ],
-            "programs": [result.program for _, result in self.results],
+            "programs": [result.program for _, result in self.jobs],
             "sheets": [str(path) for path in self.sheets],
             "reports": [str(path) for path in self.reports],
-            "seconds": round(sum(result.seconds for _, result in self.results), 3),
-            "evaluations": sum(result.evaluations for _, result in self.results),
+            "seconds": round(sum(result.seconds for _, result in self.jobs), 3),
+            "evaluations": sum(result.evaluations for _, result in self.jobs),
             "sources": {str(source): self._count(source) for source in Origin},
         }
 
     def _count(self, source: Origin) -> int:
-        return sum(result.count(source) for _, result in self.results)
+        return sum(result.count(source) for _, result in self.jobs)
 
     def lines(self) -> Iterator[str]:
         """The same for people."""
-        for _, result in self.results:
+        for _, result in self.jobs:
             for file in result.emitted:
                 yield f"{file.path}  {file.type}  sha256:{file.sha256}"
         yield from (f"{path}  contact sheet" for path in self.sheets)
         yield from (f"{path}  report" for path in self.reports)
-        batched = sum(len(result.batched) for _, result in self.results)
+        batched = sum(len(result.batched) for _, result in self.jobs)
         if batched:
             several = "file was" if batched == 1 else "files were"
             yield f"{batched} {several} made in batches with other runs: the same up to floating point"
-        seconds = sum(result.seconds for _, result in self.results)
-        evaluations = sum(result.evaluations for _, result in self.results)
-        for cut in dict.fromkeys(cut for _, result in self.results for cut in result.truncations):
+        seconds = sum(result.seconds for _, result in self.jobs)
+        evaluations = sum(result.evaluations for _, result in self.jobs)
+        for cut in dict.fromkeys(cut for _, result in self.jobs for cut in result.truncations):
             yield (
                 f"{cut.operator} cut to rank {cut.rank}: {cut.mean:.1%} of a change lost on average, "
                 f"{cut.most:.1%} at most ({cut.worst})"
@@ -121,17 +141,8 @@ class Outcome:
         yield f"{told}, {shared} shared" if shared else told
 
 
-def jobs(
-    project: Project, path: str, plan: str | None, settings: Sequence[str], source: SourceFile | None = None
-) -> Jobs:
-    """Compile everything before anything runs; `source` is what the path holds, where it was read before.
-
-    Raises MosaicError with every diagnostic.
-    """
-    if path.endswith(PROGRAM):
-        return _compiled(path, plan, settings)
-    source = source or read_one(path)
-    wanted = sweep(settings, parameters(source))
+def jobs(project: Project, source: SourceFile, plan: str | None, wanted: Sweep) -> Jobs:
+    """Compile everything before anything runs. Raises MosaicError with every diagnostic."""
     found: list[Job] = []
     sink = Sink()
     for cell in wanted:
@@ -143,7 +154,14 @@ def jobs(
             computed = expected(graph, project.context(source))
             found.append(Job(program, folder, cell.folder, cell.swept, computed, graph))
     context = project.context(source)
-    return Jobs(tuple(found), tuple(sink), wanted.open_axes, context=context, source=source)
+    return Jobs(tuple(found), tuple(sink), wanted.open_axes, context=context)
+
+
+def closed(path: str | os.PathLike[str]) -> Jobs:
+    """A compiled program from its file. Raises UnreadableError (M801, M807, M884)."""
+    with readable():
+        program = load_program(Path(path))
+    return Jobs((Job(program),), beside=Path(path).absolute().parent)
 
 
 def room(engine: Engine, jobs: Jobs) -> Profile:
@@ -170,14 +188,6 @@ def parameters(source: SourceFile) -> tuple[tree.Parameter, ...]:
     return tuple(item for item in parse(source, Sink()).items if isinstance(item, tree.Parameter))
 
 
-def _compiled(path: str, plan: str | None, settings: Sequence[str]) -> Jobs:
-    if settings or plan:
-        raise UsageError("a compiled program is closed: --set and --plan need the plan itself")
-    with readable():
-        program = load_program(Path(path))
-    return Jobs((Job(program),), beside=Path(path).absolute().parent)
-
-
 def at_hand(jobs: Jobs) -> None:
     """Raise MosaicError (M720) for every file whose bytes are nowhere: a plan compiles without them."""
     missing = Sink()
@@ -196,13 +206,13 @@ def work(engine: Engine, jobs: Jobs, output: Path, report: Path | None) -> Outco
     programs = [job.program for job in jobs.jobs]
     results = engine.run_all(programs, [output / job.folder for job in jobs.jobs])
     for job, result in zip(jobs.jobs, results, strict=True):
-        outcome.results.append((job, result))
+        outcome.jobs.append((job, result))
         if report is not None:
             from mosaic.runtime.report import write_report
 
             outcome.reports.append(write_report(job.program, result, report / job.folder))
     if jobs.context is not None and engine.batch is None:  # what runs take alone is what is predicted
-        note(jobs.context, ((job.expected, result) for job, result in outcome.results))
+        note(jobs.context, ((job.expected, result) for job, result in outcome.jobs))
     if jobs.axes:
         outcome.sheets.extend(_sheets(jobs, outcome, output))
     return outcome
@@ -213,7 +223,7 @@ def _sheets(jobs: Jobs, outcome: Outcome, output: Path) -> Iterator[Path]:
     from mosaic.runtime.sheet import Tile, write_sheet
 
     tiles: dict[Path, list[Tile]] = {}
-    for job, result in outcome.results:
+    for job, result in outcome.jobs:
         for file in result.emitted:
             if file.type != "image":
                 continue

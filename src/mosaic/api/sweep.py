@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mosaic.api.faults import UsageError
+from mosaic.compiler.check.values import spelled
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.errors.face import SweepTooLarge
 from mosaic.compiler.syntax import tree
@@ -80,6 +81,27 @@ def sweep(settings: Iterable[str], parameters: Iterable[tree.Parameter]) -> Swee
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"{name} is given twice; write --set {name}=a,b", "--set")
+    return _limited(axes)
+
+
+def sweep_of(parameters: Mapping[str, object], swept: Mapping[str, Iterable[object]]) -> Sweep:
+    """The same of Python values: one for each of `parameters`, and the cross product of those that are `swept`.
+
+    Raises MosaicError (M883) for too many runs and UsageError for what is no sweep.
+    """
+    twice = [name for name in swept if name in parameters]
+    if twice:
+        raise UsageError(f"{twice[0]} has a value and is swept as well: one of them")
+    axes = [Axis(name, (spelled(value),)) for name, value in parameters.items()]
+    for name, values in swept.items():
+        texts = () if isinstance(values, str) else tuple(dict.fromkeys(map(spelled, values)))
+        if not texts:
+            raise UsageError(f"{name} is swept over a list of values, and there are none")
+        axes.append(Axis(name, texts))
+    return _limited(tuple(axes))
+
+
+def _limited(axes: tuple[Axis, ...]) -> Sweep:
     runs = 1
     for axis in axes:
         runs *= len(axis.values)

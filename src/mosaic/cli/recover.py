@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,17 +19,10 @@ def recover(
     ] = False,
 ) -> None:
     """Print the plan that a picture, latent or model was made from."""
-    from mosaic.api.sources import readable
+    from mosaic.api.plans import recover as read
     from mosaic.cli import console
-    from mosaic.project import engine_missing, read_bytes
 
-    try:
-        from mosaic.runtime.outputs import recover as read
-    except ModuleNotFoundError as error:
-        raise engine_missing(error) from None
-    with readable():
-        read_bytes(Path(path), 1)
-    found = read(Path(path))
+    found = read(path)
     if not json_output:
         typer.echo(found.plan, nl=not found.plan.endswith("\n"))
         return

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mosaic.cli.console import guarded
 from mosaic.cli.options import CACHE, CATALOG, FROZEN, LOCKED, OFFLOAD
+
+if TYPE_CHECKING:
+    from mosaic.compiler.diagnostic import Diagnostic
+    from mosaic.project import Project
 
 
 class Device(StrEnum):
@@ -83,46 +87,38 @@ def run(
 ) -> None:
     """Run plans and write what they emit. The same program gives the same bytes on the same machine."""
     from mosaic.api import session
-    from mosaic.api.opening import manner, open_project
+    from mosaic.api.running import How, perform
     from mosaic.api.selecting import quiet, settings_of
+    from mosaic.api.sources import read_one
+    from mosaic.api.sweep import sweep
     from mosaic.caches import open_cache
     from mosaic.cli import console
     from mosaic.cli.progress import progress
-    from mosaic.compiler.diagnostic import MosaicError
-    from mosaic.compiler.errors.face import CacheUnusable, NotToTheBit
-    from mosaic.project import engine
 
-    if path.endswith(session.PROGRAM) and (locked or frozen):
+    is_program = path.endswith(session.PROGRAM)
+    if is_program and (locked or frozen):
         raise typer.BadParameter("a compiled program is closed: it needs no lock")
+    if is_program and (settings or name):
+        raise typer.BadParameter("a compiled program is closed: --set and --plan need the plan itself")
     if no_cache and cache is not None:
         raise typer.BadParameter("--cache says where to keep results, --no-cache not to: one of them")
-    if strict and batch is not None:
-        raise MosaicError(NotToTheBit(None, f"--batch {batch}"))
     said = settings_of(path)
-    catalog = said.catalog_for(catalog)
-    with open_project(catalog, locked=locked, frozen=frozen) as project:
-        jobs = session.jobs(project, path, name or None, settings or ())
-    kept, told = None if no_cache else open_cache(cache), manner(offload, batch, len(jobs.jobs))
+    kept = None if no_cache else open_cache(cache)
+    where = said.catalog_for(catalog)
+    how = How(device.value, dtype.value, where, locked, frozen, kept, batch, offload, strict)
+    source = None if is_program else read_one(path)
+    wanted = None if source is None else sweep(settings or (), session.parameters(source))
+
+    def compiled(project: Project) -> session.Jobs:
+        if source is None or wanted is None:
+            return session.closed(path)
+        return session.jobs(project, source, name or None, wanted)
+
+    def tell(notes: tuple[Diagnostic, ...]) -> None:
+        console.show(quiet(notes, said, path), to_stderr=True)
+
     with progress() as bars:
-        worker = engine(
-            device=device.value,
-            dtype=dtype.value,
-            progress=bars,
-            beside=jobs.beside,
-            cache=kept,
-            batch=batch,
-            offload=offload,
-        )
-        room = session.room(worker, jobs)
-        if not session.fits(project, jobs, room, told):
-            # Only now is it known what the device has. Perhaps other operators fit; else this says what would.
-            with open_project(catalog, locked=locked, frozen=frozen, manner=told, room=room) as project:
-                jobs = session.jobs(project, path, name or None, settings or (), jobs.source)
-        console.show(quiet(jobs.notes, said, path), to_stderr=True)
-        session.at_hand(jobs)
-        outcome = session.work(worker, jobs, output, report)
-    if kept is not None and kept.trouble is not None:
-        console.show((CacheUnusable(None, str(kept.folder), kept.trouble),), to_stderr=True)
+        outcome = perform(compiled, how, output, report, bars, tell)
     if json_output:
         console.print_json(outcome.document())
         return
