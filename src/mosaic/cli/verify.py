@@ -32,20 +32,11 @@ def verify(
     json_output: Annotated[bool, typer.Option("--json", help="Print what was looked at as JSON.")] = False,
 ) -> None:
     """Say whether this machine would give the locked picture: 0 it would, 1 it would not, 2 unreadable."""
-    from mosaic.api.selecting import settings_of
-    from mosaic.api.sources import readable
+    from mosaic.api.locking import verify as look
     from mosaic.cli import console
-    from mosaic.lock.projects import LockedProject, Mode, read_lock_file
     from mosaic.lock.verifying import Verdict
-    from mosaic.lock.verifying import verify as look
-    from mosaic.project import read_bytes
 
-    with readable():
-        read_bytes(path, 1)
-    lock = read_lock_file(path)
-    catalog = settings_of(str(path)).catalog_for(catalog)
-    with LockedProject(catalog, Mode.FROZEN, path) as project:
-        found = look(lock, path.parent, project, run=run)
+    found = look(path, run=run, catalog=catalog)
     if json_output:
         console.print_json(_document(path, found))
     else:
