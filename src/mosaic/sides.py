@@ -89,6 +89,10 @@ class Reader:
             return self._carrier(path)
         return self._plan(name, at)
 
+    def text(self, source: SourceFile) -> Side:
+        """A text that was read before. Raises MosaicError where it does not compile."""
+        return self._compiled(source.name, Sources((("", source, Path(source.name)),)))
+
     def revision(self, revision: Revision, paths: Iterable[str]) -> Side:
         """The plans of some paths, from the top of the repository, as they were."""
         shelf = RevisionShelf(revision)

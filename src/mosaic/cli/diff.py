@@ -16,8 +16,8 @@ from mosaic.cli.console import guarded
 from mosaic.cli.options import CATALOG, DEVICE
 
 if TYPE_CHECKING:
+    from mosaic.api.comparing import Difference
     from mosaic.cli.beside import Pair
-    from mosaic.compiler.comparing.changes import Comparison
     from mosaic.sides import Reader, Side
 
 
@@ -73,9 +73,9 @@ def diff(
     device: Annotated[str | None, DEVICE] = None,
 ) -> None:
     """Say what changed between two versions of plans, by meaning: names, order and layout are no difference."""
+    from mosaic.api.comparing import between
     from mosaic.api.sources import readable
     from mosaic.cli.given import Given
-    from mosaic.compiler.comparing.plans import compare
     from mosaic.sides import Reader
 
     given = Given(settings or ())
@@ -87,10 +87,10 @@ def diff(
         with readable():
             old, new = _revisions(reader, what) if git else _named(reader, what, at)
         given.require_all_used()
-        comparison = compare(old.versions, new.versions, (*old.notes, *new.notes))
-        pairs = _run(comparison, old, new, output) if run else None
-    _print(comparison, (old.name, new.name), pairs, Format.JSON if json_output else format_)
-    raise SystemExit(int(Status.ERRORS if exit_code and comparison.differs else Status.CLEAN))
+        found = between(old, new)
+        pairs = _run(found, output) if run else None
+    _print(found, pairs, Format.JSON if json_output else format_)
+    raise SystemExit(int(Status.ERRORS if exit_code and found.differs else Status.CLEAN))
 
 
 def _named(reader: Reader, what: Sequence[str], at: Path | None) -> tuple[Side, Side]:
@@ -102,30 +102,20 @@ def _named(reader: Reader, what: Sequence[str], at: Path | None) -> tuple[Side, 
 
 def _revisions(reader: Reader, what: Sequence[str]) -> tuple[Side, Side]:
     """A revision beside another one, where the second word names one and no file, or beside the work tree."""
+    from mosaic.api.comparing import revisions
     from mosaic.compiler.diagnostic import MosaicError
-    from mosaic.compiler.errors.revisions import NotInRevision
     from mosaic.revisions import Repository
 
-    repository = Repository.around(Path.cwd())
-    old = repository.revision(what[0])
+    if not what:
+        raise typer.BadParameter("--git takes a revision")
     new, paths = None, list(what[1:])
     if paths and not Path(paths[0]).exists():
         try:
-            new = repository.revision(paths[0])
-            del paths[0]
+            Repository.around(Path.cwd()).revision(paths[0])
+            new = paths.pop(0)
         except MosaicError:
             pass  # then it is a path, of a file that is gone
-    inside = []
-    for path in paths or ["."]:
-        found = repository.path(Path(path))
-        if found is None:
-            raise MosaicError(NotInRevision(None, old.name, path))
-        inside.append(found)
-    first = reader.revision(old, inside)
-    second = reader.revision(new, inside) if new is not None else reader.work_tree(repository, inside)
-    if not (first.versions or second.versions):
-        raise MosaicError(NotInRevision(None, old.name, ", ".join(paths) or ".", "plan in"))
-    return first, second
+    return revisions(reader, what[0], new, paths or ["."])
 
 
 def _textconv(reader: Reader, what: Sequence[str], at: Path | None) -> None:
@@ -165,7 +155,7 @@ def _tracked(path: Path) -> Path | None:
     return repository.top / found[0] if len(found) == 1 else None
 
 
-def _run(comparison: Comparison, old: Side, new: Side, output: Path) -> list[Pair]:
+def _run(found: Difference, output: Path) -> list[Pair]:
     from mosaic.caches import open_cache
     from mosaic.cli import beside
     from mosaic.cli.progress import progress
@@ -173,23 +163,20 @@ def _run(comparison: Comparison, old: Side, new: Side, output: Path) -> list[Pai
 
     with progress() as bars:
         worker = engine(progress=bars, cache=open_cache(None))
-        return beside.run(worker, comparison, old.versions, new.versions, output)
+        return beside.run(worker, found.comparison, found.old.versions, found.new.versions, output)
 
 
-def _print(
-    comparison: Comparison, names: tuple[str, str], pairs: Sequence[Pair] | None, format_: Format
-) -> None:
+def _print(found: Difference, pairs: Sequence[Pair] | None, format_: Format) -> None:
     from mosaic.cli import beside, console
-    from mosaic.compiler.comparing import document, markdown, text
 
     if format_ is Format.JSON:
-        told = document.document(comparison, names)
-        console.print_json({**told, "pictures": None if pairs is None else beside.document(pairs)})
+        pictures = None if pairs is None else beside.document(pairs)
+        console.print_json({**found.document(), "pictures": pictures})
     elif format_ is Format.MARKDOWN:
-        typer.echo(markdown.render(comparison, names), nl=False)
+        typer.echo(found.markdown(), nl=False)
         if pairs:
             typer.echo(f"\n{beside.markdown(pairs)}", nl=False)
     else:
-        typer.echo(text.render(comparison, names, color=console.colored(sys.stdout)), nl=False)
+        typer.echo(found.text(color=console.colored(sys.stdout)), nl=False)
         if pairs:
             typer.echo("\n" + "\n".join(beside.lines(pairs)))
