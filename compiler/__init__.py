@@ -23,9 +23,7 @@ from mosaic.compiler import errors
 from mosaic.compiler.budgeting import hold
 from mosaic.compiler.check.file import Checked, check_file
 from mosaic.compiler.context import Context
-from mosaic.compiler.decide import Decision, Finish
 from mosaic.compiler.diagnostic import Diagnostic, Severity, Sink
-from mosaic.compiler.fit import fit
 from mosaic.compiler.ir.finds import Find, spelling
 from mosaic.compiler.ir.graph import Graph
 from mosaic.compiler.ir.verify import verify
@@ -41,6 +39,7 @@ from mosaic.compiler.syntax import tree
 from mosaic.compiler.syntax.parse import parse
 
 if TYPE_CHECKING:
+    from mosaic.compiler.decide import Decision, Finish
     from mosaic.compiler.lint.subject import Subject
     from mosaic.compiler.program import Program, Source
 
@@ -160,7 +159,10 @@ def _judge(
             told.extend(_fewest(graph, own))
         if not told.has_errors:
             held = hold(found, graph_choices, own, _finish(own), every=alternatives)
-            held = fit(found, graph, graph_choices, own, _finish(own), held, every=alternatives)
+            if own.profile is not None or own.room is not None:
+                from mosaic.compiler.fit import fit  # where nothing is priced, `check` starts without prices
+
+                held = fit(found, graph, graph_choices, own, _finish(own), held, every=alternatives)
             if any(held.picked) or held.steps:
                 numbers = {taken.steps: taken.number for taken in held.steps}
                 graph, graph_choices, told = _settled(found, own, whole, held.picked, numbers)

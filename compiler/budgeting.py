@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil, log10
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mosaic.compiler import errors
 from mosaic.compiler.context import Context
 from mosaic.compiler.cost.budget import Budget
-from mosaic.compiler.decide import Alternative, Decision, Finish, decide
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.ir.graph import Graph
 from mosaic.compiler.passes.choose_operators import AS_LOCKED, Choice
 from mosaic.compiler.passes.choose_steps import HIGH, Taken, at, open_steps
+
+if TYPE_CHECKING:
+    from mosaic.compiler.decide import Alternative, Decision, Finish
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ def hold(
         return Held(told=told, steps=_most(graph, context))
     if budget is None and not every:
         return Held(steps=_most(graph, context))
+    from mosaic.compiler.decide import decide
+
     decision = decide(graph, choices, context, finish, every=every)
     unknown = tuple(dict.fromkeys(told for each in decision.priced for told in each.prediction.reasons))
     if unknown and budget is not None and budget.limits_cost:

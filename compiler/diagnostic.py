@@ -110,6 +110,11 @@ class _Attributes:
         return getattr(self._diagnostic, name)
 
 
+def called(calls: tuple[Span, ...]) -> tuple[Label, ...]:
+    """Labels for the way from a call in the plan down into a fragment, where the mistake shows."""
+    return tuple(Label(span, "inside the fragment, here") for span in calls)
+
+
 class Sink:
     """Collects diagnostics, so that one run reports every mistake; each is kept once."""
 

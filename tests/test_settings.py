@@ -51,6 +51,22 @@ def test_the_table_of_a_pyproject_says_the_same() -> None:
     assert read_settings(Path("pyproject.toml"), ("tool", "mosaic")) is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[tool.mosaic]\nignore = ["M430"]',
+        '[tool]\nmosaic.ignore = ["M430"]',
+        'tool.mosaic.ignore = ["M430"]',
+        'tool = {mosaic = {ignore = ["M430"]}}',
+        '[ tool . "mosaic" ]\nignore = ["M430"]',
+        '["tool"]\r\n  [tool.mosaic]\r\n  ignore = ["M430"]',
+        "[tool.ruff]\nx = 1\n['tool'.'mosaic']\nignore = ['M430']",
+    ],
+)
+def test_spellings_of_the_table(text: str) -> None:
+    assert written(text, "pyproject.toml").ignore == ("M430",)
+
+
 def test_they_are_found_above_a_plan_the_nearest_first(project: Path) -> None:
     (project / "mosaic.toml").write_text('ignore = ["M4"]\n')
     assert Finder().of("plans/a.mosaic").ignore == ("M4",)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mosaic.compiler.diagnostic import Diagnostic, Fix, Label, Severity
+from mosaic.compiler.diagnostic import Diagnostic, Fix, Label, Severity, called
 from mosaic.compiler.errors.compatibility import instead, rather
-from mosaic.compiler.errors.types import called
 from mosaic.compiler.source import Span
 
 _SHOWN = 3

@@ -170,7 +170,9 @@ class NotAvailable(Diagnostic):
 
 def misplaced_range(span: Span | None, calls: tuple[Span, ...] = ()) -> NotAvailable:
     """A range stands where no steps are counted."""
-    advice = "a range may be the `steps` of `sample`, `refine` and `resume`, also through a `let` or a fragment"
+    advice = (
+        "a range may be the `steps` of `sample`, `refine` and `resume`, also through a `let` or a fragment"
+    )
     return NotAvailable(span, "a range in this place", advice=advice, calls=calls)
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mosaic.compiler.diagnostic import Diagnostic, Edit, Fix, Label, Severity
-from mosaic.compiler.errors.types import called
+from mosaic.compiler.diagnostic import Diagnostic, Edit, Fix, Label, Severity, called
 from mosaic.compiler.source import Span
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mosaic.compiler.diagnostic import Diagnostic, Label
-from mosaic.compiler.errors.types import called
+from mosaic.compiler.diagnostic import Diagnostic, Label, called
 from mosaic.compiler.source import Span
 
 _TERMS = "a selector is a list of paths with commas, such as `attn2`, `attn2.to_k`, `up.attn2`, `down.0`, `te`, `!conv`"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mosaic.compiler.diagnostic import Diagnostic, Edit, Fix, Label
+from mosaic.compiler.diagnostic import Diagnostic, Edit, Fix, Label, called
 from mosaic.compiler.errors.names import replace_by
 from mosaic.compiler.source import Span
 
@@ -386,8 +386,3 @@ class BadOutput(Diagnostic):
 
     def help(self) -> tuple[str, ...]:
         return (self.advice,) if self.advice else ()
-
-
-def called(calls: tuple[Span, ...]) -> tuple[Label, ...]:
-    """Labels for the way from a call in the plan down into a fragment, where the mistake shows."""
-    return tuple(Label(span, "inside the fragment, here") for span in calls)

@@ -10,6 +10,7 @@ The values are looked at by hand and not by pydantic: `mosaic check` would take 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -32,6 +33,12 @@ LARGEST: Final = 1024 * 1024
 """More bytes than settings have."""
 
 Keys = tuple[str, ...]
+
+# `[tool.mosaic…]`, `[tool]`, `tool.mosaic…`, `tool = …`: without one of them there is no table, and nothing to parse.
+_TABLE: Final = re.compile(
+    rb"""^[ \t]*(?:\[[ \t]*["']?tool["']?[ \t]*(?:\]|\.[ \t]*["']?mosaic)|["']?tool["']?[ \t]*[.=])""",
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True)
@@ -122,6 +129,8 @@ def read_settings(path: Path, inner: Keys = ()) -> Settings | None:
     shown = os.path.relpath(path) if path.is_absolute() else str(path)
     try:
         data = read_bytes(path, LARGEST)
+        if inner and not _TABLE.search(data):
+            return None
         source = SourceFile(shown, data.decode("utf-8-sig").replace("\r\n", "\n"))
         content: Any = tomllib.loads(source.text)
     except MosaicError as error:
