@@ -300,6 +300,14 @@ def test_the_outcome_does_not_depend_on_the_processes(mosaic: Mosaic, folder: Pa
         assert mosaic("check", "plans", "cases", "--jobs", jobs) == one
 
 
+def test_processes_that_begin_anew_find_the_same(mosaic: Mosaic, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on systems without fork."""
+    one = mosaic("check", "plans", "--jobs", "1")
+    monkeypatch.setattr("mosaic.api.workers._FORKS", False)
+    monkeypatch.setattr("mosaic.api.workers._CHUNK", 1)
+    assert mosaic("check", "plans", "--jobs", "2") == one
+
+
 def test_usage_is_told_once_by_several_processes(mosaic: Mosaic) -> None:
     code, output = mosaic("check", "plans", "--jobs", "2", "--device", "no-such-device")
     assert code == 2
