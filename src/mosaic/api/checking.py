@@ -32,8 +32,8 @@ def check(
     """Every mistake of plans: texts, files, folders of plans, one or several.
 
     Settings of the project count (`mosaic.toml`), and so does a `mosaic.lock` beside a plan. `catalog`, `device` and
-    the rest are the options of `mosaic check`. What cannot be read is told in the report. Processes are forked where there
-    are to be several `jobs` (on Linux), which a program with threads had better not do.
+    the rest are the options of `mosaic check`. What cannot be read is told in the report. Several `jobs` are processes
+    that are forked (on Linux), which a program with threads had better not do.
 
     Raises MosaicError for settings and codes that mean nothing, UsageError for options that do.
 
