@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mosaic.lock.projects import LockedProject
 
 PAYS = 100
-"""Files a process: starting one takes what checking some fifty files does (docs/benchmarks.md)."""
+"""Files a process: starting one takes what checking some seventy files does (docs/benchmarks.md)."""
 _CHUNK = 16
 _FORKS = sys.platform.startswith("linux")
 """A fork has everything at hand already. Elsewhere it is not safe (macOS) or does not exist (Windows)."""
