@@ -46,7 +46,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Compiled:
-    """What became of a file. Where there are errors, there are no programs."""
+    """What became of a file. Where there are errors, there are no programs.
+
+    By plan: the operators that were `choices` and why, the experts that `finds` found, what the ranges of `steps` stand
+    for, and, where a device was known, the `decisions` with what each choice is predicted to cost.
+
+    >>> compiled = mosaic.compile(PLAN, device="h100")
+    >>> chosen = compiled.decisions["cat"].chosen
+    >>> chosen.prediction.warm < chosen.prediction.cold
+    True
+    """
 
     diagnostics: tuple[Diagnostic, ...]
     programs: tuple[Program, ...] = ()

@@ -67,6 +67,12 @@ class Diagnostic:
 
     The texts are `str.format` templates over the instance's fields and properties. `span` is None only where no
     source text exists (running a compiled program, a fault in a file that is not text).
+
+    >>> (found,) = mosaic.check(PLAN.replace("zoo/base", "zoo/bas"))
+    >>> found.code, str(found.severity), found.span.text
+    ('M210', 'error', '"zoo/bas"')
+    >>> found.fixes()[0].title
+    'use `zoo/base`'
     """
 
     code: ClassVar[str]
@@ -140,7 +146,14 @@ class Sink:
 
 
 class MosaicError(Exception):
-    """Carries diagnostics out of a stage that cannot go on (loading a file, running a program)."""
+    """Carries diagnostics out of a stage that cannot go on (loading a file, running a program).
+
+    >>> try:
+    ...     mosaic.compile("no-such.mosaic")
+    ... except mosaic.MosaicError as error:
+    ...     [found.code for found in error.diagnostics]
+    ['M801']
+    """
 
     def __init__(self, *diagnostics: Diagnostic) -> None:
         super().__init__("; ".join(f"{d.code}: {d.message()}" for d in diagnostics))

@@ -320,7 +320,14 @@ class Rights(_Frozen):
 
 
 class Program(_Frozen):
-    """A compiled plan. `rights` are for people and outside the digest."""
+    """A compiled plan. `rights` are for people and outside the digest.
+
+    >>> program = mosaic.compile(PLAN).programs[0]
+    >>> [each.operation.op for each in program.instructions]
+    ['load_model', 'encode_text', 'encode_text', 'denoise', 'decode', 'emit']
+    >>> mosaic.Program.from_json(program.to_json()) == program
+    True
+    """
 
     mosaic_program: Literal[1] = FORMAT
     experts: tuple[Expert, ...]

@@ -13,6 +13,9 @@ class SourceFile:
 
     `name` is the path as a person wrote it (or `<stdin>`), never made absolute, so that a message is the
     same on every machine. Offsets count Unicode code points.
+
+    >>> mosaic.check(mosaic.SourceFile("cat.mosaic", "mosaic 1")).files
+    ('cat.mosaic',)
     """
 
     name: str

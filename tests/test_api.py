@@ -28,12 +28,12 @@ def two(tmp_path: Path) -> Path:
 
 
 def test_check_and_compile(two: Path) -> None:
-    assert mosaic.check(two) == ()
-    compiled = mosaic.compile(two, seed=3)
+    assert mosaic.check(two).diagnostics == ()
+    compiled = mosaic.compile(two, parameters={"seed": 3})
     assert [program.source.plan for program in compiled.programs] == ["first", "second"]
-    assert mosaic.compile(two, plan="second").programs[0].digest != compiled.programs[1].digest
+    assert mosaic.compile(two, only="second").programs[0].digest != compiled.programs[1].digest
     with pytest.raises(MosaicError, match="M209"):
-        mosaic.compile(two, sed=3)
+        mosaic.compile(two, parameters={"sed": 3})
 
 
 def test_plans_of_one_file_do_not_overwrite_each_other(two: Path, tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_plans_of_one_file_do_not_overwrite_each_other(two: Path, tmp_path: Path
         tmp_path / "out" / "first" / "cat.png",
         tmp_path / "out" / "second" / "cat.png",
     ]
-    (alone,) = mosaic.run(two, output=tmp_path / "alone", device="cpu", plan="first")
+    (alone,) = mosaic.run(two, output=tmp_path / "alone", device="cpu", only="first")
     assert (tmp_path / "alone" / "cat.png").exists()
     assert alone.emitted[0].sha256 == first.emitted[0].sha256
 

@@ -37,9 +37,9 @@ def check(
 
     Raises MosaicError for settings and codes that mean nothing, UsageError for options that do.
 
-    >>> report = mosaic.check("mosaic 1\\nplan p { emit sample(checkpoint('zoo/bse')) as 'a.png' }".replace("'", '"'))
+    >>> report = mosaic.check(PLAN.replace("zoo/base", "zoo/bse").replace("steps", "stpes"))
     >>> [(found.code, found.message()) for found in report]
-    [('M210', 'unknown checkpoint `zoo/bse`'), ('M204', '`sample` needs `prompt`')]
+    [('M210', 'unknown checkpoint `zoo/bse`'), ('M204', '`sample` has no argument `stpes`')]
     """
     world = world_by(catalog, device, locked=locked, frozen=frozen, offload=offload, batch=batch)
     wanted = Wanted.of(select, ignore)

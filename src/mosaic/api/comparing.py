@@ -24,7 +24,12 @@ from mosaic.sides import Given, Reader, Side
 
 @dataclass(frozen=True)
 class Difference:
-    """What changed: `comparison` as data, and in the forms that `mosaic diff` prints."""
+    """What changed: `comparison` as data, and in the forms that `mosaic diff` prints.
+
+    >>> difference = mosaic.diff(PLAN, PLAN.replace("steps: 2", "steps: 3"))
+    >>> [plan.name for plan in difference.comparison.plans], "steps" in difference.markdown()
+    (['cat'], True)
+    """
 
     comparison: Comparison
     old: Side

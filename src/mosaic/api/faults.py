@@ -10,7 +10,14 @@ class UnreadableError(MosaicError):
 
 
 class UsageError(ValueError):
-    """Arguments that do not go together, or that mean nothing. `option` is what the command line calls the culprit."""
+    """Arguments that do not go together, or that mean nothing. `option` is what the command line calls the culprit.
+
+    >>> try:
+    ...     mosaic.check(PLAN, device="abacus")
+    ... except mosaic.UsageError as error:
+    ...     print(error.option)
+    --device
+    """
 
     def __init__(self, message: str, option: str | None = None) -> None:
         super().__init__(message)

@@ -21,7 +21,11 @@ from mosaic.project import Project
 
 @dataclass(frozen=True)
 class Linted:
-    """What came of plans: each as it was and as it is, and what could not be read."""
+    """What came of plans: each as it was and as it is, and what could not be read.
+
+    >>> mosaic.lint(PLAN).report.ok
+    True
+    """
 
     files: tuple[tuple[SourceFile, Mended], ...]
     unread: tuple[Diagnostic, ...] = ()

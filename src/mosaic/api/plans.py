@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mosaic.api.opening import manner, open_project
 from mosaic.api.selecting import settings_of
@@ -15,6 +15,9 @@ from mosaic.compiler.diagnostic import MosaicError, Sink
 
 if TYPE_CHECKING:
     from mosaic.runtime.outputs import Recovered
+
+ALTERNATIVES: Final = 8
+"""How many choices of operators are priced beside the one taken."""
 
 
 def compile(
@@ -28,7 +31,7 @@ def compile(
     frozen: bool = False,
     offload: bool = False,
     batch: int | None = None,
-    alternatives: int = 0,
+    alternatives: int = ALTERNATIVES,
 ) -> Compiled:
     """Compile the plans of a file or text, or `only` the one of that name, with parameters set.
 

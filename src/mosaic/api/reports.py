@@ -40,8 +40,8 @@ class Report:
     >>> report = mosaic.check("mosaic 1\\nplan p { emit nothing as 'a.png' }")
     >>> report.ok, report.files
     (False, ('<text>',))
-    >>> print(report.render("github").splitlines()[0][:42])
-    ::error title=M110 a character that fits n
+    >>> print(report.render("github").partition(",col")[0])
+    ::error file=<text>,line=2
     """
 
     diagnostics: tuple[Diagnostic, ...] = ()

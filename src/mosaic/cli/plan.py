@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from mosaic.compiler.program import Program
 
 
-ALTERNATIVES = 8
-"""How many choices of operators are priced and shown beside the one taken."""
-
-
 class Stage(StrEnum):
     """What to print instead of the table."""
 
@@ -71,6 +67,7 @@ def plan(
     """Compile plans and show what would run: experts, steps, choices, digest."""
     from mosaic.api import session
     from mosaic.api.opening import manner, open_project
+    from mosaic.api.plans import ALTERNATIVES
     from mosaic.api.selecting import quiet, settings_of
     from mosaic.api.sources import read_one
     from mosaic.api.sweep import sweep

@@ -82,9 +82,10 @@ def add(
     Nothing is loaded or executed: headers are read and bytes hashed. What has not changed since it was
     catalogued is skipped, so that the same command brings a catalog up to date.
     """
+    from mosaic.api.catalog.adding import Request
     from mosaic.catalog.licence_text import licence
     from mosaic.catalog.reading import Declared
-    from mosaic.cli.catalog.adding import Request, run_add
+    from mosaic.cli.catalog.running_add import run_add
 
     stated = Declared(
         id=id,
@@ -98,7 +99,7 @@ def add(
         tags=tuple(tag or ()),
         family=family.value if family else None,
     )
-    run_add(Request(tuple(paths), stated, namespace, again, jobs, catalog, json_output))
+    run_add(Request(tuple(paths), stated, namespace, again, jobs), catalog, json_output=json_output)
 
 
 def _strengths(text: str | None) -> tuple[float, float] | None:

@@ -10,8 +10,8 @@ from mosaic.cli.catalog.texts import cells, counted, plain, size, width, wrapped
 from mosaic.compiler.types import Kind
 
 if TYPE_CHECKING:
+    from mosaic.api.catalog.relations import Base, Related
     from mosaic.catalog.record import Record
-    from mosaic.cli.catalog.relations import Base, Related
     from mosaic.compiler.facts import AdapterFacts, BridgeFacts, ExpertFacts, FileFact
 
 _LABEL: Final = 12

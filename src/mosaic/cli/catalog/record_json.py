@@ -8,9 +8,9 @@ from mosaic.catalog.record import facts_to_json
 from mosaic.cli.console import JSON_VERSION
 
 if TYPE_CHECKING:
+    from mosaic.api.catalog.relations import Related
     from mosaic.catalog.record import Record
     from mosaic.catalog.store import Store
-    from mosaic.cli.catalog.relations import Related
 
 
 def document(store: Store, record: Record, around: Related) -> dict[str, Any]:

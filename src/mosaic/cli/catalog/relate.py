@@ -46,7 +46,7 @@ def relate(
 
 
 def _loras(store: Store, ids: tuple[str, ...]) -> list[ExpertFacts]:
-    from mosaic.cli.catalog.named import record_of
+    from mosaic.api.catalog.named import record_of
     from mosaic.compiler.diagnostic import MosaicError
     from mosaic.compiler.errors.inputs import WrongExpertKind
     from mosaic.compiler.types import Kind

@@ -21,9 +21,9 @@ def remove(
     json_output: Annotated[bool, JSON] = False,
 ) -> None:
     """Take experts out of the catalog: all of those named, or none. Files on disk stay where they are."""
+    from mosaic.api.catalog.named import unknown
     from mosaic.catalog.index import PACKAGE
     from mosaic.cli import console
-    from mosaic.cli.catalog.named import unknown
     from mosaic.cli.catalog.opened import writing
     from mosaic.cli.catalog.texts import counted, plain
     from mosaic.compiler.diagnostic import MosaicError

@@ -19,12 +19,12 @@ def show(
     json_output: Annotated[bool, JSON] = False,
 ) -> None:
     """Show all that is known of an expert, who says so, what it fits and how it is used."""
+    from mosaic.api.catalog.named import record_of
+    from mosaic.api.catalog.relations import related
     from mosaic.cli import console
     from mosaic.cli.catalog.card import card
-    from mosaic.cli.catalog.named import record_of
     from mosaic.cli.catalog.opened import reading
     from mosaic.cli.catalog.record_json import document
-    from mosaic.cli.catalog.relations import related
 
     with reading(catalog) as store:
         record = record_of(store, id)

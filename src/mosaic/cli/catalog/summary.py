@@ -14,8 +14,8 @@ from mosaic.cli import console
 from mosaic.cli.catalog.texts import counted, plain, table
 
 if TYPE_CHECKING:
+    from mosaic.api.catalog.adding import Added
     from mosaic.catalog.store import Store
-    from mosaic.cli.catalog.adding import Outcome
     from mosaic.compiler.diagnostic import Diagnostic
 
 _SHOWN: Final = 25
@@ -38,7 +38,7 @@ def bar(total: int, label: str = "read experts") -> Iterator[Callable[[int], Non
         bars.finish()
 
 
-def document(store: Store, outcome: Outcome) -> dict[str, Any]:
+def document(store: Store, outcome: Added) -> dict[str, Any]:
     """The JSON shape that docs/json.md describes."""
     from mosaic.compiler.reporting.document import render_json
 
@@ -58,7 +58,7 @@ def document(store: Store, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def show(store: Store, outcome: Outcome) -> None:
+def show(store: Store, outcome: Added) -> None:
     """The same for people: messages on standard error, experts and counts on standard output."""
     refused = [diagnostic for refusal in outcome.refused for diagnostic in refusal.diagnostics]
     _messages(outcome.warnings, "warnings")

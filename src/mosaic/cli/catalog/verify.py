@@ -83,8 +83,8 @@ def _state(facts: ExpertFacts | None, differs: list[Diagnostic]) -> str:
 
 
 def _differences(known: Mapping[str, FileState], facts: ExpertFacts, hash: bool) -> Iterator[Diagnostic]:
+    from mosaic.api.catalog.changes import state
     from mosaic.catalog.index import PACKAGE, locate
-    from mosaic.cli.catalog.changes import state
     from mosaic.compiler.errors.catalog_face import FileDiffers
 
     for file in facts.files:

@@ -44,7 +44,7 @@ class Related:
 
 def related(store: Store, record: Record) -> Related:
     """Look around in the catalog that holds the expert."""
-    from mosaic.cli.catalog.snippet import snippet_for
+    from mosaic.api.catalog.snippet import snippet_for
 
     facts = record.facts
     bases = tuple(_bases(store, facts)) if facts.kind is not Kind.CHECKPOINT else ()

@@ -1,25 +1,20 @@
-"""The work of `mosaic catalog add`."""
+"""Experts read from files and folders, and kept: the work of `mosaic catalog add`."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import typer
-
-from mosaic.api.reports import Status
+from mosaic.api.catalog.changes import Candidate, changed
+from mosaic.api.catalog.reading_all import read_all
+from mosaic.api.faults import UsageError
 from mosaic.catalog.reading import Declared, Naming, Refusal, candidates, read_one, shipped
 from mosaic.catalog.record import Evidence, Record
-from mosaic.cli import console
-from mosaic.cli.catalog import summary
-from mosaic.cli.catalog.changes import Candidate, changed
-from mosaic.cli.catalog.opened import writing
-from mosaic.cli.catalog.reading_all import read_all
 from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.errors.catalog_face import NothingToAdd
 from mosaic.stdlib import zoo
@@ -41,16 +36,14 @@ class Request:
 
     paths: tuple[Path, ...]
     stated: Declared
-    namespace: str | None
-    again: bool
-    jobs: int | None
-    catalog: Path | None
-    json_output: bool
+    namespace: str | None = None
+    again: bool = False
+    jobs: int | None = None
 
 
 @dataclass
-class Outcome:
-    """What became of the experts, so far."""
+class Added:
+    """What became of the experts: ids, what was refused and why, warnings."""
 
     added: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
@@ -67,28 +60,32 @@ class Outcome:
         self.warnings += put.warnings
 
 
-def run_add(request: Request) -> None:
-    """Read what is new, keep it, say what became of it. Ends the command with 1 where something was refused."""
+Bar = Callable[[int], AbstractContextManager[Callable[[int], None]]]
+"""Shows how far reading so many experts is: what it gives is called with how many are done."""
+
+
+def add(
+    store: Store, request: Request, outcome: Added, bar: Bar = lambda total: nullcontext(_silent)
+) -> None:
+    """Read what is new and keep it; the `outcome` is brought up to date on the way, so that an interrupt can be told.
+
+    Raises UsageError for statements about one expert where there are several, and for a name that begins no ids.
+    """
     _check_namespace(request)
-    outcome = Outcome()
-    with writing(request.catalog) as store:
-        outcome.shipped = _take_in_shipped(store)
-        wanted = _wanted(request, store, outcome)
-        with _told_of_interrupts(outcome):
-            _add(request, store, wanted, outcome)
-        if request.json_output:
-            console.print_json(summary.document(store, outcome))
-        else:
-            summary.show(store, outcome)
-    raise SystemExit(int(Status.ERRORS if outcome.refused else Status.CLEAN))
+    outcome.shipped = _take_in_shipped(store)
+    wanted = _wanted(request, store, outcome)
+    with bar(len(wanted)) as advance:
+        _add(request, store, wanted, outcome, advance)
+
+
+def _silent(done: int) -> None:
+    """Nobody watches."""
 
 
 def _check_namespace(request: Request) -> None:
     name = request.namespace
     if name is not None and Naming().id(Path(f"{name}.safetensors")) != f"local/{name}":
-        raise typer.BadParameter(
-            "lower-case letters, digits, dots and hyphens: it begins ids", param_hint="--namespace"
-        )
+        raise UsageError("lower-case letters, digits, dots and hyphens: it begins ids", "--namespace")
 
 
 def _take_in_shipped(store: Store) -> int:
@@ -97,7 +94,7 @@ def _take_in_shipped(store: Store) -> int:
     return len(put.added) + len(put.updated)
 
 
-def _wanted(request: Request, store: Store, outcome: Outcome) -> list[Candidate]:
+def _wanted(request: Request, store: Store, outcome: Added) -> list[Candidate]:
     """The paths to read, each once. What has not changed is counted and left out."""
     found: dict[Path, None] = {}
     for path in request.paths:
@@ -108,9 +105,7 @@ def _wanted(request: Request, store: Store, outcome: Outcome) -> list[Candidate]
     alone = [name for name in _OF_ONE if getattr(request.stated, name) not in (None, ())]
     if len(found) > 1 and alone:
         names = ", ".join(f"--{name.replace('strengths', 'strength')}" for name in alone)
-        raise typer.BadParameter(
-            f"{names}: of one expert, and there are {len(found)} here", param_hint="PATH"
-        )
+        raise UsageError(f"{names}: of one expert, and there are {len(found)} here", "PATH")
     everything = list(found)
     fresh = {candidate.path: candidate for candidate in changed(everything, store)}
     store.close()
@@ -120,7 +115,13 @@ def _wanted(request: Request, store: Store, outcome: Outcome) -> list[Candidate]
     return list(fresh.values())
 
 
-def _add(request: Request, store: Store, wanted: Sequence[Candidate], outcome: Outcome) -> None:
+def _add(
+    request: Request,
+    store: Store,
+    wanted: Sequence[Candidate],
+    outcome: Added,
+    advance: Callable[[int], None],
+) -> None:
     read = partial(
         read_one,
         ids=Naming(request.namespace) if request.namespace else Naming(),
@@ -132,24 +133,23 @@ def _add(request: Request, store: Store, wanted: Sequence[Candidate], outcome: O
     since = time.monotonic()
     done = 0
     paths = [candidate.path for candidate in wanted]
-    with summary.bar(len(paths)) as advance:
-        for batch in read_all(paths, read, request.jobs):
-            for path, result in zip(paths[done : done + len(batch)], batch, strict=True):
-                if isinstance(result, Refusal):
-                    outcome.refused.append(result)
-                    continue
-                kept = _kept(result, path, store, request) if path in known else result
-                waiting.append(kept)
-                outcome.warnings += kept.warnings
-            done += len(batch)
-            advance(done)
-            if len(waiting) >= _BATCH or time.monotonic() - since > _PATIENCE_S:
-                _commit(store, waiting, outcome)
-                since = time.monotonic()
-        _commit(store, waiting, outcome)
+    for batch in read_all(paths, read, request.jobs):
+        for path, result in zip(paths[done : done + len(batch)], batch, strict=True):
+            if isinstance(result, Refusal):
+                outcome.refused.append(result)
+                continue
+            kept = _kept(result, path, store, request) if path in known else result
+            waiting.append(kept)
+            outcome.warnings += kept.warnings
+        done += len(batch)
+        advance(done)
+        if len(waiting) >= _BATCH or time.monotonic() - since > _PATIENCE_S:
+            _commit(store, waiting, outcome)
+            since = time.monotonic()
+    _commit(store, waiting, outcome)
 
 
-def _commit(store: Store, waiting: list[Record], outcome: Outcome) -> None:
+def _commit(store: Store, waiting: list[Record], outcome: Added) -> None:
     if waiting:
         outcome.take(store.put(waiting))
         waiting.clear()
@@ -199,13 +199,3 @@ def _spaces() -> Mapping[str, str]:
     from mosaic.catalog.spaces import known_spaces
 
     return known_spaces(read_index(zoo.index(), zoo.root()).values())
-
-
-@contextmanager
-def _told_of_interrupts(outcome: Outcome) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        kept = len(outcome.added) + len(outcome.updated)
-        typer.echo(f"{kept:,} experts are catalogued; the same command goes on from here", err=True)
-        raise
