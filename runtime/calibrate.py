@@ -238,9 +238,7 @@ def _reached(profile: Profile, base: Base, known: Architecture) -> Profile:
         return profile
     sizes, rows = (16, 32), 2
     works = [known.denoiser.work(rows, side, side, known.tokens) for side in sizes]
-    others = [
-        replace(work, matmul=0.0, conv=0.0, attention=0.0, weighed=0.0, launches=0.0) for work in works
-    ]
+    others = [replace(work, matmul=0.0, conv=0.0, attention=0.0, weighed=0.0, launches=0.0) for work in works]
     beside = [profile.seconds(other) for other in others]
     computing = [profile.seconds(replace(w, launches=0.0)) - b for w, b in zip(works, beside, strict=True)]
     taken = [_call(base, known, rows, side, side) - b for side, b in zip(sizes, beside, strict=True)]

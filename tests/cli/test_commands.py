@@ -179,7 +179,16 @@ def test_fmt_leaves_what_it_cannot_read(mosaic: Run, tmp_path: Path) -> None:
 def test_plan_as_json(mosaic: Run) -> None:
     done = mosaic("plan", "good.mosaic", "--json")
     document = json.loads(done.stdout)
-    assert list(document) == ["version", "program", "digest", "choices", "steps", "finds", "predicted", "cache"]
+    assert list(document) == [
+        "version",
+        "program",
+        "digest",
+        "choices",
+        "steps",
+        "finds",
+        "predicted",
+        "cache",
+    ]
     assert document["digest"].startswith("sha256:")
     assert document["program"]["instructions"][-1]["operation"]["op"] == "emit"
     assert document["digest"] in mosaic("plan", "good.mosaic").stdout

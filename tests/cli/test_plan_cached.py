@@ -103,7 +103,9 @@ def test_edits_of_the_last_step(mosaic: Run) -> None:
     text = mosaic("plan", "twice.mosaic", "--set", "strength=25%").stdout
     (line,) = [line for line in text.splitlines() if " denoise " in line]
     assert "cached" in line
-    assert re.search(r"\n  1 of \d results, 1 not needed then, \d to be computed \(on cpu in float32 with", text)
+    assert re.search(
+        r"\n  1 of \d results, 1 not needed then, \d to be computed \(on cpu in float32 with", text
+    )
     mosaic("cache", "clear")
     assert "cache" not in _foretold(mosaic, "twice.mosaic")
 
