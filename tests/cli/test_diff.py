@@ -443,3 +443,14 @@ def test_both_sides_run(diff: Diff) -> None:
     )
     told = diff("made/alley.json", "plans/alley.mosaic", "--run", "-o", "out", "--format", "markdown").stdout
     assert "### Pictures" in told and "levels apart on average" in told and "out/alley.beside.png" in told
+
+
+@pytest.mark.usefixtures("git")
+def test_the_settings_of_the_current_folder_count(diff: Diff) -> None:
+    edit("plans/alley.mosaic", "steps: 2", "steps: 3")
+    assert "predicted" not in diff("--git", "HEAD").stdout
+    Path("mosaic.toml").write_text('device = "rtx-4090"\n')
+    assert "predicted" in diff("--git", "HEAD").stdout
+    Path("mosaic.toml").write_text("device = 1\n")
+    assert "M897" in diff("--git", "HEAD", code=2).stderr
+    assert "steps: 3" in diff("--textconv", "plans/alley.mosaic").stdout

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mosaic.api.selecting import settings_of
 from mosaic.api.session import parameters as declared
 from mosaic.api.sources import readable
 from mosaic.api.texts import Text, source_of
@@ -80,7 +81,7 @@ def diff(
     False
     """
     with ExitStack() as stack:
-        reader = Reader(stack, _path(catalog), device, _given(parameters))
+        reader = reader_by(stack, catalog, device, _given(parameters))
         with readable():
             return between(_side(reader, old), _side(reader, new))
 
@@ -105,9 +106,18 @@ def diff_revisions(
     ('HEAD', 'work tree')
     """
     with ExitStack() as stack:
-        reader = Reader(stack, _path(catalog), device, _given(parameters))
+        reader = reader_by(stack, catalog, device, _given(parameters))
         with readable():
             return between(*revisions(reader, old, new, [os.fspath(path) for path in paths]))
+
+
+def reader_by(
+    stack: ExitStack, catalog: str | os.PathLike[str] | None, device: str | None, given: Given
+) -> Reader:
+    """What reads sides, by options and by the settings of the current folder. Raises UnreadableError (M893-M897)."""
+    said = settings_of("-")
+    asked = Path(catalog) if catalog is not None else None
+    return Reader(stack, said.catalog_for(asked), said.device_for(device), given)
 
 
 def between(old: Side, new: Side) -> Difference:
@@ -147,7 +157,3 @@ def _given(parameters: Mapping[str, object] | None) -> Given:
         return {name: value for name, value in values.items() if name in names}
 
     return of
-
-
-def _path(path: str | os.PathLike[str] | None) -> Path | None:
-    return Path(path) if path is not None else None

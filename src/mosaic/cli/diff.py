@@ -18,7 +18,7 @@ from mosaic.cli.options import CATALOG, DEVICE
 if TYPE_CHECKING:
     from mosaic.api.comparing import Difference
     from mosaic.cli.beside import Pair
-    from mosaic.sides import Reader, Side
+    from mosaic.sides import Given, Reader, Side
 
 
 class Format(StrEnum):
@@ -73,17 +73,16 @@ def diff(
     device: Annotated[str | None, DEVICE] = None,
 ) -> None:
     """Say what changed between two versions of plans, by meaning: names, order and layout are no difference."""
-    from mosaic.api.comparing import between
+    from mosaic.api.comparing import between, reader_by
     from mosaic.api.sources import readable
-    from mosaic.cli.given import Given
-    from mosaic.sides import Reader
+    from mosaic.cli.given import Given as Values
 
-    given = Given(settings or ())
+    given = Values(settings or ())
     with ExitStack() as stack:
-        reader = Reader(stack, catalog, device, given.of)
         if textconv:
-            _textconv(reader, what, at)
+            _textconv(_lenient(stack, catalog, device, given.of), what, at)
             return
+        reader = reader_by(stack, catalog, device, given.of)
         with readable():
             old, new = _revisions(reader, what) if git else _named(reader, what, at)
         given.require_all_used()
@@ -91,6 +90,18 @@ def diff(
         pairs = _run(found, output) if run else None
     _print(found, pairs, Format.JSON if json_output else format_)
     raise SystemExit(int(Status.ERRORS if exit_code and found.differs else Status.CLEAN))
+
+
+def _lenient(stack: ExitStack, catalog: Path | None, device: str | None, given: Given) -> Reader:
+    """What reads sides for git, which is to show a difference even where the settings are wrong."""
+    from mosaic.api.comparing import reader_by
+    from mosaic.compiler.diagnostic import MosaicError
+    from mosaic.sides import Reader
+
+    try:
+        return reader_by(stack, catalog, device, given)
+    except MosaicError:
+        return Reader(stack, catalog, device, given)
 
 
 def _named(reader: Reader, what: Sequence[str], at: Path | None) -> tuple[Side, Side]:
