@@ -14,7 +14,7 @@ from mosaic.cli.options import BATCH, CACHE, CATALOG, DEVICE, FROZEN, LOCKED, OF
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mosaic.cli.kept import Kept, Known
+    from mosaic.api.kept import Kept, Known
     from mosaic.compiler import Compiled
     from mosaic.compiler.context import Context
     from mosaic.compiler.cost.profile import Profile
@@ -131,8 +131,8 @@ def plan(
 
 def _kept(cache: Path | None, programs: Sequence[Program], context: Context) -> Kept | None:
     """What is cached of the programs; None where they are priced for some other device than this machine's."""
+    from mosaic.api.kept import ask
     from mosaic.caches import open_cache
-    from mosaic.cli.kept import ask
 
     if context.profile is not None and context.profile.is_estimate:
         return None

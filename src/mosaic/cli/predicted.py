@@ -17,7 +17,7 @@ from mosaic.compiler.passes.choose_operators import Choice
 from mosaic.compiler.passes.choose_steps import Taken
 
 if TYPE_CHECKING:
-    from mosaic.cli.kept import Known
+    from mosaic.api.kept import Known
 
 
 def summary(

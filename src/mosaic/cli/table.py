@@ -27,7 +27,7 @@ from mosaic.compiler.program import (
 )
 
 if TYPE_CHECKING:
-    from mosaic.cli.kept import Known
+    from mosaic.api.kept import Known
     from mosaic.compiler import Compiled
     from mosaic.compiler.cost.profile import Profile
     from mosaic.compiler.decide import Decision

@@ -19,7 +19,7 @@ from mosaic.compiler.why import Named, Reason, Why
 from mosaic.runtime.origin import Origin
 
 if TYPE_CHECKING:
-    from mosaic.cli.kept import Known
+    from mosaic.api.kept import Known
 
 _MOST_PATHS = 3
 _CACHED = {
