@@ -35,6 +35,7 @@ ELSEWHERE = {
     "M810": "tests/catalog/test_files.py",
     **dict.fromkeys(("M815", "M816", "M817"), "tests/cli/test_diff.py"),
     "M880": "tests/cli/test_commands.py",
+    "M898": "tests/cli/test_new.py",
     "M901": "tests/cli/test_commands.py",
     # What running can raise: programs that were edited, files that changed after compiling, devices.
     **dict.fromkeys(("M451", "M452", "M461", "M463"), "tests/runtime/test_weights.py"),

@@ -42,6 +42,7 @@ def test_the_list_of_names_is_what_was_promised() -> None:
         "fmt",
         "lint",
         "lock_plans",
+        "new",
         "recover",
         "run",
         "verify",

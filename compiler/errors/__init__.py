@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mosaic.compiler.errors import selecting as selecting
     from mosaic.compiler.errors import selectors as selectors
     from mosaic.compiler.errors import settings as settings
+    from mosaic.compiler.errors import starting as starting
     from mosaic.compiler.errors import syntax as syntax
     from mosaic.compiler.errors import types as types
     from mosaic.compiler.errors import usage as usage

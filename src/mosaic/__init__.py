@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mosaic.api.reports import Report
     from mosaic.api.running import run
     from mosaic.api.session import Outcome
+    from mosaic.api.starting import new
     from mosaic.compiler import Compiled
     from mosaic.compiler.diagnostic import Diagnostic, MosaicError
     from mosaic.compiler.program import Program
@@ -55,6 +56,7 @@ __all__ = [
     "fmt",
     "lint",
     "lock_plans",
+    "new",
     "recover",
     "run",
     "verify",
@@ -81,6 +83,7 @@ _HOMES: Final = {
     "fmt": "mosaic.api.plans",
     "lint": "mosaic.api.linting",
     "lock_plans": "mosaic.api.locking",
+    "new": "mosaic.api.starting",
     "recover": "mosaic.api.plans",
     "run": "mosaic.api.running",
     "verify": "mosaic.api.locking",

@@ -20,6 +20,7 @@ from mosaic.cli import (
     grammar,
     lint,
     lock,
+    new,
     plan,
     recover,
     run,
@@ -33,6 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("new")(new.new)
 app.command("check")(check.check)
 app.command("fmt")(fmt.fmt)
 app.command("lint")(lint.lint)
