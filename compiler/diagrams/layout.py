@@ -77,34 +77,39 @@ def lay_out(sizes: Sequence[tuple[float, float]], arrows: Sequence[tuple[int, in
 
 
 def layers_of(count: int, arrows: Iterable[tuple[int, int]]) -> list[int]:
-    """The layer of each box: by the longest path to it, what takes nothing as far down as it can be, and none wider
-    than `MOST` boxes."""
+    """The layer of each box: below all that it takes, the highest that holds less than `MOST` boxes. They are asked in
+    their order, so that what is made one after the other stands in bands, one below the other."""
     above: list[list[int]] = [[] for _ in range(count)]
     below: list[list[int]] = [[] for _ in range(count)]
     for start, end in arrows:
         above[end].append(start)
         below[start].append(end)
-    wanted = [0] * count
+    depth, filled = [0] * count, [0] * (count + 1)
     for box in range(count):
-        wanted[box] = max((wanted[each] + 1 for each in above[box]), default=0)
-    for box in range(count):
-        if not above[box] and below[box]:
-            wanted[box] = min(wanted[each] for each in below[box]) - 1
-    return _narrowed(wanted, above)
-
-
-def _narrowed(wanted: Sequence[int], above: Sequence[Sequence[int]]) -> list[int]:
-    depth, filled = [0] * len(wanted), dict[int, int]()
-    for box in sorted(range(len(wanted)), key=lambda each: (wanted[each], each)):
-        layer = max((depth[each] + 1 for each in above[box]), default=wanted[box])
-        layer = max(layer, wanted[box])
-        while filled.get(layer, 0) >= MOST:
+        layer = max((depth[each] + 1 for each in above[box]), default=0)
+        while filled[layer] >= MOST:
             layer += 1
         depth[box] = layer
-        filled[layer] = filled.get(layer, 0) + 1
+        filled[layer] += 1
+    _lower(depth, filled, above, below)
     # What was moved down may have left whole layers empty.
     used = {layer: number for number, layer in enumerate(sorted(set(depth)))}
     return [used[layer] for layer in depth]
+
+
+def _lower(
+    depth: list[int], filled: list[int], above: Sequence[Sequence[int]], below: Sequence[Sequence[int]]
+) -> None:
+    """Move what takes one thing at most down to just above its first use, where there is room."""
+    for box in range(len(depth) - 1, -1, -1):
+        if len(above[box]) > 1 or not below[box]:
+            continue
+        last = min(depth[each] for each in below[box]) - 1
+        free = [layer for layer in range(depth[box] + 1, last + 1) if filled[layer] < MOST]
+        if free:
+            filled[depth[box]] -= 1
+            depth[box] = free[-1]
+            filled[free[-1]] += 1
 
 
 _Layers = list[list[_Item]]

@@ -26,7 +26,7 @@ class Origin(StrEnum):
     COMPUTED = "computed"
     SHARED = "shared"
     CACHED = "cached"
-    UNUSED = "not needed"
+    UNUSED = "unused"
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ _ORIGINS: Final = {
     Origin.COMPUTED: Shade("computed", "computed"),
     Origin.SHARED: Shade("shared", "shared: made once, for several files"),
     Origin.CACHED: Shade("cached", "read from the cache"),
-    Origin.UNUSED: Shade("unused", "not needed: what it is for is cached"),
+    Origin.UNUSED: Shade("unused", "unused: what it is for is at hand"),
 }
 
 

@@ -33,7 +33,7 @@ def render(drawing: Drawing) -> str:
     ]
     legend = list(_legend(drawing, height))
     height += _ENTRY * (len(drawing.legend) + 1 + bool(drawing.note)) + _EDGE
-    width = max(width, 2 * _EDGE + _LETTER * max(len(_meaning(drawing)), len(drawing.note), 40))
+    width = max(width, 2 * _EDGE + 0.92 * _LETTER * max(len(_meaning(drawing)), len(drawing.note), 40))
     size = f'width="{width:g}" height="{height:g}" viewBox="0 0 {width:g} {height:g}"'
     title = escape(", ".join(group.title for group in drawing.groups) or "no plan")
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">'

@@ -68,7 +68,9 @@ def told(operation: Operation, program: Program) -> tuple[str, str]:
             return "encode_text", f"“{text}”" if text else "no words"
         case CombinePrompts(parts=parts):
             spelled = (
-                taking_part(f"%{part.conditioning}", part.weight, part.window, part.region, program.images)
+                taking_part(
+                    _prompt(part.conditioning, program), part.weight, part.window, part.region, program.images
+                )
                 for part in parts
             )
             return "combine_prompts", ", ".join(spelled)
@@ -96,6 +98,13 @@ def told(operation: Operation, program: Program) -> tuple[str, str]:
             return f"emit {kind}", path
 
 
+def _prompt(value: int, program: Program) -> str:
+    for each in program.instructions:
+        if each.result == value and isinstance(each.operation, EncodeText):
+            return f"“{each.operation.text}”"
+    return "a prompt"
+
+
 def _until(operation: Denoise | Resume) -> str:
     return f", until {percent(operation.until)}" if operation.until < 1 else ""
 
@@ -105,5 +114,5 @@ def _tiles(tile: tuple[int, int] | None) -> str:
 
 
 def _operand(operand: Operand, program: Program) -> str:
-    name = f"%{operand.model}" if operand.expert is None else program.experts[operand.expert].id
+    name = "a model" if operand.expert is None else program.experts[operand.expert].id
     return taking_part(name, operand.strength, operand.window, operand.region, program.images)

@@ -85,7 +85,8 @@ def draw(
     with open_project(
         said.catalog_for(catalog), locked=locked, frozen=frozen, device=said.device_for(device), fits=True
     ) as project:
-        compiled = project.compile(source, plan=only, parameters=parameters)
+        # Without a budget nothing is priced unless others are asked for.
+        compiled = project.compile(source, plan=only, parameters=parameters, alternatives=1)
         context = project.context(source)
         if color is Color.COST:
             return _by_cost(compiled, context), compiled.diagnostics
