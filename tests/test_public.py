@@ -40,6 +40,7 @@ def test_the_list_of_names_is_what_was_promised() -> None:
         "diff_revisions",
         "explain",
         "fmt",
+        "graph",
         "lint",
         "lock_plans",
         "new",

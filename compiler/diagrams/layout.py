@@ -22,6 +22,8 @@ _LANE: Final = 6.0
 _NEAR: Final = 7.0
 """Between two lanes."""
 _SWEEPS: Final = 12
+_KEPT: Final = 0.85
+"""Of the distance from the middle, in a sweep that pulls there."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,14 @@ def _join(upper: _Item, lower: _Item) -> None:
 
 
 def _order(layers: _Layers) -> None:
-    """Order each layer so that few arrows cross: the best of several sweeps down and up."""
+    """Order each layer so that few arrows cross: the best of several sweeps down and up.
+
+    Lanes begin in the middle, so that what hangs on one stands evenly on its two sides.
+    """
+    for layer in layers:
+        boxes = [item for item in layer if not item.lane]
+        half = len(boxes) // 2
+        layer[:] = [*boxes[:half], *(item for item in layer if item.lane), *boxes[half:]]
     _number(layers)
     best, fewest = [list(layer) for layer in layers], _crossings(layers)
     for sweep in range(_SWEEPS):
@@ -184,12 +193,15 @@ def _crossings(layers: _Layers) -> int:
 
 
 def _place(layers: _Layers) -> None:
+    """Sweep up and down. What hangs on nothing but its like would drift aside, so most sweeps also pull to the middle;
+    the last ones only straighten."""
     for layer in layers:
         _settle(layer, [0.0] * len(layer))
     for sweep in range(_SWEEPS + 1):
         down = sweep % 2 == 0
+        kept = _KEPT if sweep < _SWEEPS - 4 else 1.0
         for layer in layers if down else reversed(layers):
-            _settle(layer, [_pulled(item, down=down) for item in layer])
+            _settle(layer, [kept * _pulled(item, down=down) for item in layer])
 
 
 def _pulled(item: _Item, *, down: bool) -> float:

@@ -37,7 +37,9 @@ def render(drawing: Drawing) -> str:
     size = f'width="{width:g}" height="{height:g}" viewBox="0 0 {width:g} {height:g}"'
     title = escape(", ".join(group.title for group in drawing.groups) or "no plan")
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">'
-    return "\n".join([head, f"<title>{title}</title>", _style(), *lines, *legend, "</svg>", ""])
+    # A ground of its own: what shows the picture may be light where the reader's settings say dark.
+    ground = '<rect class="ground" width="100%" height="100%"/>'
+    return "\n".join([head, f"<title>{title}</title>", _style(), ground, *lines, *legend, "</svg>", ""])
 
 
 def _laid(group: Group) -> tuple[tuple[Box, ...], Layout]:
@@ -163,6 +165,6 @@ def _rules(paints: dict[str, Paint], ground: str, text: str, line: str) -> str:
         for name, paint in paints.items()
     )
     return (
-        f"text{{fill:{text}}}.plan{{fill:{ground};stroke:{line};stroke-opacity:.4}}"
+        f"text{{fill:{text}}}.ground{{fill:{ground}}}.plan{{fill:{ground};stroke:{line};stroke-opacity:.4}}"
         f".arrow{{stroke:{line}}}.head{{fill:{line}}}{boxes}"
     )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mosaic.api.comparing import Difference, diff, diff_revisions
     from mosaic.api.explaining import explain
     from mosaic.api.faults import UsageError
+    from mosaic.api.graphing import graph
     from mosaic.api.linting import Linted, lint
     from mosaic.api.locking import Locked, lock_plans, verify
     from mosaic.api.plans import compile, fmt, recover
@@ -54,6 +55,7 @@ __all__ = [
     "diff_revisions",
     "explain",
     "fmt",
+    "graph",
     "lint",
     "lock_plans",
     "new",
@@ -81,6 +83,7 @@ _HOMES: Final = {
     "diff_revisions": "mosaic.api.comparing",
     "explain": "mosaic.api.explaining",
     "fmt": "mosaic.api.plans",
+    "graph": "mosaic.api.graphing",
     "lint": "mosaic.api.linting",
     "lock_plans": "mosaic.api.locking",
     "new": "mosaic.api.starting",

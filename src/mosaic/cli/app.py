@@ -18,6 +18,7 @@ from mosaic.cli import (
     explain,
     fmt,
     grammar,
+    graph,
     lint,
     lock,
     new,
@@ -40,6 +41,7 @@ app.command("fmt")(fmt.fmt)
 app.command("lint")(lint.lint)
 app.command("diff")(diff.diff)
 app.command("plan")(plan.plan)
+app.command("graph")(graph.graph)
 app.command("run")(run.run)
 app.command("lock")(lock.lock)
 app.command("verify")(verify.verify)
