@@ -327,10 +327,33 @@ def test_interrupted(mosaic: Run, tmp_path: Path) -> None:
         time.sleep(0.05)
     running.send_signal(signal.SIGINT)
     _, errors = running.communicate()
-    assert running.returncode == 130
+    assert running.returncode == 130, errors
     assert "interrupted" in errors
     assert "Traceback" not in errors
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["good.png"]
+
+
+def test_an_interrupt_that_a_library_turned_into_an_error_is_one(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, time, mosaic.cli as cli\n"
+        "def command(words):\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        time.sleep(60)\n"
+        "    except KeyboardInterrupt:\n"
+        "        raise RuntimeError('of a library') from None\n"
+        "cli._command = command\n"
+        "cli.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
+    assert (done.returncode, done.stdout) == (130, "")
+    assert "interrupted" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_an_interrupt_that_falls_into_a_destructor_is_not_lost(tmp_path: Path) -> None:

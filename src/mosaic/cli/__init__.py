@@ -12,10 +12,31 @@ if TYPE_CHECKING:
 def main() -> None:
     """The entry point of the `mosaic` command."""
     sys.unraisablehook = _raised_again
+    _hear_interrupts()
     try:
         _command(sys.argv[1:])
     except KeyboardInterrupt:
         interrupted()
+    except (Exception, SystemExit):
+        if _heard:
+            interrupted()  # what a library made of it
+        raise
+
+
+_heard: list[int] = []
+"""The interrupts so far: libraries turn the exception into others of their own."""
+
+
+def _hear_interrupts() -> None:
+    """Remember interrupts beside raising them. Where they are ignored, they stay so."""
+    import signal
+
+    def hear(number: int, frame: object) -> NoReturn:
+        _heard.append(number)
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, hear)
 
 
 def interrupted() -> NoReturn:
