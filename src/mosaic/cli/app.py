@@ -26,6 +26,7 @@ from mosaic.cli import (
     recover,
     run,
     verify,
+    watch,
 )
 
 app = typer.Typer(
@@ -43,6 +44,7 @@ app.command("diff")(diff.diff)
 app.command("plan")(plan.plan)
 app.command("graph")(graph.graph)
 app.command("run")(run.run)
+app.command("watch")(watch.watch)
 app.command("lock")(lock.lock)
 app.command("verify")(verify.verify)
 app.command("explain")(explain.explain)
