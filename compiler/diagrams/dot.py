@@ -46,7 +46,7 @@ def _box(drawing: Drawing, box: Box) -> str:
     whole = f"{box.title}: {box.detail}"
     small = ", fontsize=9" if box.is_small else ""
     shape = ", shape=oval" if box.kind == "expert" else ""
-    return f"label={quoted(label)}, tooltip={quoted(whole)}, {_paint(drawing.shade(box))}{small}{shape}"
+    return f"label={quoted(label)}, tooltip={tooltip(whole)}, {_paint(drawing.shade(box))}{small}{shape}"
 
 
 def _mark(color: Color, box: Box) -> str:
@@ -65,10 +65,15 @@ def _paint(name: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """A DOT string. Backslashes would be escapes and `&` an entity of HTML.
+    """A DOT string. Graphviz reads escapes and HTML's entities in it.
 
-    >>> print(quoted('a "b" \\\\N'))
-    "a \\"b\\" \\\\N"
+    >>> print(quoted('a "b" & c'))
+    "a &#34;b&#34; &amp; c"
     """
-    safe = text.replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    safe = text.replace("&", "&amp;").replace("\\", "\\\\").replace('"', "&#34;").replace("\n", "\\n")
     return f'"{safe}"'
+
+
+def tooltip(text: str) -> str:
+    """The same for a tooltip, of which Graphviz reads the escapes twice."""
+    return quoted(text).replace("\\\\", "\\\\\\\\")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -74,13 +75,20 @@ def test_any_text_is_only_text(text: str) -> None:
     assert page.count("<title>") == 1 + svg.render(found).count("<title>")
 
 
-@given(st.text())
+@given(st.text() | st.just(NASTY))
 def test_mermaid_and_dot_give_the_text_back(text: str) -> None:
     text = clean(text)
     decoded = re.sub(r"#(\d+);", lambda found: chr(int(found[1])), mermaid.escaped(text))
     assert decoded == text
-    inside = dot.quoted(text)[1:-1]
-    assert re.sub(r"\\(.)", r"\1", inside).replace("&amp;", "&") == text
+    label, tip = dot.quoted(text)[1:-1], dot.tooltip(text)[1:-1]
+    assert '"' not in label
+    assert unescape(_read(label)) == text
+    assert unescape(_read(_read(tip))) == text
+
+
+def _read(text: str) -> str:
+    """As Graphviz reads escapes."""
+    return re.sub(r"\\(.)", r"\1", text)
 
 
 def test_prompts_come_through_whole_plans() -> None:
