@@ -70,6 +70,12 @@ class Compiled:
         """Whether anything forbids running."""
         return any(d.severity is Severity.ERROR for d in self.diagnostics)
 
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str | bytes]:
+        """How a notebook shows it."""
+        from mosaic.compiler.reporting.notebook import of_compiled
+
+        return of_compiled(self)
+
 
 def compile(
     source: SourceFile,

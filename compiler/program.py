@@ -357,3 +357,9 @@ class Program(_Frozen):
             for key in ("id", "trigger", "license", "title"):
                 del expert[key]
         return "sha256:" + hashlib.sha256(rfc8785.dumps(content)).hexdigest()
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str | bytes]:
+        """How a notebook shows it."""
+        from mosaic.compiler.reporting.notebook import of_program
+
+        return of_program(self)

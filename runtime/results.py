@@ -52,6 +52,29 @@ class RunResult:
         """How many results came from there; what is written is always written anew and not counted."""
         return sum(each.source is source and each.op != "emit" for each in self.timings)
 
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str | bytes]:
+        """How a notebook shows it: pictures as they lie on the disk now."""
+        from mosaic.compiler.reporting.notebook import MOST_PICTURES, Shown, of_result
+
+        files = [
+            Shown(file.name, file.sha256, _png(file) if number < MOST_PICTURES else None)
+            for number, file in enumerate(self.emitted)
+        ]
+        return of_result(files, self.seconds, self.evaluations)
+
+
+def _png(file: Emitted) -> bytes | None:
+    """The bytes of a picture that is there and not too large to show."""
+    from mosaic.compiler.reporting.notebook import MOST_BYTES
+
+    try:
+        if file.type != "image" or file.path.stat().st_size > MOST_BYTES:
+            return None
+        data = file.path.read_bytes()
+    except OSError:
+        return None
+    return data if data.startswith(b"\x89PNG\r\n\x1a\n") else None
+
 
 @dataclass(frozen=True)
 class Drawn:
