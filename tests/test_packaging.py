@@ -28,7 +28,10 @@ WANTED = (
     "mosaic/stdlib/operators/sum.py",
     "mosaic/stdlib/fragments/looks.mosaic",
     "mosaic/stdlib/zoo/index.json",
+    "mosaic/catalog/store/schema/001_experts.sql",
+    "mosaic/templates/project/first.mosaic",
 )
+ROOMS = ("grammar", "compiler", "catalog", "stdlib", "runtime", "src/mosaic")
 LARGEST = 25_000_000
 
 
@@ -41,8 +44,18 @@ def _zoo_files() -> list[str]:
     ]
 
 
+def _rooms() -> set[str]:
+    """Every file of the rooms, as a package has it."""
+    found = set()
+    for room in ROOMS:
+        for path in (ROOT / room).rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith("."):
+                found.add("mosaic/" + path.relative_to(ROOT).as_posix().removeprefix("src/mosaic/"))
+    return found
+
+
 def _missing(names: Iterable[str]) -> set[str]:
-    return {*WANTED, *_zoo_files()} - set(names)
+    return {*WANTED, *_zoo_files(), *_rooms()} - set(names)
 
 
 @pytest.fixture(scope="module")
