@@ -87,7 +87,9 @@ def test_only_the_plans_concerned_are_checked() -> None:
     Path("b.mosaic").unlink()
     assert loop.round() == ()
     assert "b.mosaic is gone" in said[-1]
-    Path("mosaic.toml").write_text("")
+    Path("mosaic.toml").write_text('exclude = ["old"]\n')
+    Path("old").mkdir()
+    Path("old/c.mosaic").write_text(PLAN)
     assert loop.round() == ("a.mosaic",)
 
 

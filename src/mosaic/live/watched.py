@@ -11,21 +11,24 @@ from typing import Final
 from mosaic import catalogs
 from mosaic.api.selecting import settings_of
 from mosaic.compiler.diagnostic import MosaicError
+from mosaic.settings import Finder
 
 _TEXT: Final = re.compile(r'"([^"\n{}]{1,400})"')
 _LIBRARY: Final = ".mosaic"
 
 
 def plans(paths: Iterable[str]) -> tuple[str, ...]:
-    """The files that were named, there or not, and the plans of folders, sorted."""
+    """The files that were named, there or not, and the plans of folders that settings do not exclude, sorted."""
     found: dict[str, None] = {}
+    settings = Finder()
     for path in paths:
         folder = Path(path)
         if not folder.is_dir():
             found.setdefault(path)
             continue
         for file in sorted(folder.rglob(f"*{_LIBRARY}")):
-            if not any(part.startswith(".") for part in file.relative_to(folder).parts):
+            hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+            if not hidden and not settings.of(str(file)).excludes(str(file)):
                 found.setdefault(str(file))
     return tuple(found)
 
