@@ -62,7 +62,7 @@ def main() -> None:
         made = _timed(lambda: environment(folder / "core"))
         programs = folder / "core" / "bin"
         packages = next((folder / "core" / "lib").glob("python*/site-packages"))
-        empty = size(packages)
+        before = {path.name for path in packages.iterdir()}
         installed = _timed(lambda: install(programs, package))
         check = [str(programs / "mosaic"), "check", "--catalog", str(ROOT / "tests/data/snapshot")]
 
@@ -75,9 +75,8 @@ def main() -> None:
         first = run("examples", "tests/data")
         again = median(run("examples", "tests/data") for _ in range(TIMES))
         one = median(run("examples/alley.mosaic") for _ in range(TIMES))
-        parts = {
-            path.name: size(path) if path.is_dir() else path.stat().st_size for path in packages.iterdir()
-        }
+        new = [path for path in packages.iterdir() if path.name not in before]
+        parts = {path.name: size(path) if path.is_dir() else path.stat().st_size for path in new}
         rows = [
             ("virtual environment", f"{made:.1f} s"),
             ("pip install", f"{installed:.1f} s"),
@@ -85,13 +84,13 @@ def main() -> None:
             ("from nothing to verdict", f"{made + installed + first:.1f} s"),
             ("the same check again", f"{again:.2f} s"),
             ("check of one plan", f"{one:.2f} s"),
-            ("installed", f"{(size(packages) - empty) / 1e6:.0f} MB"),
+            ("installed", f"{sum(parts.values()) / 1e6:.0f} MB"),
         ]
         rows += [
-            (f"  {part}", f"{parts[part] / 1e6:.0f} MB")
+            (f"  {part.partition(chr(46))[0]}", f"{parts[part] / 1e6:.0f} MB")
             for part in sorted(parts, key=parts.__getitem__)[::-1][:5]
         ]
-        print("\n".join(f"{what:<30}{value:>10}" for what, value in rows))
+        print("\n".join(f"{what:<32}{value:>10}" for what, value in rows))
 
 
 if __name__ == "__main__":
