@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -30,10 +31,14 @@ def watch(
 ) -> None:
     """Check plans whenever they, or what they are made of, change. Ends when interrupted."""
     from mosaic.api.faults import UsageError
+    from mosaic.api.sources import STDIN
     from mosaic.api.workers import World
+    from mosaic.cli.console import colored
     from mosaic.live.loop import Loop, Watch
     from mosaic.live.page import Page
 
+    if STDIN in paths:
+        raise UsageError("standard input cannot be watched")
     try:
         served = Page(port) if rerun and page else None
     except OSError as error:
@@ -45,7 +50,8 @@ def watch(
     if served is not None:
         say(f"page: {served.url}")
     try:
-        Loop(Watch(paths, World(catalog, device), say, output if rerun else None, served)).forever()
+        where = output if rerun else None
+        Loop(Watch(paths, World(catalog, device), say, where, served, colored(sys.stdout))).forever()
     finally:
         if served is not None:
             served.close()

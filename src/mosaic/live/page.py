@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -10,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
 from threading import Condition, Thread
-from typing import Final
+from typing import Any, Final
 
 LOOPBACK: Final = "127.0.0.1"
 _ALIVE: Final = 10.0  # seconds between two signs of life of an event stream
@@ -19,12 +20,13 @@ _TYPES: Final = {".png": "image/png"}
 
 @dataclass(frozen=True)
 class Shown:
-    """One plan as the page shows it: what is said of it, when, and the pictures of its last run."""
+    """One plan as the page shows it: what is said of it, when, the pictures of its last run, what runs as SVG."""
 
     plan: str
     when: str
     said: str = ""
     pictures: Sequence[Path] = ()
+    drawing: str = ""
 
 
 class Page:
@@ -32,12 +34,11 @@ class Page:
 
     def __init__(self, port: int = 0) -> None:
         self._shown: tuple[Shown, ...] = ()
-        self._files: Mapping[str, Path] = {}
+        self._files: Mapping[str, Path | str] = {}
         self._round = 0
         self._open = True
         self._changed = Condition()
-        self._server = ThreadingHTTPServer((LOOPBACK, port), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server((LOOPBACK, port), _handler(self))
         Thread(target=self._server.serve_forever, daemon=True).start()
 
     @property
@@ -55,18 +56,18 @@ class Page:
         with self._changed:
             self._round += 1
             self._shown = tuple(shown)
-            pictures = [path for each in shown for path in each.pictures]
-            self._files = {f"/files/{number}": path for number, path in enumerate(pictures)}
+            served = [file for each in shown for file in _served(each)]
+            self._files = {f"/files/{number}": file for number, file in enumerate(served)}
             self._changed.notify_all()
 
     def body(self) -> str:
         """What changes of the page, as HTML."""
         with self._changed:
             addresses = iter(self._files)
-            return "".join(self._plan(each, [next(addresses) for _ in each.pictures]) for each in self._shown)
+            return "".join(self._plan(each, [next(addresses) for _ in _served(each)]) for each in self._shown)
 
-    def file(self, address: str) -> Path | None:
-        """The picture of an address."""
+    def file(self, address: str) -> Path | str | None:
+        """The picture of an address, or the text of the drawing."""
         return self._files.get(address.partition("?")[0])
 
     def wait(self, seen: int) -> int | None:
@@ -87,10 +88,30 @@ class Page:
     def _plan(self, shown: Shown, addresses: Sequence[str]) -> str:
         figures = "".join(
             f'<figure><img src="{address}?{self._round}" alt=""><figcaption>{escape(path.name)}</figcaption></figure>'
-            for address, path in zip(addresses, shown.pictures, strict=True)
+            for address, path in zip(addresses, shown.pictures, strict=False)
         )
         said = f"<pre>{escape(shown.said)}</pre>" if shown.said else ""
-        return f"<h2>{escape(shown.plan)}</h2><p>{escape(shown.when)}</p>{said}{figures}"
+        drawn = _drawn(f"{addresses[-1]}?{self._round}", escape(shown.plan)) if shown.drawing else ""
+        return f"<h2>{escape(shown.plan)}</h2><p>{escape(shown.when)}</p>{said}{figures}{drawn}"
+
+
+def _served(shown: Shown) -> tuple[Path | str, ...]:
+    """What a plan's part of the page asks for: its pictures, then its drawing."""
+    return (*shown.pictures, *((shown.drawing,) if shown.drawing else ()))
+
+
+def _drawn(address: str, plan: str) -> str:
+    picture = f'<a href="{address}" target="_blank"><img src="{address}" alt="the graph of {plan}"></a>'
+    return f'<details id="{plan}"><summary>what runs</summary>{picture}</details>'
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Readers come and go: that is nothing to tell."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 def _handler(page: Page) -> type[BaseHTTPRequestHandler]:
@@ -112,15 +133,18 @@ def _handler(page: Page) -> type[BaseHTTPRequestHandler]:
                 self._file()
 
         def _file(self) -> None:
-            path = page.file(self.path)
+            file = page.file(self.path)
+            if isinstance(file, str):
+                self._send(file.encode(), "image/svg+xml; charset=utf-8")
+                return
             try:
-                data = path.read_bytes() if path is not None else None
+                data = file.read_bytes() if file is not None else None
             except OSError:
                 data = None
-            if path is None or data is None:
+            if file is None or data is None:
                 self.send_error(404)
                 return
-            self._send(data, _TYPES.get(path.suffix, "application/octet-stream"))
+            self._send(data, _TYPES.get(file.suffix, "application/octet-stream"))
 
         def _send(self, data: bytes, kind: str, nonce: str = "") -> None:
             script = f"script-src 'nonce-{nonce}'; " if nonce else ""

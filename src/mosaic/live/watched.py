@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -24,13 +25,21 @@ def plans(paths: Iterable[str]) -> tuple[str, ...]:
     for path in paths:
         folder = Path(path)
         if not folder.is_dir():
-            found.setdefault(path)
+            found.setdefault(str(folder))
             continue
-        for file in sorted(folder.rglob(f"*{_LIBRARY}")):
-            hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-            if not hidden and not settings.of(str(file)).excludes(str(file)):
+        for file in sorted(_below(folder)):
+            if not settings.of(str(file)).excludes(str(file)):
                 found.setdefault(str(file))
     return tuple(found)
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """The plans of a folder, but hidden ones. What vanishes meanwhile is passed over."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (
+            Path(place, name) for name in files if name.endswith(_LIBRARY) and not name.startswith(".")
+        )
 
 
 def depends(plan: str, catalog: Path | None = None) -> frozenset[Path]:
@@ -83,5 +92,5 @@ def _catalog(plan: str, asked: Path | None) -> Iterator[Path]:
         asked = settings_of(plan).catalog_for(asked)
     place = (catalogs.find_catalog(asked) or catalogs.user_catalog()).absolute()
     yield place
-    if place.is_dir():
+    with suppress(OSError):  # a file, or nothing; or it vanished just now
         yield from place.iterdir()
