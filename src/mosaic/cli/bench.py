@@ -115,8 +115,8 @@ def costs(
 
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from mosaic.api.calibrating import measured
     from mosaic.bench import pricing
-    from mosaic.cli.calibrate import measured
     from mosaic.project import Project, engine
     from mosaic.runtime.writing import write
 
