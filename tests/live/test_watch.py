@@ -90,7 +90,12 @@ def test_only_the_plans_concerned_are_checked() -> None:
     assert any("error[M" in text for text in said)
     Path("b.mosaic").unlink()
     assert loop.round() == ()
-    assert "b.mosaic is gone" in said[-1]
+    assert said[-1].endswith("  b.mosaic is gone")
+    Path("c.mosaic").write_text(PLAN)
+    assert loop.round() == ("c.mosaic",)
+    assert any(text.endswith("  c.mosaic is new") for text in said)
+    Path("c.mosaic").unlink()
+    loop.round()
     Path("mosaic.toml").write_text('exclude = ["old"]\n')
     Path("old").mkdir()
     Path("old/c.mosaic").write_text(PLAN)

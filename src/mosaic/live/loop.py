@@ -52,7 +52,7 @@ class Loop:
     def round(self) -> tuple[str, ...]:
         """Look once, and deal with the plans that are concerned: their names."""
         changed = self._marks.burst()
-        names = plans(self._watch.paths)
+        names, known = plans(self._watch.paths), bool(self._depends)
         fresh = [name for name in names if name not in self._depends]
         gone = [name for name in self._depends if name not in names]
         for name in gone:
@@ -65,9 +65,10 @@ class Loop:
             self._depends[name] = depends(name, self._watch.world.catalog)
         self._marks.keep(path for each in self._depends.values() for path in each)
         if concerned or gone:
-            self._tell(
-                concerned, [_near(path) for path in sorted(changed)] + [f"{name} is gone" for name in gone]
-            )
+            missing = {Path(name).absolute() for name in gone}
+            why = [_near(path) for path in sorted(changed - missing)]
+            why += [f"{name} is new" for name in fresh if known] + [f"{name} is gone" for name in gone]
+            self._tell(concerned, why)
         return concerned
 
     def _tell(self, concerned: Sequence[str], why: Sequence[str]) -> None:
