@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import sqrt
@@ -16,6 +17,7 @@ from mosaic.compiler.diagrams.palette import DARK, LIGHT, Paint
 _LARGE: Final = (184.0, 46.0)
 _SMALL: Final = (136.0, 34.0)
 _EDGE: Final = 16.0
+_SCOPE: Final = "mosaic-graph"
 _HEAD: Final = 30.0
 _ENTRY: Final = 22.0
 _LETTER: Final = 6.3
@@ -36,7 +38,7 @@ def render(drawing: Drawing) -> str:
     width = max(width, 2 * _EDGE + 0.92 * _LETTER * max(len(_meaning(drawing)), len(drawing.note), 40))
     size = f'width="{width:g}" height="{height:g}" viewBox="0 0 {width:g} {height:g}"'
     title = escape(", ".join(group.title for group in drawing.groups) or "no plan")
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} class="{_SCOPE}" role="img">'
     # A ground of its own: what shows the picture may be light where the reader's settings say dark.
     ground = '<rect class="ground" width="100%" height="100%"/>'
     return "\n".join([head, f"<title>{title}</title>", _style(), ground, *lines, *legend, "</svg>", ""])
@@ -156,7 +158,13 @@ def _style() -> str:
         _rules(LIGHT, "#ffffff", "#14202b", "#59646f"),
         _rules(DARK, "#0e141a", "#e6edf3", "#93a1af"),
     )
-    return f"<style>{common}{light}@media(prefers-color-scheme:dark){{{dark}}}</style>"
+    light, dark = _scoped(common + light), _scoped(dark)
+    return f"<style>{light}@media(prefers-color-scheme:dark){{{dark}}}</style>"
+
+
+def _scoped(rules: str) -> str:
+    """Rules that hold in this picture alone: it may stand in a page, a notebook say, among other things."""
+    return re.sub(r"([^{},]+)(?=[^{}]*\{)", rf".{_SCOPE} \1", rules)
 
 
 def _rules(paints: dict[str, Paint], ground: str, text: str, line: str) -> str:

@@ -108,6 +108,16 @@ def test_the_page_loads_nothing() -> None:
     assert [address for address in re.findall(r"https?://[^\"' ]+", page)] == ["http://www.w3.org/2000/svg"]
 
 
+def test_colours_stay_in_the_picture() -> None:
+    """In a notebook it stands among other things."""
+    style = re.search(r"<style>(.*?)</style>", mosaic.graph(SEVERAL, format="svg"), re.DOTALL)
+    assert style
+    rules = re.sub(r"@media\([^)]*\)\{(.*)\}", r"\1", style[1])
+    selectors = [each for found in re.findall(r"([^{}]+)\{[^{}]*\}", rules) for each in found.split(",")]
+    assert len(selectors) > 40
+    assert all(each.startswith(".mosaic-graph ") for each in selectors)
+
+
 def test_one_group_a_plan_and_the_one_that_is_named() -> None:
     found, _ = draw(SEVERAL, Color.COST)
     assert [group.title for group in found.groups] == ["plan both", "plan one"]
