@@ -100,6 +100,8 @@ class TestWhatAPlanIsGivenAs:
     def test_a_text_has_no_place_to_be_locked_at(self) -> None:
         with pytest.raises(mosaic.UsageError, match="no place"):
             mosaic.lock_plans(TWO)
+        (found,) = mosaic.check(TWO, locked=True)
+        assert found.code == "M715" and "a text without a file" in found.message()
 
 
 def test_the_command_line_prints_what_the_functions_give(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:

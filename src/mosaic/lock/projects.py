@@ -221,7 +221,8 @@ class LockedProject(Project):
         return self._locks[path]
 
     def _unlocked(self, source: SourceFile) -> Diagnostic:
-        shown = "standard input" if source.name.startswith("<") else f"`{source.name}`"
+        nameless = "standard input" if source.name == "<stdin>" else "a text without a file"
+        shown = nameless if source.name.startswith("<") else f"`{source.name}`"
         if not self._locks:
             return errors.integrity.NoLock(None, shown)
         place = next(reversed(self._locks)).as_posix()
