@@ -51,7 +51,7 @@ class Store(Protocol):
         """Keep a value, if there is room for it. Never raises for a disk that is full or cannot be written."""
 
     def note(self, numerics: Mapping[str, str]) -> None:
-        """Remember what decides numbers in a run that keeps values here. Raises as `put` does."""
+        """Remember what decides numbers in a run that keeps values here. Never raises, as `put`."""
 
 
 class Tiers:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
+
+
+INTERRUPTED: Final = 130
+"""The exit code of a command that was interrupted: 128 + SIGINT, as shells have it."""
 
 
 def main() -> None:
@@ -17,9 +21,13 @@ def main() -> None:
         _command(sys.argv[1:])
     except KeyboardInterrupt:
         interrupted()
-    except (Exception, SystemExit):
-        if _heard:
+    except SystemExit as end:
+        if _heard and end.code not in (None, 0, INTERRUPTED):
             interrupted()  # what a library made of it
+        raise
+    except Exception:
+        if _heard:
+            interrupted()
         raise
 
 
@@ -40,9 +48,9 @@ def _hear_interrupts() -> None:
 
 
 def interrupted() -> NoReturn:
-    """End the command with what shells expect of one that was interrupted: 128 + SIGINT."""
+    """End the command with what shells expect of one that was interrupted."""
     print("interrupted; every file that was written is whole", file=sys.stderr)
-    raise SystemExit(130)
+    raise SystemExit(INTERRUPTED)
 
 
 def _raised_again(unraisable: UnraisableHookArgs) -> None:
