@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from mosaic.compiler.facts import Candidate, Coverage, ExpertFacts, Interference
 from mosaic.compiler.types import Kind
 from mosaic.compiler.weights.header import Header
+
+if TYPE_CHECKING:
+    from mosaic.catalog.store.sights import Sight
+    from mosaic.catalog.store.vocabulary import Use
 
 
 class Library(Protocol):
@@ -47,9 +51,18 @@ class Library(Protocol):
         """How an expert's tensors meet a base's, where that is stored; both are this library's."""
 
     def find(
-        self, kind: Kind, words: str, families: Sequence[str], ratings: Sequence[str]
+        self, kind: Kind | None, words: str, families: Sequence[str], ratings: Sequence[str]
     ) -> Sequence[Candidate]:
-        """As `mosaic.compiler.context.Experts.find`."""
+        """As `mosaic.compiler.context.Experts.find`; without a kind, experts of any."""
+
+    def uses(self, words: Sequence[str]) -> Mapping[str, Use]:
+        """How the catalog uses words, by the word as given; words that it does not know are left out."""
+
+    def sights(self, ids: Sequence[str]) -> Sequence[Sight]:
+        """What is known and told of experts, in the order of their ids as given; unknown ones are left out."""
+
+    def checkpoints(self, families: Sequence[str] = (), limit: int = 64) -> Sequence[ExpertFacts]:
+        """Checkpoints of some families (of all where none is named), by id."""
 
     def bridges(self, source: str, target: str) -> Sequence[ExpertFacts]:
         """The bridges from one latent space into another, sorted by id."""

@@ -54,7 +54,7 @@ class Prompts:
         if words is None:
             return None
         used, kept = count(words.tokenizer, text, words.limit, {**words.added, **self._vectors(embeddings)})
-        return TokenCount(used, words.limit, kept)
+        return TokenCount(used, words.limit, kept, len(words.tokenizer.ranks))
 
     def _vectors(self, embeddings: Sequence[ExpertFacts]) -> Mapping[str, int]:
         found: dict[str, int] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import wraps
 from pathlib import Path
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mosaic.catalog.store import relations
+    from mosaic.catalog.store.sights import Sight
+    from mosaic.catalog.store.vocabulary import Use
 
 
 _S = TypeVar("_S", bound="Store")
@@ -146,11 +148,32 @@ class Store:
 
     @_told
     def find(
-        self, kind: Kind, words: str, families: Sequence[str] = (), ratings: Sequence[str] = ()
+        self, kind: Kind | None, words: str, families: Sequence[str] = (), ratings: Sequence[str] = ()
     ) -> Sequence[Candidate]:
         """The experts that answer some words, the best first, at most some dozens."""
         filter_ = search.Filter(kind, tuple(families), ratings=tuple(ratings))
         return search.find(self._read(), words, filter_)
+
+    @_told
+    def uses(self, words: Sequence[str]) -> Mapping[str, Use]:
+        """How experts use words, by the word as given; words that none says are left out."""
+        from mosaic.catalog.store import vocabulary
+
+        return vocabulary.uses(self._read(), words)
+
+    @_told
+    def sights(self, ids: Sequence[str]) -> Sequence[Sight]:
+        """What is known and told of experts, in the order of their ids as given; unknown ones are left out."""
+        from mosaic.catalog.store import sights
+
+        return sights.sights(self._read(), ids)
+
+    @_told
+    def checkpoints(self, families: Sequence[str] = (), limit: int = 64) -> Sequence[ExpertFacts]:
+        """Checkpoints of some families (of all where none is named), by id."""
+        from mosaic.catalog.store import sights
+
+        return sights.checkpoints(self._read(), families, limit)
 
     @_told
     def bridges(self, source: str, target: str) -> Sequence[ExpertFacts]:

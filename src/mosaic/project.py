@@ -118,6 +118,11 @@ class Project:
         """The user's catalog, where one was asked for anything so far."""
         return self._catalog.opened if self._catalog is not None else None
 
+    @property
+    def library(self) -> Library:
+        """The catalog that words are looked up in: the user's, or the experts that come with mosaic."""
+        return self._search.get()
+
     def context(self, source: SourceFile) -> Context:
         """The context of a file. Raises MosaicError where installed operators clash."""
         root = _root(source.name)

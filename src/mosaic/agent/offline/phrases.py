@@ -1,0 +1,154 @@
+"""A request as a row of phrases: stretches between commas, prepositions and other small words that introduce them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from mosaic.agent.offline.lexicon import Lexicon
+from mosaic.catalog.store import terms
+
+_TOKEN: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)?|[^\w\s]|_")
+_BREAKS: Final = frozenset(",;:.!?()[]{}|/&+\n\"“”—–")
+_ARTICLES: Final = frozenset({"a", "an", "the", "some", "this", "that", "one"})
+_OWN: Final = frozenset({"its", "his", "her", "their", "my", "your", "it", "itself"})
+_PLACES: Final = frozenset(
+    {"corner", "foreground", "background", "middle", "center", "centre", "left", "right", "top", "bottom", "head"}
+)
+"""Where in a picture something is: no place to be in."""
+
+
+@dataclass(frozen=True)
+class Token:
+    """A word or a sign. `word` is in normal form; empty for signs and for words that say nothing."""
+
+    text: str
+    start: int
+    end: int
+    word: str
+
+    @property
+    def lower(self) -> str:
+        """As it is compared with small words."""
+        return self.text.lower().replace("’", "'")
+
+    @property
+    def is_article(self) -> bool:
+        """Whether it only introduces a noun."""
+        return self.lower in _ARTICLES or self.lower in _OWN
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """Words that belong together. `cue` says what introduces them: "first", "setting", "style", "worn", "beside",
+    "avoided", or "" after a comma; `lead` are the tokens that say so. `medium` says that an "of" follows."""
+
+    cue: str
+    lead: tuple[Token, ...]
+    tokens: tuple[Token, ...]
+    medium: bool = False
+
+    @property
+    def content(self) -> tuple[Token, ...]:
+        """Its words that say something."""
+        return tuple(token for token in self.tokens if token.word and not token.is_article)
+
+
+def tokens(text: str) -> list[Token]:
+    """All words and signs of a text."""
+    return [
+        Token(found[0], found.start(), found.end(), _word(found[0])) for found in _TOKEN.finditer(text)
+    ]
+
+
+def phrases(text: str, lexicon: Lexicon) -> list[Phrase]:
+    """The phrases of a text in order; filler is left out."""
+    return list(_Reader(tokens(text), lexicon).read())
+
+
+def _word(text: str) -> str:
+    found = terms.words(text)
+    return found[0] if len(found) == 1 and text[0].isalnum() else ""
+
+
+class _Reader:
+    def __init__(self, tokens: Sequence[Token], lexicon: Lexicon) -> None:
+        self._tokens, self._lexicon = tokens, lexicon
+        self._lowers = [token.lower for token in tokens]
+        self._cues = [
+            ("avoided", _split(lexicon.cues("avoided"))),
+            ("worn", _split(lexicon.cues("worn"))),
+            ("style", _split(lexicon.cues("style"))),
+            ("setting", _split(lexicon.cues("setting"))),
+            ("beside", _split(lexicon.cues("beside"))),
+        ]
+        self._filler = _split(lexicon.cues("filler"))
+
+    def read(self) -> Iterator[Phrase]:
+        cue, lead, held = "first", list[Token](), list[Token]()
+        place = 0
+        while place < len(self._tokens):
+            token = self._tokens[place]
+            if (skipped := self._longest(self._filler, place)) and not held:
+                place += skipped
+                continue
+            if token.text in _BREAKS:
+                if held:
+                    yield Phrase(cue, tuple(lead), tuple(held))
+                cue, lead, held = ("first" if cue == "first" and not held else ""), [], []
+                place += 1
+                continue
+            if token.lower == "of" and held:
+                # "A watercolor of a cat", "a field of snow": what follows is a phrase of its own.
+                yield Phrase(cue, tuple(lead), tuple(held), medium=cue == "first")
+                cue, lead, held = ("first" if cue == "first" else "setting"), [token], []
+                place += 1
+                continue
+            name, length = self._cue(place)
+            if length:
+                if held:
+                    yield Phrase(cue, tuple(lead), tuple(held))
+                    held = []
+                elif name == "setting" and cue in ("avoided", "worn", "style"):
+                    name = cue  # "drawn in", "without any"
+                cue, lead = name, list(self._tokens[place : place + length])
+                place += length
+                continue
+            held.append(token)
+            place += 1
+        if held:
+            yield Phrase(cue, tuple(lead), tuple(held))
+
+    def _cue(self, place: int) -> tuple[str, int]:
+        """The longest small words at a place, and what they introduce. A phrase that the lexicon knows ("after dark")
+        is no introduction."""
+        known, _ = self._lexicon.longest([token.word for token in self._tokens[place : place + 4]], 0)
+        if known > 1 and self._tokens[place].word:
+            return "", 0
+        best = ("", 0)
+        for name, spelled in self._cues:
+            length = self._longest(spelled, place)
+            if length > best[1]:
+                best = (name, length)
+        return best
+
+    def _longest(self, spelled: Sequence[tuple[str, ...]], place: int) -> int:
+        return max(
+            (len(words) for words in spelled if tuple(self._lowers[place : place + len(words)]) == words),
+            default=0,
+        )
+
+
+def _split(phrases: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(token.lower for token in tokens(phrase)) for phrase in phrases)
+
+
+def is_place(phrase: Phrase) -> bool:
+    """Whether a phrase says where in the picture something is ("in the corner", "on its head"), not where it is."""
+    content = phrase.content
+    owned = any(token.lower in _OWN for token in phrase.tokens)
+    if phrase.cue not in ("setting", "beside"):
+        return False
+    return not content or (owned and phrase.cue == "setting") or all(token.lower in _PLACES for token in content)

@@ -1,0 +1,59 @@
+"""What the steps of composing ask of the outside: the catalog's words and experts, and the compiler."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from mosaic.compiler.source import SourceFile
+
+if TYPE_CHECKING:
+    from mosaic.catalog.library import Library
+    from mosaic.catalog.store.sights import Sight
+    from mosaic.catalog.store.vocabulary import Use
+    from mosaic.compiler import Compiled
+    from mosaic.compiler.context import Context
+    from mosaic.compiler.facts import Candidate
+    from mosaic.compiler.types import Kind
+    from mosaic.project import Project
+
+
+class World:
+    """A project, asked for composing. Plans are compiled as if they lay in a file `name` in the current folder."""
+
+    def __init__(self, project: Project, name: str = "<composed>") -> None:
+        self._project, self._name = project, name
+
+    @property
+    def library(self) -> Library:
+        """The catalog that words are looked up in."""
+        return self._project.library
+
+    @property
+    def context(self) -> Context:
+        """What the compiler asks of the world."""
+        return self._project.context(SourceFile(self._name, ""))
+
+    def source(self, plan: str) -> SourceFile:
+        """A plan's text under the name that messages use."""
+        return SourceFile(self._name, plan)
+
+    def compile(self, plan: str) -> Compiled:
+        """Compile a plan; what is wrong with it is in `diagnostics`, and nothing is raised."""
+        from mosaic.compiler import compile
+
+        return compile(self.source(plan), self.context)
+
+    def uses(self, words: Sequence[str]) -> Mapping[str, Use]:
+        """How the catalog uses words, by the word as given; words that it does not know are left out."""
+        return self.library.uses(words)
+
+    def find(
+        self, kind: Kind | None, words: str, families: Sequence[str] = (), ratings: Sequence[str] = ()
+    ) -> Sequence[Candidate]:
+        """Experts that answer some words, the best first; of any kind where none is given."""
+        return self.library.find(kind, words, families, ratings)
+
+    def sights(self, ids: Sequence[str]) -> Sequence[Sight]:
+        """What is known and told of experts, in the order of their ids as given; unknown ones are left out."""
+        return self.library.sights(ids)
