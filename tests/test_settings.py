@@ -10,6 +10,7 @@ from mosaic.compiler.diagnostic import Diagnostic
 from mosaic.compiler.errors.names import UnknownName
 from mosaic.compiler.fixing import apply_fixes
 from mosaic.compiler.reporting.text import render_text
+from mosaic.compose_settings import Compose
 from mosaic.settings import Finder, Settings, read_settings
 
 
@@ -211,3 +212,68 @@ def test_mistakes_are_told_once_for_all_plans(project: Path) -> None:
 def test_selections_show_errors_whatever_they_say() -> None:
     error: Diagnostic = UnknownName(None, "x")
     assert Settings(ignore=("M2",), select=()).selection("a").keeps(error)
+
+
+def test_who_writes_plans_can_be_said() -> None:
+    found = written(
+        '[compose]\nbackend = "openai"\nmodel = "writer"\nbase_url = "http://127.0.0.1:8000/v1"\n'
+        'constraint = "json_schema"\nkey_env = "MY_API_KEY"\ntimeout = 30\nmax_output_tokens = 2000\n'
+        'limit_tokens = 50000\nrequests_per_minute = 12.5\ndecompose = "offline"\n'
+    )
+    assert found.mistakes == ()
+    assert found.compose == Compose(
+        "openai",
+        "writer",
+        "http://127.0.0.1:8000/v1",
+        "json_schema",
+        "MY_API_KEY",
+        30,
+        2000,
+        50000,
+        12.5,
+        "offline",
+    )
+    shared = written('[project]\nname = "x"\n[tool.mosaic.compose]\nmodel = "writer"\n', "pyproject.toml")
+    assert (shared.compose, shared.mistakes) == (Compose(model="writer"), ())
+
+
+@pytest.mark.parametrize(
+    ("line", "told_of_it"),
+    [
+        ('constraint = "gramar"', 'M897]: `mosaic.toml`: `compose.constraint` has to be one of "grammar"'),
+        ("timeout = true", "`compose.timeout` has to be a number of seconds"),
+        ("limit_tokens = 1.5", "`compose.limit_tokens` has to be a whole number of at least 1"),
+        ('modle = "x"', "M896]: `mosaic.toml`: there is no setting `compose.modle`"),
+        ('zzz = "x"', "there are `backend`, `model`,"),
+    ],
+)
+def test_mistakes_about_who_writes_plans(line: str, told_of_it: str) -> None:
+    assert told_of_it in told(f"[compose]\n{line}\n")
+    assert written(f"[compose]\n{line}\n").compose == Compose()
+    assert "mosaic.toml:2" in told(f"[compose]\n{line}\n")
+
+
+def test_a_misspelt_key_of_the_table_is_mended() -> None:
+    found = written('[compose]\nmodle = "x"\n')
+    (mistake,) = found.mistakes
+    assert mistake.span is not None
+    assert apply_fixes(mistake.span.source.text, mistake.fixes()[:1]) == '[compose]\nmodel = "x"\n'
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'key = "sk-planted"',
+        'api_key = "sk-planted"',
+        'OPENAI_API_KEY = "sk-planted"',
+        'auth_token = "sk-planted"',
+        'key_env = "sk-planted"',
+        'base_url = "https://me:sk-planted@models.example.org/v1"',
+        'base_url = "https://models.example.org/v1?key=sk-planted"',
+    ],
+)
+def test_a_key_in_a_file_is_refused_and_not_shown(line: str) -> None:
+    shown = told(f"[compose]\n{line}\n")
+    assert "M897" in shown
+    assert "sk-planted" not in shown
+    assert written(f"[compose]\n{line}\n").compose == Compose()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mosaic.compiler.errors import integrity as integrity
     from mosaic.compiler.errors import interference as interference
     from mosaic.compiler.errors import lints as lints
+    from mosaic.compiler.errors import models as models
     from mosaic.compiler.errors import names as names
     from mosaic.compiler.errors import plans as plans
     from mosaic.compiler.errors import policy as policy

@@ -33,21 +33,37 @@ class UnknownSetting(Diagnostic):
         ignored = ["M430"]     # M896: the key is called `ignore`
 
     A key that is misspelt would have no effect, and nobody would see it. The keys are `catalog`, `device`, `select`,
-    `ignore`, `per-file-ignores` and `exclude`. What else the file says counts.
+    `ignore`, `per-file-ignores`, `exclude` and the table `compose` with its own. What else the file says counts.
     """
 
     code: ClassVar[str] = "M896"
-    title: ClassVar[str] = "`{path}`: there is no setting `{key}`"
+    title: ClassVar[str] = "`{path}`: there is no setting `{shown}`"
     label: ClassVar[str] = "not known"
 
     path: str
     key: str
     near: str | None = None
+    table: str = ""  # that the key stands in
+    known: tuple[str, ...] = (
+        "catalog",
+        "device",
+        "select",
+        "ignore",
+        "per-file-ignores",
+        "exclude",
+        "compose",
+    )
+
+    @property
+    def shown(self) -> str:
+        """The key, with the table that it stands in."""
+        return f"{self.table}.{self.key}" if self.table else self.key
 
     def help(self) -> tuple[str, ...]:
         if self.near:
             return (f"did you mean `{self.near}`?",)
-        return ("there are `catalog`, `device`, `select`, `ignore`, `per-file-ignores` and `exclude`",)
+        *others, last = (f"`{key}`" for key in self.known)
+        return (f"there are {', '.join(others)} and {last}",)
 
     def fixes(self) -> tuple[Fix, ...]:
         if self.near is None or self.span is None or not self.span.text.startswith(self.key):

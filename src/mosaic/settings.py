@@ -23,6 +23,7 @@ from mosaic.compiler.diagnostic import Diagnostic, MosaicError
 from mosaic.compiler.near import nearest
 from mosaic.compiler.selection import Selection, judge, normal
 from mosaic.compiler.source import SourceFile, Span
+from mosaic.compose_settings import HIDDEN, NOTHING, SECRET, VALUES, Compose
 from mosaic.lock.marks import fault, marks
 from mosaic.lock.marks import nearest as nearest_mark
 from mosaic.project import read_bytes
@@ -53,6 +54,7 @@ class Settings:
     ignore: tuple[str, ...] = ()
     per_file: tuple[tuple[str, tuple[str, ...]], ...] = ()
     exclude: tuple[str, ...] = ()
+    compose: Compose = NOTHING
     mistakes: tuple[Diagnostic, ...] = ()  # in the file, whatever is left of it counts
 
     def catalog_for(self, asked: Path | None) -> Path | None:
@@ -172,6 +174,35 @@ class _Reader:
         named = {name: value for name, value in found.items() if value is not None}
         return Settings(self.source.name, self.folder, **named, mistakes=tuple(self.mistakes))
 
+    def compose(self, key: str, value: Any) -> Compose | None:
+        if not isinstance(value, dict):
+            self._wrong((key,), 'a table, such as {backend = "openai", model = "a-model"}')
+            return None
+        found: dict[str, Any] = {}
+        for name, each in value.items():
+            if name in VALUES:
+                wanted, fits = VALUES[name]
+                if fits(each):
+                    found[name] = each
+                else:
+                    self._wrong((key, name), wanted, hidden=name in HIDDEN)
+            else:
+                self._unknown(key, name, each)
+        return Compose(**found)
+
+    def _unknown(self, table: str, name: str, value: Any) -> None:
+        """Note a key of `[compose]` that there is none of. A line that may hold a secret is not shown."""
+        if isinstance(value, str) and SECRET.search(name):
+            wanted = (
+                "left out: keys come from the environment alone, `OPENAI_API_KEY` or what `key_env` names"
+            )
+            self._wrong((table, name), wanted, hidden=True)
+            return
+        mark, near = self._mark(table, name), nearest(name, VALUES)
+        self.mistakes.append(
+            errors.settings.UnknownSetting(mark, self.source.name, name, near, table, tuple(VALUES))
+        )
+
     def path(self, key: str, value: Any) -> Path | None:
         text = self.text(key, value)
         return self.folder / Path(text).expanduser() if text else None
@@ -233,9 +264,11 @@ class _Reader:
                 return self.source.span(start, start + len(text) + 2)
         return mark
 
-    def _wrong(self, path: Keys, wanted: str) -> None:
+    def _wrong(self, path: Keys, wanted: str, *, hidden: bool = False) -> None:
+        """Note a wrong value; a hidden one may be a secret, and its line is not shown."""
         shown = ".".join(path) or ".".join(self.inner)
-        self.mistakes.append(errors.settings.WrongSetting(self._mark(*path), self.source.name, shown, wanted))
+        mark = None if hidden else self._mark(*path)
+        self.mistakes.append(errors.settings.WrongSetting(mark, self.source.name, shown, wanted))
 
     def _mark(self, *path: str) -> Span | None:
         return nearest_mark(self.marks, (*self.inner, *path))
@@ -248,4 +281,5 @@ _KEYS: Final[Mapping[str, tuple[str, Callable[[_Reader, str, Any], Any]]]] = {
     "ignore": ("ignore", _Reader.ignored),
     "per-file-ignores": ("per_file", _Reader.per_file),
     "exclude": ("exclude", _Reader.patterns),
+    "compose": ("compose", _Reader.compose),
 }
