@@ -1,0 +1,133 @@
+"""How well an expert answers words: by what it is called, far less by what is told of it.
+
+A description is anybody's: one that is stuffed with words, or that claims another concept than title and trigger, must
+not outdo an expert that is called so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from mosaic.agent.values import FacetKind
+from mosaic.catalog.store import terms
+from mosaic.catalog.store.sights import Sight
+
+_NAME: Final = 1.0
+_TAG: Final = 0.75
+_PART: Final = 0.6
+"""A longer or misspelt form of a name."""
+_TOLD: Final = 0.3
+_HEAD: Final = 2.0
+"""The last word of several says what the thing is: it counts twice."""
+_SHORTEST: Final = 4
+_CATEGORIES: Final = {
+    FacetKind.SUBJECT: ("character",),
+    FacetKind.CHARACTER: ("character",),
+    FacetKind.STYLE: ("style",),
+    FacetKind.TECHNIQUE: ("style",),
+    FacetKind.SETTING: ("background",),
+    FacetKind.OBJECT: ("object", "clothes"),
+}
+_UNSAID: Final = 0.95
+_OTHER: Final = 0.6
+
+
+@dataclass(frozen=True)
+class Words:
+    """Words that the catalog is asked for, in normal form, and how much they mean what was said, 0..1."""
+
+    words: tuple[str, ...]
+    weight: float
+
+
+@dataclass(frozen=True)
+class Match:
+    """How well an expert answers: 0..1, by which words, and whether by its name or by its description alone."""
+
+    relevance: float
+    words: tuple[str, ...] = ()
+    named: bool = False
+
+
+class Texts:
+    """What an expert is called and what is told of it, in normal form."""
+
+    def __init__(self, sight: Sight) -> None:
+        self._sight = sight
+
+    @cached_property
+    def title(self) -> frozenset[str]:
+        """The words of its title, or else of its trigger or id."""
+        facts = self._sight.facts
+        return frozenset(terms.words(facts.title or facts.trigger or facts.id.rpartition("/")[2]))
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The words of everything that it is called by."""
+        facts = self._sight.facts
+        called = [facts.title, facts.trigger or "", *facts.triggers, facts.id.rpartition("/")[2]]
+        return frozenset(word for text in called for word in terms.words(text))
+
+    @cached_property
+    def tags(self) -> frozenset[str]:
+        """The words of its tags."""
+        return frozenset(word for tag in self._sight.tags for word in terms.words(tag))
+
+    @cached_property
+    def told(self) -> frozenset[str]:
+        """The words of its description."""
+        return frozenset(terms.words(self._sight.description))
+
+    def answer(self, wanted: Sequence[Words], kind: FacetKind) -> Match:
+        """How well it answers the best of some wordings."""
+        best = Match(0.0)
+        for each in wanted:
+            hits = [self._hit(word) for word in each.words]
+            weights = [1.0] * (len(hits) - 1) + [_HEAD] if len(hits) > 1 else [1.0] * len(hits)
+            if not any(hits):
+                continue
+            cover = sum(hit * weight for hit, weight in zip(hits, weights, strict=True)) / sum(weights)
+            said = len(self.title.intersection(each.words)) / (len(self.title) or 1)
+            relevance = each.weight * cover * (0.75 + 0.25 * said)
+            if relevance > best.relevance:
+                met = tuple(word for word, hit in zip(each.words, hits, strict=True) if hit)
+                best = Match(relevance, met, max(hits) > _TOLD)
+        return Match(min(1.0, best.relevance * self._fit(kind)), best.words, best.named)
+
+    def _hit(self, word: str) -> float:
+        if word in self.names:
+            return _NAME
+        if word in self.tags:
+            return _TAG
+        if len(word) >= _SHORTEST and any(_is_part(word, name) for name in self.names):
+            return _PART
+        return _TOLD if word in self.told else 0.0
+
+    def _fit(self, kind: FacetKind) -> float:
+        category = self._sight.facts.category
+        if not category:
+            return _UNSAID
+        return 1.0 if category in _CATEGORIES[kind] else _OTHER
+
+
+def _is_part(word: str, name: str) -> bool:
+    if len(name) < _SHORTEST:
+        return False
+    return name.startswith(word) or word.startswith(name) or is_near(word, name)
+
+
+def is_near(first: str, second: str) -> bool:
+    """Whether two words of five letters or more differ by one letter more, less, other, or two that are swapped."""
+    if min(len(first), len(second)) < 5 or abs(len(first) - len(second)) > 1 or first[0] != second[0]:
+        return False
+    short, long = sorted((first, second), key=len)
+    start = next((i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
+    if len(short) != len(long):
+        return short[start:] == long[start + 1 :]
+    if short[start + 1 :] == long[start + 1 :]:
+        return True
+    swapped = short[start : start + 2] == long[start : start + 2][::-1]
+    return swapped and short[start + 2 :] == long[start + 2 :]

@@ -1,0 +1,1 @@
+"""Composing without any model: requests are read by words, plans written from the ranking."""

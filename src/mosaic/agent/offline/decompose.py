@@ -1,0 +1,223 @@
+"""A request in parts, by the catalog's own words, the lexicon and small words of English.
+
+A phrase has a head, its last word that says something, and words before it. What kind of thing a word means is voted:
+by the categories of the experts that are named by it, by its senses in the lexicon, and by what introduces the phrase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from mosaic.agent.offline.lexicon import Lexicon, Sense
+from mosaic.agent.offline.phrases import Phrase, Token, is_place, phrases
+from mosaic.agent.values import Decomposition, Facet, FacetKind
+
+if TYPE_CHECKING:
+    from mosaic.agent.world import World
+    from mosaic.catalog.store.vocabulary import Use
+
+_MARKERS: Final = {
+    "style": FacetKind.STYLE,
+    "aesthetic": FacetKind.STYLE,
+    "look": FacetKind.STYLE,
+    "vibe": FacetKind.STYLE,
+    "background": FacetKind.SETTING,
+    "backdrop": FacetKind.SETTING,
+    "scenery": FacetKind.SETTING,
+    "scene": FacetKind.SETTING,
+}
+"""Words that say what the word before them is."""
+CATEGORY_KINDS: Final = {
+    "character": FacetKind.CHARACTER,
+    "clothes": FacetKind.OBJECT,
+    "style": FacetKind.STYLE,
+    "background": FacetKind.SETTING,
+    "object": FacetKind.OBJECT,
+}
+"""What the categories of experts are about."""
+_CUES: Final = {
+    "first": (FacetKind.SUBJECT, 0.6),
+    "setting": (FacetKind.SETTING, 0.9),
+    "style": (FacetKind.STYLE, 1.6),
+    "worn": (FacetKind.OBJECT, 1.5),
+    "beside": (FacetKind.OBJECT, 0.5),
+    "": (FacetKind.STYLE, 0.2),
+}
+_HEAD: Final = {
+    FacetKind.SUBJECT: 1.0,
+    FacetKind.CHARACTER: 1.0,
+    FacetKind.STYLE: 0.8,
+    FacetKind.SETTING: 0.7,
+    FacetKind.OBJECT: 0.7,
+    FacetKind.TECHNIQUE: 0.3,
+}
+_MODIFIER: Final = {
+    FacetKind.SUBJECT: 0.5,
+    FacetKind.CHARACTER: 0.6,
+    FacetKind.STYLE: 0.5,
+    FacetKind.SETTING: 0.4,
+    FacetKind.OBJECT: 0.4,
+    FacetKind.TECHNIQUE: 0.2,
+}
+_SAID_LATER: Final = 0.8
+"""Of the importance of a subject that is not the first one."""
+
+
+@dataclass(frozen=True)
+class _Term:
+    """Words of a phrase that mean one thing."""
+
+    tokens: tuple[Token, ...]
+    senses: tuple[Sense, ...]
+    use: Use | None
+    colour: bool
+
+    @property
+    def known(self) -> bool:
+        return bool(self.senses) or (self.use is not None and self.use.named > 0)
+
+
+def decompose(text: str, world: World, lexicon: Lexicon) -> Decomposition:
+    """The parts of a request."""
+    found = [phrase for phrase in phrases(text, lexicon)]
+    words = dict.fromkeys(token.text for phrase in found for token in phrase.content)
+    return _Parts(text, lexicon, world.uses(list(words))).of(found)
+
+
+class _Parts:
+    def __init__(self, text: str, lexicon: Lexicon, uses: Mapping[str, Use]) -> None:
+        self._text, self._lexicon, self._uses = text, lexicon, uses
+        self._facets: list[Facet] = []
+        self._rest: list[str] = []
+        self._avoided: list[str] = []
+        self._has_subject = False
+
+    def of(self, found: Sequence[Phrase]) -> Decomposition:
+        for phrase in found:
+            if phrase.cue == "avoided":
+                self._avoid(phrase)
+            elif not is_place(phrase):
+                self._take(phrase)
+        order = sorted(range(len(self._facets)), key=lambda place: self._facets[place].start)
+        moved = {old: new for new, old in enumerate(order)}
+        facets = [
+            facet.model_copy(update={"of": moved[facet.of] if facet.of is not None else None})
+            for facet in (self._facets[place] for place in order)
+        ]
+        return Decomposition(
+            facets=tuple(facets), rest=tuple(self._rest), avoided=tuple(dict.fromkeys(self._avoided))
+        )
+
+    def _avoid(self, phrase: Phrase) -> None:
+        if content := phrase.content:
+            self._avoided.append(self._text[content[0].start : content[-1].end])
+
+    def _take(self, phrase: Phrase) -> None:
+        terms = self._terms(phrase.content)
+        marked = None
+        while terms and len(terms) > 1 and terms[-1].tokens[-1].word in _MARKERS and len(terms[-1].tokens) == 1:
+            marked = _MARKERS[terms.pop().tokens[-1].word]
+        solid = [place for place, term in enumerate(terms) if not term.colour]
+        if not solid:
+            self._rest += [token.text for term in terms for token in term.tokens]
+            return
+        head_place = solid[-1]
+        head = terms[head_place]
+        kind = self._kind(head, phrase, marked)
+        if phrase.medium and kind in (FacetKind.SUBJECT, FacetKind.OBJECT) and not head.known:
+            kind = FacetKind.TECHNIQUE  # "an aquatint of a cat"
+        # Words before the head that mean nothing by themselves belong to it.
+        first = head_place
+        while first > 0 and not terms[first - 1].known and not terms[first - 1].colour:
+            first -= 1
+        place = self._add(
+            kind, terms[first : head_place + 1], self._weight(kind, phrase, first_said=not self._has_subject), None
+        )
+        if kind in (FacetKind.SUBJECT, FacetKind.CHARACTER):
+            self._has_subject = True
+        for term in (*terms[:first], *terms[head_place + 1 :]):
+            if term.colour and not self._named(term):
+                self._rest += [token.text for token in term.tokens]
+            else:
+                own = self._kind(term, None, None)
+                self._add(own, [term], _MODIFIER[own], place)
+
+    def _add(self, kind: FacetKind, terms: Sequence[_Term], importance: float, of: int | None) -> int:
+        tokens = [token for term in terms for token in term.tokens]
+        start, end = tokens[0].start, tokens[-1].end
+        sought = " ".join(self._sought(term, kind) for term in terms)
+        for place, facet in enumerate(self._facets):
+            if facet.kind is kind and facet.sought == sought:
+                return place
+        self._facets.append(
+            Facet(
+                kind=kind,
+                text=self._text[start:end],
+                start=start,
+                end=end,
+                importance=round(importance, 3),
+                sought=sought,
+                of=of,
+            )
+        )
+        return len(self._facets) - 1
+
+    def _weight(self, kind: FacetKind, phrase: Phrase, *, first_said: bool) -> float:
+        weight = _HEAD[kind]
+        if kind in (FacetKind.SUBJECT, FacetKind.CHARACTER) and not first_said:
+            weight *= _SAID_LATER
+        return weight
+
+    def _terms(self, tokens: Sequence[Token]) -> list[_Term]:
+        found = []
+        place = 0
+        words = [token.word for token in tokens]
+        while place < len(tokens):
+            length, senses = self._lexicon.longest(words, place)
+            length = max(length, 1)
+            some = tuple(tokens[place : place + length])
+            use = self._uses.get(some[0].text) if length == 1 else None
+            colour = length == 1 and self._lexicon.colour(some[0].word) is not None
+            found.append(_Term(some, senses, use, colour))
+            place += length
+        return found
+
+    def _named(self, term: _Term) -> bool:
+        return term.use is not None and term.use.named > 0
+
+    def _kind(self, term: _Term, phrase: Phrase | None, marked: FacetKind | None) -> FacetKind:
+        votes: dict[FacetKind, float] = dict.fromkeys(FacetKind, 0.0)
+        if marked is not None:
+            votes[marked] += 3.0
+        for place, sense in enumerate(term.senses):
+            votes[FacetKind(sense.kind)] += 1.0 if place == 0 else 0.8
+        for kind, share in _of_catalog(term.use):
+            votes[kind] += 1.2 * share
+        if phrase is not None:
+            kind, weight = _CUES[phrase.cue]
+            if phrase.cue == "first" and self._has_subject:
+                weight = 0.2
+            votes[kind] += weight
+        best = max(FacetKind, key=lambda kind: votes[kind])
+        return best if votes[best] else FacetKind.OBJECT
+
+    def _sought(self, term: _Term, kind: FacetKind) -> str:
+        """What the catalog is asked for: its own word where it has one, else the usual word for the sense."""
+        said = " ".join(token.text for token in term.tokens)
+        if self._named(term):
+            return said
+        for sense in term.senses:
+            if FacetKind(sense.kind) is kind:
+                return sense.canonical
+        return term.senses[0].canonical if term.senses else said
+
+
+def _of_catalog(use: Use | None) -> Iterable[tuple[FacetKind, float]]:
+    """What the experts that a word names are for, by the share of those that say so."""
+    if use is None or not use.named:
+        return ()
+    said = {category: count for category, count in use.categories.items() if category in CATEGORY_KINDS}
+    total = sum(said.values())
+    return [(CATEGORY_KINDS[category], count / total) for category, count in said.items()]

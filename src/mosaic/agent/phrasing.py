@@ -1,0 +1,211 @@
+"""The prompt of a plan: the request's own words, with experts' triggers where they belong.
+
+A base with an open vocabulary is told what was said. One that knows a few words only is told those, in the order of the
+request, and its word for what it knows under another name; what it would spell in pieces is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from mosaic.agent.offline.lexicon import Lexicon
+from mosaic.agent.offline.phrases import Phrase, Token, is_place, phrases
+from mosaic.agent.retrieving import wordings
+from mosaic.agent.speaking import Tongue
+from mosaic.agent.values import Decomposition, Facet, FacetKind
+
+_NOUNS: Final = (FacetKind.SUBJECT, FacetKind.CHARACTER)
+_ORDER: Final = (FacetKind.SETTING, FacetKind.OBJECT, FacetKind.STYLE, FacetKind.TECHNIQUE)
+"""In which triggers stand that are no nouns, after all that was said."""
+_SIGNS: Final = frozenset("-'’%")
+_INTRODUCING: Final = ("wearing", "with", "holding", "carrying")
+
+
+@dataclass(frozen=True)
+class Insert:
+    """What an expert is called by in a prompt: the name of its variable, and its trigger ("" where it has none)."""
+
+    variable: str
+    trigger: str
+    facets: tuple[int, ...]
+
+    @property
+    def text(self) -> str:
+        """As it stands in a prompt."""
+        return "{" + self.variable + "}" if self.trigger else ""
+
+
+@dataclass(frozen=True)
+class Phrased:
+    """A prompt, and the facets that it says in words of the request or of the base, without an expert's trigger."""
+
+    prompt: str
+    negative: str
+    spoken: frozenset[int]
+
+
+@dataclass
+class _Piece:
+    text: str
+    start: int = -1  # in the request; -1 where it is not from there
+    end: int = -1
+    solid: bool = True  # says something
+    facet: int | None = None
+    trigger: str = ""  # of an insert
+
+
+@dataclass
+class _Row:
+    joint: str
+    pieces: list[_Piece] = field(default_factory=list)
+
+
+def phrase(
+    text: str, parts: Decomposition, inserts: Sequence[Insert], tongue: Tongue, lexicon: Lexicon
+) -> Phrased:
+    """The prompt for a request's text with some experts in it."""
+    return _Writer(text, parts, inserts, tongue, lexicon).write()
+
+
+class _Writer:
+    def __init__(
+        self,
+        text: str,
+        parts: Decomposition,
+        inserts: Sequence[Insert],
+        tongue: Tongue,
+        lexicon: Lexicon,
+    ) -> None:
+        self._text, self._parts, self._tongue, self._lexicon = text, parts, tongue, lexicon
+        self._inserts = inserts
+        self._by_facet: Mapping[int, Insert] = {
+            facet: insert for insert in reversed(inserts) for facet in insert.facets if insert.trigger
+        }
+        self._served = {facet for insert in inserts for facet in insert.facets}
+        self._spoken: set[int] = set()
+        self._put: set[str] = set()
+
+    def write(self) -> Phrased:
+        rows: list[_Row] = []
+        found = phrases(self._text, self._lexicon)
+        for place, each in enumerate(found):
+            row = self._row(each, first=place == 0)
+            if row is not None:
+                rows.append(row)
+        text = "".join((row.joint if place else "") + _joined(row.pieces) for place, row in enumerate(rows))
+        for insert in sorted(self._inserts, key=self._order):
+            if insert.trigger and insert.variable not in self._put:
+                text += (", " if text else "") + insert.text
+        avoided = ", ".join(word for each in self._parts.avoided if (word := self._sayable(each)))
+        return Phrased(text, avoided, frozenset(self._spoken - self._served))
+
+    def _row(self, each: Phrase, *, first: bool) -> _Row | None:
+        if each.cue == "avoided":
+            return None
+        if is_place(each) and self._tongue.closed:
+            return None
+        pieces = [piece for token in each.tokens for piece in self._pieces(token)]
+        solid = [piece for piece in pieces if piece.solid]
+        if not solid:
+            return None
+        row = _Row(", " if each.cue in ("", "style") and not each.lead else " ")
+        inserted = all(piece.trigger for piece in solid) and len(solid) == 1
+        if inserted and solid[0].trigger.lower().split()[0] in _INTRODUCING:
+            row.pieces = solid
+            return row
+        lead = [_Piece(token.text.lower(), token.start, token.end, solid=False) for token in each.lead]
+        row.pieces = [*lead, *_trimmed(pieces)]
+        if self._tongue.closed and each.lead and each.cue == "style":
+            row.joint, row.pieces = ", ", _trimmed(pieces)
+        return row
+
+    def _pieces(self, token: Token) -> list[_Piece]:
+        place = self._facet_at(token)
+        if place is not None and place in self._by_facet:
+            return self._inserted(token, place)
+        if not token.text[0].isalnum():
+            keep = token.text in _SIGNS and not self._tongue.closed
+            return [_Piece(token.text, token.start, token.end, solid=False)] if keep else []
+        if not token.word or token.is_article:
+            return [_Piece(token.lower if token.is_article else token.text, token.start, token.end, solid=False)]
+        if self._tongue.knows(token.lower):
+            if place is not None:
+                self._spoken.add(place)
+            said = token.lower if self._tongue.closed else token.text
+            return [_Piece(said, token.start, token.end, facet=place)]
+        other = self._other_word(token, place)
+        if other and place is not None:
+            self._spoken.add(place)
+        return [_Piece(other, token.start, token.end, facet=place)] if other else []
+
+    def _inserted(self, token: Token, place: int) -> list[_Piece]:
+        insert, facet = self._by_facet[place], self._parts.facets[place]
+        if facet.kind in _NOUNS or (facet.of is None and facet.kind is FacetKind.OBJECT):
+            if insert.variable in self._put:
+                return []
+            if facet.kind is FacetKind.OBJECT and not insert.trigger.lower().startswith(_INTRODUCING):
+                return []
+            self._put.add(insert.variable)
+            return [_Piece(insert.text, token.start, token.end, facet=place, trigger=insert.trigger)]
+        if self._tongue.closed or facet.of is None:
+            return []  # its trigger comes at the end
+        return [_Piece(token.text, token.start, token.end, facet=place)]
+
+    def _facet_at(self, token: Token) -> int | None:
+        for place, facet in enumerate(self._parts.facets):
+            if facet.start <= token.start and token.end <= facet.end:
+                return place
+        return None
+
+    def _other_word(self, token: Token, place: int | None) -> str:
+        """The base's own word for one that it does not know."""
+        if colour := self._lexicon.colour(token.word):
+            return colour if self._tongue.knows(colour) else ""
+        if place is None:
+            return ""
+        facet = self._parts.facets[place]
+        if token.end != facet.end:  # the head says what it is
+            return ""
+        return known_as(facet, self._tongue, self._lexicon)
+
+    def _sayable(self, text: str) -> str:
+        words = [word for word in text.split() if self._tongue.knows(word.lower())]
+        return " ".join(words) if any(word.lower() not in ("a", "an", "the", "any") for word in words) else ""
+
+    def _order(self, insert: Insert) -> tuple[int, int]:
+        kinds = [self._parts.facets[facet].kind for facet in insert.facets if facet >= 0]
+        kind = kinds[0] if kinds else FacetKind.STYLE
+        return (_ORDER.index(kind) if kind in _ORDER else 0, min(insert.facets, default=0))
+
+
+def known_as(facet: Facet, tongue: Tongue, lexicon: Lexicon) -> str:
+    """What a base calls a facet, in one word that it knows; "" where it knows none."""
+    for each in wordings(facet, lexicon):
+        if len(each.words) == 1 and each.weight >= 0.7 and tongue.knows(each.words[0]):
+            return each.words[0]
+    return ""
+
+
+def _trimmed(pieces: Sequence[_Piece]) -> list[_Piece]:
+    """Without small words at the end, and with one article at most before a noun."""
+    kept = list(pieces)
+    while kept and not kept[-1].solid:
+        kept.pop()
+    return kept
+
+
+def _joined(pieces: Sequence[_Piece]) -> str:
+    """The text of pieces, with "a" or "an" as the next word asks, glued where they were glued in the request."""
+    text = ""
+    for place, piece in enumerate(pieces):
+        word = piece.text
+        if word in ("a", "an") and place + 1 < len(pieces):
+            following = pieces[place + 1]
+            sound = (following.trigger or following.text).lstrip("<").lower()
+            word = "an" if sound[:1] in tuple("aeiou") else "a"
+        before = pieces[place - 1] if place else None
+        glued = before is not None and before.end == piece.start and before.end >= 0
+        text += word if not text or glued else " " + word
+    return text

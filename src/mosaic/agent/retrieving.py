@@ -1,0 +1,242 @@
+"""Experts for the parts of a request: everything that the plan may name, and why others are not among it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from mosaic.agent.limits import Bounds
+from mosaic.agent.matching import Match, Texts, Words
+from mosaic.agent.offline.lexicon import Lexicon
+from mosaic.agent.values import (
+    LONGEST_DESCRIPTION,
+    Decomposition,
+    Facet,
+    LeftOut,
+    Limits,
+    Option,
+    Request,
+    Shortlist,
+    Sighting,
+)
+from mosaic.agent.world import World
+from mosaic.catalog.store import terms
+from mosaic.catalog.store.sights import Sight
+from mosaic.compiler.facts import Candidate, ExpertFacts
+from mosaic.compiler.types import Kind
+
+NAMED: Final = -1
+"""In the place of a facet: the expert is asked for by name."""
+_ASKED: Final = 14  # words of one question to the catalog
+_LOOKED: Final = 16  # experts of an answer that are looked at
+_KEPT: Final = 4  # options of a facet
+_LEAST: Final = 0.17  # score of an option
+_BASES: Final = 4
+_PRIOR: Final = 0.5
+"""The capability of an expert that was not measured."""
+_KINDS: Final = (Kind.LORA, Kind.EMBEDDING, Kind.CHECKPOINT)
+_TITLE: Final = 80
+_TAGS: Final = 8
+_FORBIDDEN: Final = 3  # experts of a facet that are told to be forbidden
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """An expert that answers a facet."""
+
+    sight: Sight
+    match: Match
+    score: float
+    candidate: Candidate
+
+
+def retrieve(
+    request: Request, parts: Decomposition, world: World, bounds: Bounds, lexicon: Lexicon
+) -> Shortlist:
+    """The experts that may serve a request, within its family, licence and rating."""
+    limits = request.limits
+    families = [limits.family] if limits.family else list(world.context.families)
+    left: dict[tuple[str, int | None], LeftOut] = {}
+    answers = [_answers(facet, world, lexicon, families) for facet in parts.facets]
+    seen = {sight.facts.id: sight for sight in world.sights([id for found in answers for id in found])}
+    options: list[Option] = []
+    for place, (facet, found) in enumerate(zip(parts.facets, answers, strict=True)):
+        ranked = _ranked(facet, found, seen, lexicon)
+        allowed = []
+        for each in ranked:
+            id = each.sight.facts.id
+            reason = _refusal(each.sight.facts, limits, world, bounds)
+            if not reason:
+                allowed.append(each)
+            elif each.match.named and sum(key[1] == place for key in left) < _FORBIDDEN:
+                left.setdefault((id, place), LeftOut(what=id, reason=reason, facet=place))
+        options += [_option(place, each) for each in allowed[:_KEPT]]
+    options += _wanted(limits, options, seen, world, bounds, left)
+    bases = _bases(request, options, seen, world, bounds, families, left)
+    experts = {
+        id: sighting(seen[id]) for id in dict.fromkeys((*bases, *(option.expert for option in options)))
+    }
+    return Shortlist(
+        bases=tuple(bases), options=tuple(options), experts=experts, left_out=tuple(left.values())
+    )
+
+
+def wordings(facet: Facet, lexicon: Lexicon) -> list[Words]:
+    """What the catalog is asked for: the facet's words as said and as sought, its synonyms, and what is near to it."""
+    found: dict[tuple[str, ...], float] = {}
+
+    def add(text: str, weight: float) -> None:
+        words = tuple(terms.words(text))
+        if words:
+            found[words] = max(found.get(words, 0.0), weight)
+
+    add(facet.text, 1.0)
+    add(facet.sought, 1.0)
+    for text in dict.fromkeys((facet.sought, facet.text)):
+        for synonym, weight in lexicon.synonyms(text):
+            add(synonym, 0.95 * weight)
+    words = terms.words(facet.sought)
+    if len(words) > 1:  # a head with words before it is asked for alone, too
+        add(words[-1], 0.8)
+        for synonym, weight in lexicon.synonyms(words[-1]):
+            add(synonym, 0.75 * weight)
+    return [Words(words, weight) for words, weight in sorted(found.items(), key=lambda each: -each[1])]
+
+
+def sighting(sight: Sight) -> Sighting:
+    """An expert as it is shown: what strangers wrote, bounded."""
+    facts = sight.facts
+    return Sighting(
+        expert=facts.id,
+        kind=str(facts.kind),
+        family=facts.family,
+        category=facts.category,
+        title=_short(facts.title, _TITLE),
+        trigger=_short(facts.trigger, _TITLE) if facts.trigger else None,
+        description=_short(sight.description, LONGEST_DESCRIPTION),
+        tags=tuple(_short(tag, _TITLE) for tag in sight.tags[:_TAGS]),
+        license=facts.license,
+        rating=facts.rating,
+        strengths=facts.strengths,
+    )
+
+
+def _short(text: str, longest: int) -> str:
+    plain = " ".join(text.split())
+    return plain if len(plain) <= longest else plain[: longest - 1] + "…"
+
+
+def _answers(
+    facet: Facet, world: World, lexicon: Lexicon, families: Sequence[str]
+) -> Mapping[str, Candidate]:
+    asked: dict[str, None] = {}
+    for each in wordings(facet, lexicon):
+        asked |= dict.fromkeys(each.words)
+    text = " ".join(list(asked)[:_ASKED])
+    found = world.find(None, text, families) if text else ()
+    return {candidate.expert.id: candidate for candidate in found[:_LOOKED]}
+
+
+def _ranked(
+    facet: Facet, found: Mapping[str, Candidate], seen: Mapping[str, Sight], lexicon: Lexicon
+) -> list[_Seen]:
+    wanted = wordings(facet, lexicon)
+    ranked = []
+    for id, candidate in found.items():
+        sight = seen.get(id)
+        if sight is None or sight.facts.kind not in _KINDS:
+            continue
+        match = Texts(sight).answer(wanted, facet.kind)
+        measured = _PRIOR if candidate.measured is None else candidate.measured
+        score = round(match.relevance * (0.6 + 0.4 * measured), 4)
+        if score >= _LEAST:
+            ranked.append(_Seen(sight, match, score, candidate))
+    return sorted(ranked, key=lambda each: (-each.score, each.sight.facts.id))
+
+
+def _option(place: int, seen: _Seen) -> Option:
+    candidate = seen.candidate
+    words = ", ".join(f"“{word}”" for word in seen.match.words)
+    reasons = [f"is called by {words}" if seen.match.named else f"its description says {words}"]
+    if candidate.measured is not None:
+        reasons.append(f"measured: {candidate.measure} right in {candidate.measured:.0%} or more")
+    return Option(
+        facet=place,
+        expert=seen.sight.facts.id,
+        score=seen.score,
+        relevance=round(seen.match.relevance, 4),
+        measured=candidate.measured,
+        measure=candidate.measure,
+        reasons=tuple(reasons),
+    )
+
+
+def _refusal(facts: ExpertFacts, limits: Limits, world: World, bounds: Bounds) -> str:
+    if facts.id in limits.without:
+        return "not wanted"
+    return bounds.forbids(facts, world.context.licences)
+
+
+def _wanted(
+    limits: Limits,
+    options: Sequence[Option],
+    seen: dict[str, Sight],
+    world: World,
+    bounds: Bounds,
+    left: dict[tuple[str, int | None], LeftOut],
+) -> Iterable[Option]:
+    """Experts that are asked for by name and that no facet has."""
+    held = {option.expert for option in options}
+    ids = [id for id in limits.wanted if id not in held]
+    for sight in world.sights(ids):
+        seen[sight.facts.id] = sight
+    for id in ids:
+        if id not in seen:
+            left[id, None] = LeftOut(what=id, reason="the catalog has no such expert")
+            continue
+        facts = seen[id].facts
+        reason = _refusal(facts, limits, world, bounds)
+        if reason:
+            left[id, None] = LeftOut(what=id, reason=reason)
+            continue
+        yield Option(facet=NAMED, expert=id, score=1.0, relevance=1.0, reasons=("asked for by name",))
+
+
+def _bases(
+    request: Request,
+    options: Sequence[Option],
+    seen: dict[str, Sight],
+    world: World,
+    bounds: Bounds,
+    families: Sequence[str],
+    left: dict[tuple[str, int | None], LeftOut],
+) -> list[str]:
+    """Checkpoints that the plan may start from: what is asked for, what serves a facet, what the adapters were
+    trained on, and others of their family."""
+    limits = request.limits
+    asked = [limits.base] if limits.base else []
+    serving = [o.expert for o in options if seen[o.expert].facts.kind is Kind.CHECKPOINT]
+    trained = dict.fromkeys(
+        seen[option.expert].facts.trained_on for option in options if seen[option.expert].facts.trained_on
+    )
+    parents = [facts.id for sha in list(trained)[:_BASES] for facts in world.library.by_digest(sha)[:1]]
+    others = [facts.id for facts in world.library.checkpoints(families)]
+    wanted = asked or [*serving, *parents, *others]
+    ids = list(dict.fromkeys(wanted))[: 4 * _BASES]
+    for sight in world.sights([id for id in ids if id not in seen]):
+        seen[sight.facts.id] = sight
+    found = []
+    for id in ids:
+        sight = seen.get(id)
+        if sight is None or sight.facts.kind is not Kind.CHECKPOINT:
+            left[id, None] = LeftOut(what=id, reason="the catalog has no such checkpoint")
+            continue
+        if sight.facts.family not in families or sight.facts.lacks or sight.facts.variant:
+            continue
+        reason = _refusal(sight.facts, limits, world, bounds)
+        if reason:
+            left.setdefault((id, None), LeftOut(what=id, reason=reason))
+            continue
+        found.append(id)
+    return found[:_BASES]
