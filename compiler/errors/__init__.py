@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mosaic.compiler.errors import settings as settings
     from mosaic.compiler.errors import starting as starting
     from mosaic.compiler.errors import syntax as syntax
+    from mosaic.compiler.errors import tracing as tracing
     from mosaic.compiler.errors import types as types
     from mosaic.compiler.errors import usage as usage
 
