@@ -13,8 +13,9 @@ from mosaic.compiler.types import Kind
 from mosaic.compiler.weights.header import Header
 
 if TYPE_CHECKING:
+    from mosaic.catalog.store.search import Answer
     from mosaic.catalog.store.sights import Sight
-    from mosaic.catalog.store.vocabulary import Use
+    from mosaic.catalog.store.vocabulary import Near, Use
 
 
 class Library(Protocol):
@@ -51,12 +52,18 @@ class Library(Protocol):
         """How an expert's tensors meet a base's, where that is stored; both are this library's."""
 
     def find(
-        self, kind: Kind | None, words: str, families: Sequence[str], ratings: Sequence[str]
+        self, kind: Kind, words: str, families: Sequence[str], ratings: Sequence[str]
     ) -> Sequence[Candidate]:
-        """As `mosaic.compiler.context.Experts.find`; without a kind, experts of any."""
+        """As `mosaic.compiler.context.Experts.find`."""
+
+    def answers(self, words: str, families: Sequence[str] = (), most: int = 16) -> Sequence[Answer]:
+        """Experts of any kind that answer some words, the best first."""
 
     def uses(self, words: Sequence[str]) -> Mapping[str, Use]:
         """How the catalog uses words, by the word as given; words that it does not know are left out."""
+
+    def related(self, words: Sequence[str]) -> Mapping[str, Sequence[Near]]:
+        """For each word the names that stand nearest to it; those that the catalog does not know are left out."""
 
     def sights(self, ids: Sequence[str]) -> Sequence[Sight]:
         """What is known and told of experts, in the order of their ids as given; unknown ones are left out."""

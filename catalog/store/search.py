@@ -81,6 +81,19 @@ class _Match:
     words: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Answer:
+    """An expert that answers some words; the fields as those of `Candidate`."""
+
+    number: int
+    id: str
+    score: float
+    relevance: float
+    measured: float | None
+    measure: str
+    words: tuple[str, ...]
+
+
 def row_of(columns: Sequence[Any]) -> Row:
     """A line of a listing from the columns of `_ROW`."""
     id, kind, *rest = columns
@@ -110,20 +123,24 @@ def search(connection: duckdb.DuckDBPyConnection, words: str, filter_: Filter, l
 
 def find(connection: duckdb.DuckDBPyConnection, words: str, filter_: Filter) -> list[Candidate]:
     """Experts that answer to the words and were measured to be good, the best first."""
+    best = answers(connection, words, filter_, _MOST)
+    experts = lookup.facts(connection, [each.number for each in best])
+    return [
+        Candidate(expert, each.score, each.relevance, each.measured, each.measure, each.words)
+        for expert, each in zip(experts, best, strict=True)
+    ]
+
+
+def answers(connection: duckdb.DuckDBPyConnection, words: str, filter_: Filter, most: int) -> list[Answer]:
+    """The same without the experts' facts, at most so many."""
     found = _matches(connection, words, filter_, _POOL)
     measured = _measured(connection, [match.number for match in found], terms.words(words))
     ranked = []
     for match in found:
         name, low = measured.get(match.number, ("", None))
         score = round(match.relevance * (_PRIOR if low is None else low), _DIGITS)
-        ranked.append((-score, match.id, match, name, low))
-    ranked.sort(key=lambda entry: entry[:2])
-    best = ranked[:_MOST]
-    experts = lookup.facts(connection, [match.number for _, _, match, _, _ in best])
-    return [
-        Candidate(expert, -score, match.relevance, low, name, match.words)
-        for expert, (score, _, match, name, low) in zip(experts, best, strict=True)
-    ]
+        ranked.append(Answer(match.number, match.id, score, match.relevance, low, name, match.words))
+    return sorted(ranked, key=lambda each: (-each.score, each.id))[:most]
 
 
 def fitting(

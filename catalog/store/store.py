@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from mosaic.catalog.store import relations
     from mosaic.catalog.store.sights import Sight
-    from mosaic.catalog.store.vocabulary import Use
+    from mosaic.catalog.store.vocabulary import Near, Use
 
 
 _S = TypeVar("_S", bound="Store")
@@ -148,11 +148,16 @@ class Store:
 
     @_told
     def find(
-        self, kind: Kind | None, words: str, families: Sequence[str] = (), ratings: Sequence[str] = ()
+        self, kind: Kind, words: str, families: Sequence[str] = (), ratings: Sequence[str] = ()
     ) -> Sequence[Candidate]:
         """The experts that answer some words, the best first, at most some dozens."""
         filter_ = search.Filter(kind, tuple(families), ratings=tuple(ratings))
         return search.find(self._read(), words, filter_)
+
+    @_told
+    def answers(self, words: str, families: Sequence[str] = (), most: int = 16) -> Sequence[search.Answer]:
+        """Experts of any kind that answer some words, the best first."""
+        return search.answers(self._read(), words, search.Filter(families=tuple(families)), most)
 
     @_told
     def uses(self, words: Sequence[str]) -> Mapping[str, Use]:
@@ -160,6 +165,13 @@ class Store:
         from mosaic.catalog.store import vocabulary
 
         return vocabulary.uses(self._read(), words)
+
+    @_told
+    def related(self, words: Sequence[str]) -> Mapping[str, Sequence[Near]]:
+        """For each word the names that stand nearest to it; those that no expert says are left out."""
+        from mosaic.catalog.store import vocabulary
+
+        return vocabulary.related(self._read(), words)
 
     @_told
     def sights(self, ids: Sequence[str]) -> Sequence[Sight]:

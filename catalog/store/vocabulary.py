@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 _NAMING: Final = 2.0
 """The least weight of a word outside of a description, see `terms.WEIGHTS`."""
+_VECTOR: Final = 2000  # experts of a word that are compared
+_COMPARED: Final = 64  # names that stand beside it most often
+_NEAREST: Final = 4
+_LEAST: Final = 0.2  # cosine
 _SAMPLE: Final = 48
 """Experts by which a word is judged, those that it weighs most in."""
 
@@ -33,6 +37,14 @@ class Use:
     named: int  # that are named by it
     kinds: Mapping[str, int]
     categories: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Near:
+    """A name that stands near to a word, and how near, 0..1."""
+
+    term: str
+    cosine: float
 
 
 def uses(connection: duckdb.DuckDBPyConnection, words: Sequence[str]) -> dict[str, Use]:
@@ -77,3 +89,36 @@ def uses(connection: duckdb.DuckDBPyConnection, words: Sequence[str]) -> dict[st
 
 def _count(counts: dict[str, int], name: str) -> None:
     counts[name] = counts.get(name, 0) + 1
+
+
+def related(connection: duckdb.DuckDBPyConnection, words: Sequence[str]) -> dict[str, tuple[Near, ...]]:
+    """For each word those names that stand nearest to it, the nearest first.
+
+    A word's vector has a place for each expert, 1 where the expert says it; nearness is the cosine of two vectors.
+    Only names are compared: what experts are called says what they are, what is told of them may say anything.
+    """
+    found: dict[str, tuple[Near, ...]] = {}
+    for word in dict.fromkeys(words):
+        normal = terms.words(word)
+        near = _nearest(connection, normal[0]) if len(normal) == 1 else ()
+        if near:
+            found[word] = near
+    return found
+
+
+def _nearest(connection: duckdb.DuckDBPyConnection, term: str) -> tuple[Near, ...]:
+    query = f"""
+        WITH own AS (
+            SELECT expert FROM postings WHERE term = (SELECT number FROM terms WHERE term = $1) LIMIT {_VECTOR}
+        ), beside AS (
+            SELECT term, count(*) AS met FROM postings
+            WHERE expert IN (SELECT expert FROM own) AND weight >= {_NAMING} GROUP BY term
+            ORDER BY met DESC, term LIMIT {_COMPARED}
+        ), sizes AS (
+            SELECT term, count(*) AS size FROM postings WHERE term IN (SELECT term FROM beside) GROUP BY term
+        )
+        SELECT terms.term, round(met / sqrt(size * (SELECT count(*) FROM own)), 4) AS cosine
+        FROM beside JOIN sizes USING (term) JOIN terms ON terms.number = beside.term
+        WHERE terms.term <> $1 ORDER BY cosine DESC, terms.term LIMIT {_NEAREST}"""
+    rows = connection.execute(query, [term]).fetchall()
+    return tuple(Near(str(name), float(cosine)) for name, cosine in rows if cosine >= _LEAST)

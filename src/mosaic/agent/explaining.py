@@ -17,10 +17,11 @@ from mosaic.agent.values import (
 )
 from mosaic.agent.weighing import BUDGET, POLICY
 
-MATTERS: Final = 0.5
+MATTERS: Final = 0.6
 """The importance from which a facet has to be in the picture for the request to be met."""
 _NEED_EXPERTS: Final = (FacetKind.STYLE, FacetKind.CHARACTER)
 """What a base shows seldom by words alone: where the only experts for it are forbidden, that is told."""
+_NOUNS: Final = (FacetKind.SUBJECT, FacetKind.CHARACTER)
 _TOLD: Final = 3
 
 
@@ -78,7 +79,9 @@ def _unmet(brief: Brief) -> Iterator[LeftOut]:
         if facet.importance < MATTERS:
             continue
         if place in best.unserved:
-            yield _unserved(place, facet, best, shortlist)
+            # Of "a crab king" a crab is something: the rest is told among what is left out.
+            if not any(other.of == place and at not in best.unserved and other.kind in _NOUNS for at, other in enumerate(facets)):
+                yield _unserved(place, facet, best, shortlist)
         elif place in best.spoken and facet.kind in _NEED_EXPERTS and (reason := _forbidden(place, shortlist)):
             yield LeftOut(what=facet.text, reason=reason, facet=place)
 

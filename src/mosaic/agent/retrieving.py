@@ -22,14 +22,17 @@ from mosaic.agent.values import (
 )
 from mosaic.agent.world import World
 from mosaic.catalog.store import terms
+from mosaic.catalog.store.search import Answer
 from mosaic.catalog.store.sights import Sight
-from mosaic.compiler.facts import Candidate, ExpertFacts
+from mosaic.compiler.facts import ExpertFacts
 from mosaic.compiler.types import Kind
 
 NAMED: Final = -1
 """In the place of a facet: the expert is asked for by name."""
 _ASKED: Final = 14  # words of one question to the catalog
 _LOOKED: Final = 16  # experts of an answer that are looked at
+_RELATED: Final = 0.8
+"""What a name that only stands near to a word counts for it, times the cosine of the two."""
 _KEPT: Final = 4  # options of a facet
 _LEAST: Final = 0.17  # score of an option
 _BASES: Final = 4
@@ -48,7 +51,7 @@ class _Seen:
     sight: Sight
     match: Match
     score: float
-    candidate: Candidate
+    answer: Answer
 
 
 def retrieve(
@@ -58,11 +61,12 @@ def retrieve(
     limits = request.limits
     families = [limits.family] if limits.family else list(world.context.families)
     left: dict[tuple[str, int | None], LeftOut] = {}
-    answers = [_answers(facet, world, lexicon, families) for facet in parts.facets]
+    wanted = _asked(parts.facets, world, lexicon)
+    answers = [_answers(words, world, families) for words in wanted]
     seen = {sight.facts.id: sight for sight in world.sights([id for found in answers for id in found])}
     options: list[Option] = []
     for place, (facet, found) in enumerate(zip(parts.facets, answers, strict=True)):
-        ranked = _ranked(facet, found, seen, lexicon)
+        ranked = _ranked(facet, wanted[place], found, seen)
         allowed = []
         for each in ranked:
             id = each.sight.facts.id
@@ -127,47 +131,57 @@ def _short(text: str, longest: int) -> str:
     return plain if len(plain) <= longest else plain[: longest - 1] + "…"
 
 
-def _answers(
-    facet: Facet, world: World, lexicon: Lexicon, families: Sequence[str]
-) -> Mapping[str, Candidate]:
+def _asked(facets: Sequence[Facet], world: World, lexicon: Lexicon) -> list[list[Words]]:
+    """What is asked for each facet. Where no expert is called by any of its words, those count that experts are called
+    by who say the facet's own words."""
+    wanted = [wordings(facet, lexicon) for facet in facets]
+    words = dict.fromkeys(word for some in wanted for each in some for word in each.words)
+    named = {word for word, use in world.uses(list(words)).items() if use.named}
+    for facet, some in zip(facets, wanted, strict=True):
+        if not any(word in named for each in some for word in each.words):
+            near = world.related(terms.words(facet.text))
+            found = {each.term: each.cosine for names in near.values() for each in names}
+            some += [Words((term,), round(_RELATED * cosine, 4)) for term, cosine in found.items()]
+    return wanted
+
+
+def _answers(wanted: Sequence[Words], world: World, families: Sequence[str]) -> Mapping[str, Answer]:
     asked: dict[str, None] = {}
-    for each in wordings(facet, lexicon):
+    for each in wanted:
         asked |= dict.fromkeys(each.words)
     text = " ".join(list(asked)[:_ASKED])
-    found = world.find(None, text, families) if text else ()
-    return {candidate.expert.id: candidate for candidate in found[:_LOOKED]}
+    return {answer.id: answer for answer in world.answers(text, families, _LOOKED)} if text else {}
 
 
 def _ranked(
-    facet: Facet, found: Mapping[str, Candidate], seen: Mapping[str, Sight], lexicon: Lexicon
+    facet: Facet, wanted: Sequence[Words], found: Mapping[str, Answer], seen: Mapping[str, Sight]
 ) -> list[_Seen]:
-    wanted = wordings(facet, lexicon)
     ranked = []
-    for id, candidate in found.items():
+    for id, answer in found.items():
         sight = seen.get(id)
         if sight is None or sight.facts.kind not in _KINDS:
             continue
         match = Texts(sight).answer(wanted, facet.kind)
-        measured = _PRIOR if candidate.measured is None else candidate.measured
+        measured = _PRIOR if answer.measured is None else answer.measured
         score = round(match.relevance * (0.6 + 0.4 * measured), 4)
         if score >= _LEAST:
-            ranked.append(_Seen(sight, match, score, candidate))
+            ranked.append(_Seen(sight, match, score, answer))
     return sorted(ranked, key=lambda each: (-each.score, each.sight.facts.id))
 
 
 def _option(place: int, seen: _Seen) -> Option:
-    candidate = seen.candidate
+    answer = seen.answer
     words = ", ".join(f"“{word}”" for word in seen.match.words)
     reasons = [f"is called by {words}" if seen.match.named else f"its description says {words}"]
-    if candidate.measured is not None:
-        reasons.append(f"measured: {candidate.measure} right in {candidate.measured:.0%} or more")
+    if answer.measured is not None:
+        reasons.append(f"measured: {answer.measure} right in {answer.measured:.0%} or more")
     return Option(
         facet=place,
         expert=seen.sight.facts.id,
         score=seen.score,
         relevance=round(seen.match.relevance, 4),
-        measured=candidate.measured,
-        measure=candidate.measure,
+        measured=answer.measured,
+        measure=answer.measure,
         reasons=tuple(reasons),
     )
 

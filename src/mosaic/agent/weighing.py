@@ -52,6 +52,10 @@ _SPOKEN: Final = {
 orders kinds, nothing measured."""
 _KNOWN: Final = 0.97
 """The same of a base with a few words, of those."""
+_DOUBTED: Final = 0.45
+"""The same where somebody made an expert that is called so: its words may be in the base's vocabulary all the same."""
+_CALLED: Final = 0.5
+"""The relevance from which an expert is taken to be made for a facet."""
 _FULL: Final = 0.9
 """The score from which an option is taken to bring all of its facet."""
 _EACH: Final = 0.02
@@ -82,12 +86,12 @@ class _State:
 
 @dataclass
 class _Base:
-    """A base, and what fits it."""
+    """A base, and what fits it, as far as that was asked."""
 
     facts: ExpertFacts
     tongue: Tongue
     experts: dict[str, ExpertFacts] = field(default_factory=dict)
-    left: dict[str, str] = field(default_factory=dict)  # by id: why not
+    misfits: dict[str, str] = field(default_factory=dict)  # by id: why not
 
 
 def weigh(
@@ -153,20 +157,20 @@ class _Weigher:
         facts = self._resolved(Kind.CHECKPOINT, id)
         if facts is None:
             return None
-        base = _Base(facts, Tongue(self._world, facts))
-        for option in self._shortlist.options:
-            if option.expert in base.experts or option.expert in base.left:
-                continue
-            sight = self._shortlist.experts[option.expert]
-            if sight.kind == Kind.CHECKPOINT:
-                continue
-            expert = self._resolved(Kind(sight.kind), option.expert)
-            reason = "" if expert is None else self._misfit(facts, expert)
-            if expert is not None and not reason:
-                base.experts[option.expert] = expert
-            else:
-                base.left[option.expert] = reason or self._left[option.expert, None].reason
-        return base
+        return _Base(facts, Tongue(self._world, facts))
+
+    def _fits(self, id: str, base: _Base) -> bool:
+        """Whether an expert fits a base; asked once."""
+        if id in base.experts or id in base.misfits:
+            return id in base.experts
+        kind = Kind(self._shortlist.experts[id].kind)
+        expert = None if kind is Kind.CHECKPOINT else self._resolved(kind, id)
+        reason = "" if expert is None else self._misfit(base.facts, expert)
+        if expert is None or reason:
+            base.misfits[id] = reason
+            return False
+        base.experts[id] = expert
+        return True
 
     def _resolved(self, kind: Kind, id: str) -> ExpertFacts | None:
         found = self._experts.resolve(kind, id, Span(self._world.source(""), 0, 0))
@@ -194,9 +198,10 @@ class _Weigher:
         fixed = tuple(
             option
             for option in self._shortlist.options
-            if option.facet == NAMED and option.expert in base.experts
+            if option.facet == NAMED and self._fits(option.expert, base)
         )
-        needed = [id for id in self._request.limits.wanted if id in base.experts]
+        shortlisted = self._shortlist.experts
+        needed = [id for id in self._request.limits.wanted if id in shortlisted and self._fits(id, base)]
         beam = [_State(fixed)]
         order = sorted(
             range(len(self._parts.facets)), key=lambda place: (-self._parts.facets[place].importance, place)
@@ -216,17 +221,25 @@ class _Weigher:
     def _grown(self, state: _State, place: int, base: _Base) -> Iterator[_State]:
         yield replace(state, value=self._value(state.options, base))
         limits: Limits = self._request.limits
-        offered = [option for option in self._shortlist.options if option.facet == place]
-        fitting = [
-            option for option in offered if option.expert in base.experts or option.expert == base.facts.id
-        ]
-        wanted = [option for option in fitting if option.expert in limits.wanted]
-        for option in dict.fromkeys((*fitting[:_TRIED], *wanted)):
+        for option in self._offered(place, base):
             options = (*state.options, option)
             experts = {each.expert for each in options} - {base.facts.id}
             if len(experts) > limits.most or not self._go_together(option.expert, state.experts, base):
                 continue
             yield _State(options, self._value(options, base))
+
+    def _offered(self, place: int, base: _Base) -> list[Option]:
+        """The options of a facet that are tried with a base: the best that fit, and what is asked for by name."""
+        found: list[Option] = []
+        for option in self._shortlist.options:
+            if option.facet != place:
+                continue
+            wanted = option.expert in self._request.limits.wanted
+            if (len(found) < _TRIED or wanted) and (
+                option.expert == base.facts.id or self._fits(option.expert, base)
+            ):
+                found.append(option)
+        return found
 
     def _go_together(self, id: str, others: Sequence[str], base: _Base) -> bool:
         facts = base.experts.get(id)
@@ -287,9 +300,13 @@ class _Weigher:
         if not base.tongue.closed:
             return _SPOKEN[facet.kind]
         words = terms.words(facet.text)
-        if all(base.tongue.knows(word) for word in words) or known_as(facet, base.tongue, self._lexicon):
-            return _KNOWN
-        return 0.0
+        if not (all(base.tongue.knows(word) for word in words) or known_as(facet, base.tongue, self._lexicon)):
+            return 0.0
+        made = any(
+            option.facet == place and option.relevance >= _CALLED and option.expert != base.facts.id
+            for option in self._shortlist.options
+        )
+        return _DOUBTED if made else _KNOWN
 
     # Writing
 
@@ -423,7 +440,7 @@ class _Weigher:
             instead = [pick.expert for pick in best.picks if option.facet in pick.facets]
             if instead:
                 reason = f"{instead[0]} answers better"
-            elif option.facet in best.spoken:
+            elif option.facet in best.spoken and option.relevance < _CALLED:
                 reason = f"{best.base} needs no expert for it"
             else:
                 reason = "it would take more from the others than it brings"

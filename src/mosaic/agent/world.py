@@ -9,12 +9,11 @@ from mosaic.compiler.source import SourceFile
 
 if TYPE_CHECKING:
     from mosaic.catalog.library import Library
+    from mosaic.catalog.store.search import Answer
     from mosaic.catalog.store.sights import Sight
-    from mosaic.catalog.store.vocabulary import Use
+    from mosaic.catalog.store.vocabulary import Near, Use
     from mosaic.compiler import Compiled
     from mosaic.compiler.context import Context
-    from mosaic.compiler.facts import Candidate
-    from mosaic.compiler.types import Kind
     from mosaic.project import Project
 
 
@@ -48,11 +47,13 @@ class World:
         """How the catalog uses words, by the word as given; words that it does not know are left out."""
         return self.library.uses(words)
 
-    def find(
-        self, kind: Kind | None, words: str, families: Sequence[str] = (), ratings: Sequence[str] = ()
-    ) -> Sequence[Candidate]:
-        """Experts that answer some words, the best first; of any kind where none is given."""
-        return self.library.find(kind, words, families, ratings)
+    def related(self, words: Sequence[str]) -> Mapping[str, Sequence[Near]]:
+        """For each word the names that stand nearest to it in the catalog."""
+        return self.library.related(words)
+
+    def answers(self, words: str, families: Sequence[str] = (), most: int = 16) -> Sequence[Answer]:
+        """Experts of any kind that answer some words, the best first."""
+        return self.library.answers(words, families, most)
 
     def sights(self, ids: Sequence[str]) -> Sequence[Sight]:
         """What is known and told of experts, in the order of their ids as given; unknown ones are left out."""

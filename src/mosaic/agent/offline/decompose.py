@@ -138,7 +138,7 @@ class _Parts:
         if kind in (FacetKind.SUBJECT, FacetKind.CHARACTER):
             self._has_subject = True
         for term in (*terms[:first], *terms[head_place + 1 :]):
-            if term.colour and not self._named(term):
+            if not term.known or (term.colour and not self._named(term)):
                 self._rest += [token.text for token in term.tokens]
             else:
                 own = self._kind(term, None, None)
