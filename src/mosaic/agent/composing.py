@@ -103,7 +103,9 @@ def _answer(brief: Brief, backend: Backend, done: Repaired | None, world: World)
     if done is None:
         reasons = "; ".join(f"“{each.what}”: {each.reason}" for each in missing)
         return Answer(
-            plan="", explanation=explain(brief, (), None, ()) + (f" {reasons}." if reasons else ""), unmet=missing
+            plan="",
+            explanation=explain(brief, (), None, ()) + (f" {reasons}." if reasons else ""),
+            unmet=missing,
         )
     plan, compiled, author = done.plan, done.compiled, backend.name
     if plan is None or compiled is None:

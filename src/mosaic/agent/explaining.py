@@ -46,7 +46,9 @@ def explain(brief: Brief, experts: Sequence[str], seconds: float | None, left: I
     if seconds is not None:
         first += f"; about {seconds:.1f} s on this machine"
     missing = [f"“{each.what}” ({each.reason})" for each in left]
-    second = f"Left out: {_listed(missing[:_TOLD])}." if missing else "Nothing that was asked for is left out."
+    second = (
+        f"Left out: {_listed(missing[:_TOLD])}." if missing else "Nothing that was asked for is left out."
+    )
     return f"{first}. {second}"
 
 
@@ -55,7 +57,9 @@ def omitted(brief: Brief) -> tuple[LeftOut, ...]:
     best = brief.ranking.combinations[0] if brief.ranking.combinations else None
     if best is None:
         return ()
-    return tuple(_unserved(place, brief.decomposition.facets[place], best, brief.shortlist) for place in best.unserved)
+    return tuple(
+        _unserved(place, brief.decomposition.facets[place], best, brief.shortlist) for place in best.unserved
+    )
 
 
 def _unmet(brief: Brief) -> Iterator[LeftOut]:
@@ -66,7 +70,10 @@ def _unmet(brief: Brief) -> Iterator[LeftOut]:
         forbidden = [left for left in shortlist.left_out if left.facet is None]
         yield from forbidden[:_TOLD]
         if not forbidden:
-            yield LeftOut(what="a base", reason="the catalog has no checkpoint that may be used and that the engine runs")
+            yield LeftOut(
+                what="a base",
+                reason="the catalog has no checkpoint that may be used and that the engine runs",
+            )
     yield from (left for left in ranking.left_out if left.what in (BUDGET, POLICY) and _counts(left, ranking))
     best = ranking.combinations[0] if ranking.combinations else None
     held = {pick.expert for pick in best.picks} | {best.base} if best is not None else set()
@@ -80,9 +87,14 @@ def _unmet(brief: Brief) -> Iterator[LeftOut]:
             continue
         if place in best.unserved:
             # Of "a crab king" a crab is something: the rest is told among what is left out.
-            if not any(other.of == place and at not in best.unserved and other.kind in _NOUNS for at, other in enumerate(facets)):
+            if not any(
+                other.of == place and at not in best.unserved and other.kind in _NOUNS
+                for at, other in enumerate(facets)
+            ):
                 yield _unserved(place, facet, best, shortlist)
-        elif place in best.spoken and facet.kind in _NEED_EXPERTS and (reason := _forbidden(place, shortlist)):
+        elif (
+            place in best.spoken and facet.kind in _NEED_EXPERTS and (reason := _forbidden(place, shortlist))
+        ):
             yield LeftOut(what=facet.text, reason=reason, facet=place)
 
 

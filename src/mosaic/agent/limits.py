@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mosaic.agent.values import Limits
 from mosaic.agent.world import World
+from mosaic.api.faults import UsageError
 from mosaic.compiler.check.budget import build_budget
 from mosaic.compiler.check.policy import build_policy
 from mosaic.compiler.check.scope import Scope
@@ -66,7 +67,7 @@ def read_limits(limits: Limits, world: World) -> Bounds:
     policies = [item for item in file.items if isinstance(item, tree.Policy)]
     budgets = [item for item in file.items if isinstance(item, tree.Budget)]
     if len(policies) + len(budgets) != len(file.items):
-        raise MosaicError(*sink)
+        raise UsageError("an entry of a policy or budget is one value")
     found = Bounds(
         build_policy(policies, Scope(), checking) if policies else None,
         build_budget(budgets, Scope(), checking) if budgets else None,

@@ -7,7 +7,7 @@ not outdo an expert that is called so.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -31,6 +31,8 @@ _CATEGORIES: Final = {
     FacetKind.SETTING: ("background",),
     FacetKind.OBJECT: ("object", "clothes"),
 }
+_SAID: Final = 0.9
+"""The weight from which words are those that were said, or mean the same."""
 _UNSAID: Final = 0.95
 _OTHER: Final = 0.6
 
@@ -45,11 +47,18 @@ class Words:
 
 @dataclass(frozen=True)
 class Match:
-    """How well an expert answers: 0..1, by which words, and whether by its name or by its description alone."""
+    """How well an expert answers: 0..1, by which words, how much these mean what was said (the weight of `Words`), and
+    whether by its name or by its description alone."""
 
     relevance: float
     words: tuple[str, ...] = ()
     named: bool = False
+    weight: float = 0.0
+
+    @property
+    def called(self) -> bool:
+        """Whether it is called by what was said, in so many words."""
+        return self.named and self.weight >= _SAID
 
 
 class Texts:
@@ -94,8 +103,8 @@ class Texts:
             relevance = each.weight * cover * (0.75 + 0.25 * said)
             if relevance > best.relevance:
                 met = tuple(word for word, hit in zip(each.words, hits, strict=True) if hit)
-                best = Match(relevance, met, max(hits) > _TOLD)
-        return Match(min(1.0, best.relevance * self._fit(kind)), best.words, best.named)
+                best = Match(relevance, met, max(hits) > _TOLD, each.weight)
+        return replace(best, relevance=min(1.0, best.relevance * self._fit(kind)))
 
     def _hit(self, word: str) -> float:
         if word in self.names:

@@ -129,7 +129,9 @@ class _Writer:
             keep = token.text in _SIGNS and not self._tongue.closed
             return [_Piece(token.text, token.start, token.end, solid=False)] if keep else []
         if not token.word or token.is_article:
-            return [_Piece(token.lower if token.is_article else token.text, token.start, token.end, solid=False)]
+            return [
+                _Piece(token.lower if token.is_article else token.text, token.start, token.end, solid=False)
+            ]
         if self._tongue.knows(token.lower):
             if place is not None:
                 self._spoken.add(place)

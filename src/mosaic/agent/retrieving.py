@@ -172,7 +172,14 @@ def _ranked(
 def _option(place: int, seen: _Seen) -> Option:
     answer = seen.answer
     words = ", ".join(f"“{word}”" for word in seen.match.words)
-    reasons = [f"is called by {words}" if seen.match.named else f"its description says {words}"]
+    how = (
+        "its description says"
+        if not seen.match.named
+        else "is called"
+        if seen.match.called
+        else "comes near by"
+    )
+    reasons = [f"{how} {words}"]
     if answer.measured is not None:
         reasons.append(f"measured: {answer.measure} right in {answer.measured:.0%} or more")
     return Option(
@@ -180,6 +187,7 @@ def _option(place: int, seen: _Seen) -> Option:
         expert=seen.sight.facts.id,
         score=seen.score,
         relevance=round(seen.match.relevance, 4),
+        called=seen.match.called,
         measured=answer.measured,
         measure=answer.measure,
         reasons=tuple(reasons),

@@ -1,7 +1,7 @@
 """What passes between the steps of composing: frozen values that a trace writes as JSON.
 
-Nothing here comes from a model unchecked: a facet's words stand in the request, an expert's id in the shortlist. Texts of
-experts (titles, descriptions) are data from strangers: they are bounded here and quoted wherever they are shown.
+Nothing here comes from a model unchecked: a facet's words stand in the request, an expert's id in the shortlist. Texts
+of experts (titles, descriptions) are data from strangers: they are bounded here and quoted wherever they are shown.
 """
 
 from __future__ import annotations
@@ -99,14 +99,15 @@ class Sighting(Value):
 
 
 class Option(Value):
-    """An expert that may serve a facet. `score` is what options are ranked by, 0..1: how well its words answer
-    (`relevance`), times how good it was measured to be (`measured`, the lower end of the 95 % interval of `measure`; a
-    prior where nothing was)."""
+    """An expert that may serve a facet. `called` says that it is called by the facet's own words. `score` is what options
+    are ranked by, 0..1: how well its words answer (`relevance`), and how good it was measured to be (`measured`, the
+    lower end of the 95 % interval of `measure`; a prior where nothing was)."""
 
     facet: int
     expert: str
     score: float
     relevance: float
+    called: bool = False
     measured: float | None = None
     measure: str = ""
     reasons: tuple[str, ...] = ()

@@ -1,8 +1,8 @@
 """Which experts together: what each brings to the request against what it costs the others, as plans that compile.
 
-What a combination is worth is the share of the request, by importance, that its picture is expected to show. An expert
-brings its facet at the rate that it was measured to; beside others it brings it less often, as was measured of composing
-so many (`stdlib/fidelity.json`). What no expert serves, the base may know by itself.
+What a combination is worth is the share of the request, by importance, that its picture is expected to show. An
+expert brings its facet at the rate that it was measured to; beside others it brings it less often, as was measured of
+composing so many (`stdlib/fidelity.json`). What no expert serves, the base may know by itself.
 """
 
 from __future__ import annotations
@@ -178,7 +178,9 @@ class _Weigher:
             self._left.setdefault((id, None), LeftOut(what=id, reason=found.message()))
             return None
         if found.integrity:
-            reason = f"its file is {found.integrity}" if found.integrity != "changed" else "its file has changed"
+            reason = (
+                f"its file is {found.integrity}" if found.integrity != "changed" else "its file has changed"
+            )
             self._left.setdefault((id, None), LeftOut(what=id, reason=reason))
             return None
         return found
@@ -188,7 +190,9 @@ class _Weigher:
             return f"made for {expert.family}, the base is {base.family}"
         covered = self._experts.coverage(base, expert)
         if covered.total and not covered.complete:
-            return f"{covered.total - covered.matched} of its {covered.total} tensors have no place in {base.id}"
+            return (
+                f"{covered.total - covered.matched} of its {covered.total} tensors have no place in {base.id}"
+            )
         return ""
 
     # Choosing
@@ -300,10 +304,15 @@ class _Weigher:
         if not base.tongue.closed:
             return _SPOKEN[facet.kind]
         words = terms.words(facet.text)
-        if not (all(base.tongue.knows(word) for word in words) or known_as(facet, base.tongue, self._lexicon)):
+        if not (
+            all(base.tongue.knows(word) for word in words) or known_as(facet, base.tongue, self._lexicon)
+        ):
             return 0.0
         made = any(
-            option.facet == place and option.relevance >= _CALLED and option.expert != base.facts.id
+            option.facet == place
+            and option.called
+            and option.relevance >= _CALLED
+            and option.expert != base.facts.id
             for option in self._shortlist.options
         )
         return _DOUBTED if made else _KNOWN
@@ -316,7 +325,12 @@ class _Weigher:
         # An embedding is a word; LoRAs follow in the order of what they are for.
         order = sorted(range(len(ids)), key=lambda at: (experts[at].kind is not Kind.EMBEDDING, at))
         experts = [experts[at] for at in order]
-        names = variables(experts)
+        words = {
+            option.expert: terms.words(self._parts.facets[option.facet].sought)[-1:]
+            for option in state.options
+            if option.facet != NAMED
+        }
+        names = variables(experts, {id: found[0] for id, found in words.items() if found})
         facets: Mapping[str, tuple[int, ...]] = {
             facts.id: tuple(o.facet for o in state.options if o.expert == facts.id and o.facet != NAMED)
             for facts in (*experts, base.facts)
@@ -374,7 +388,9 @@ class _Weigher:
             reasons.append(f"{option.expert} for {what}: {'; '.join(option.reasons)}")
         if spoken:
             words = ", ".join(f"“{self._parts.facets[place].text}”" for place in spoken)
-            reasons.append(f"{base.facts.id} knows {words}" if base.tongue.closed else f"the prompt says {words}")
+            reasons.append(
+                f"{base.facts.id} knows {words}" if base.tongue.closed else f"the prompt says {words}"
+            )
         adapters = [part.facts.id for part in parts]
         together = self._together(adapters, base)
         return Combination(
@@ -404,7 +420,9 @@ class _Weigher:
         low, high = facts.strengths or (0.0, _STRENGTH)
         strength = min(1.0, high)
         mentioned = all(self._parts.facets[place].of is not None for place in facets) and bool(facets)
-        styles = [o for o in state.options if o.facet >= 0 and self._parts.facets[o.facet].kind is FacetKind.STYLE]
+        styles = [
+            o for o in state.options if o.facet >= 0 and self._parts.facets[o.facet].kind is FacetKind.STYLE
+        ]
         is_style = any(self._parts.facets[place].kind is FacetKind.STYLE for place in facets)
         if mentioned and is_style and len({option.expert for option in styles}) > 1:
             strength *= _SECOND
@@ -440,7 +458,7 @@ class _Weigher:
             instead = [pick.expert for pick in best.picks if option.facet in pick.facets]
             if instead:
                 reason = f"{instead[0]} answers better"
-            elif option.facet in best.spoken and option.relevance < _CALLED:
+            elif option.facet in best.spoken and not (option.called and option.relevance >= _CALLED):
                 reason = f"{best.base} needs no expert for it"
             else:
                 reason = "it would take more from the others than it brings"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from mosaic.agent.limits import blocks
@@ -19,6 +20,8 @@ from mosaic.compiler.syntax.parse import parse
 
 _TAKEN: Final = ("seed", "look", "image", "base")
 _FALLBACKS: Final = {"steps": 20, "guidance": 5.0}
+_LONG: Final = 16
+"""Letters from which a name is tiring to read."""
 _LONGEST: Final = 100
 """Code points of a line of the comment."""
 
@@ -32,17 +35,25 @@ class Part:
     strength: float | None = None
 
 
-def variables(experts: Sequence[ExpertFacts]) -> list[str]:
-    """A name for each expert, after its id."""
+def variables(experts: Sequence[ExpertFacts], words: Mapping[str, str] = MappingProxyType({})) -> list[str]:
+    """A name for each expert: the word that it was found by, by its id in `words`, where it is called so and its id is
+    long; else after its id."""
     found: list[str] = []
     for facts in experts:
-        plain = re.sub(r"[^a-z0-9]+", "_", facts.id.rpartition("/")[2].lower()).strip("_") or "expert"
-        stem = plain if plain[0].isalpha() else f"expert_{plain}"
+        stem = _identifier(facts.id.rpartition("/")[2])
+        word = _identifier(words.get(facts.id, ""))
+        if len(stem) > _LONG and word in stem.split("_"):
+            stem = word
+        stem = stem if stem[:1].isalpha() else f"expert_{stem}".rstrip("_")
         name, number = stem, 2
         while name in found or name in _TAKEN or name in RESERVED:
             name, number = f"{stem}_{number}", number + 1
         found.append(name)
     return found
+
+
+def _identifier(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
 
 
 def write(
@@ -86,9 +97,7 @@ def canonical(text: str) -> str:
     return format_file(file)
 
 
-def _settings(
-    request: Request, base: ExpertFacts, steps: tuple[int, int] | None
-) -> Mapping[str, str]:
+def _settings(request: Request, base: ExpertFacts, steps: tuple[int, int] | None) -> Mapping[str, str]:
     own = base.defaults
     most = request.steps or own.get("steps", _FALLBACKS["steps"])
     size = request.size or base.native_size

@@ -117,7 +117,9 @@ class _Parts:
     def _take(self, phrase: Phrase) -> None:
         terms = self._terms(phrase.content)
         marked = None
-        while terms and len(terms) > 1 and terms[-1].tokens[-1].word in _MARKERS and len(terms[-1].tokens) == 1:
+        while (
+            terms and len(terms) > 1 and terms[-1].tokens[-1].word in _MARKERS and len(terms[-1].tokens) == 1
+        ):
             marked = _MARKERS[terms.pop().tokens[-1].word]
         solid = [place for place, term in enumerate(terms) if not term.colour]
         if not solid:
@@ -133,7 +135,10 @@ class _Parts:
         while first > 0 and not terms[first - 1].known and not terms[first - 1].colour:
             first -= 1
         place = self._add(
-            kind, terms[first : head_place + 1], self._weight(kind, phrase, first_said=not self._has_subject), None
+            kind,
+            terms[first : head_place + 1],
+            self._weight(kind, phrase, first_said=not self._has_subject),
+            None,
         )
         if kind in (FacetKind.SUBJECT, FacetKind.CHARACTER):
             self._has_subject = True

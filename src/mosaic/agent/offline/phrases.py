@@ -11,11 +11,23 @@ from mosaic.agent.offline.lexicon import Lexicon
 from mosaic.catalog.store import terms
 
 _TOKEN: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)?|[^\w\s]|_")
-_BREAKS: Final = frozenset(",;:.!?()[]{}|/&+\n\"“”—–")
+_BREAKS: Final = frozenset(',;:.!?()[]{}|/&+\n"“”—–')
 _ARTICLES: Final = frozenset({"a", "an", "the", "some", "this", "that", "one"})
 _OWN: Final = frozenset({"its", "his", "her", "their", "my", "your", "it", "itself"})
 _PLACES: Final = frozenset(
-    {"corner", "foreground", "background", "middle", "center", "centre", "left", "right", "top", "bottom", "head"}
+    {
+        "corner",
+        "foreground",
+        "background",
+        "middle",
+        "center",
+        "centre",
+        "left",
+        "right",
+        "top",
+        "bottom",
+        "head",
+    }
 )
 """Where in a picture something is: no place to be in."""
 
@@ -58,9 +70,7 @@ class Phrase:
 
 def tokens(text: str) -> list[Token]:
     """All words and signs of a text."""
-    return [
-        Token(found[0], found.start(), found.end(), _word(found[0])) for found in _TOKEN.finditer(text)
-    ]
+    return [Token(found[0], found.start(), found.end(), _word(found[0])) for found in _TOKEN.finditer(text)]
 
 
 def phrases(text: str, lexicon: Lexicon) -> list[Phrase]:
@@ -116,10 +126,21 @@ class _Reader:
                 cue, lead = name, list(self._tokens[place : place + length])
                 place += length
                 continue
+            if token.is_article and any(each.word and not each.is_article for each in held):
+                # "A knight before a volcano": what stands before the article introduces what follows.
+                last = held.pop()
+                if not any(each.word and not each.is_article for each in held) or self._known(last):
+                    held.append(last)
+                    last = None
+                yield Phrase(cue, tuple(lead), tuple(held))
+                cue, lead, held = ("setting" if last else ""), [last] if last else [], []
             held.append(token)
             place += 1
         if held:
             yield Phrase(cue, tuple(lead), tuple(held))
+
+    def _known(self, token: Token) -> bool:
+        return bool(self._lexicon.senses([token.word])) or self._lexicon.colour(token.word) is not None
 
     def _cue(self, place: int) -> tuple[str, int]:
         """The longest small words at a place, and what they introduce. A phrase that the lexicon knows ("after dark")
@@ -151,4 +172,6 @@ def is_place(phrase: Phrase) -> bool:
     owned = any(token.lower in _OWN for token in phrase.tokens)
     if phrase.cue not in ("setting", "beside"):
         return False
-    return not content or (owned and phrase.cue == "setting") or all(token.lower in _PLACES for token in content)
+    return (
+        not content or (owned and phrase.cue == "setting") or all(token.lower in _PLACES for token in content)
+    )
