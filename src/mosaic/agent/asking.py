@@ -1,4 +1,4 @@
-"""A request from what people and programs give: texts in the language's own spelling, checked before anything is done."""
+"""A request from what people and programs give: texts in the language's own spelling, checked first."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from mosaic.agent.values import (
     Sighting,
 )
 from mosaic.agent.world import World
+from mosaic.agent.writing import nameable
 from mosaic.catalog.store import terms
 from mosaic.catalog.store.search import Answer
 from mosaic.catalog.store.sights import Sight
@@ -195,6 +196,8 @@ def _option(place: int, seen: _Seen) -> Option:
 
 
 def _refusal(facts: ExpertFacts, limits: Limits, world: World, bounds: Bounds) -> str:
+    if not nameable(facts.id):
+        return "its id holds characters that a plan cannot hold"
     if facts.id in limits.without:
         return "not wanted"
     return bounds.forbids(facts, world.context.licences)

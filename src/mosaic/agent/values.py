@@ -99,9 +99,9 @@ class Sighting(Value):
 
 
 class Option(Value):
-    """An expert that may serve a facet. `called` says that it is called by the facet's own words. `score` is what options
-    are ranked by, 0..1: how well its words answer (`relevance`), and how good it was measured to be (`measured`, the
-    lower end of the 95 % interval of `measure`; a prior where nothing was)."""
+    """An expert that may serve a facet. `called` says that it is called by the facet's own words. `score` is what
+    options are ranked by, 0..1: how well its words answer (`relevance`), and how good it was measured to be
+    (`measured`, the lower end of the 95 % interval of `measure`; a prior where nothing was)."""
 
     facet: int
     expert: str

@@ -56,6 +56,11 @@ def _identifier(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
 
 
+def nameable(id: str) -> bool:
+    """Whether a plan can name an expert: by characters that are seen, and that steer no reader."""
+    return bool(id) and id.isprintable()
+
+
 def write(
     request: Request,
     base: ExpertFacts,
@@ -73,7 +78,7 @@ def write(
     model = f"let look = fuse({fused})\n" if parts else ""
     given = {"prompt": f'"{_prompt(prompt, parts)}"'}
     if negative:
-        given["negative"] = _text(negative)
+        given["negative"] = _text(_seen(negative))
     given |= _settings(request, base, steps) | {"seed": "seed"}
     arguments = ", ".join(f"{key}: {value}" for key, value in given.items())
     limits = blocks(request.limits)
@@ -117,6 +122,7 @@ def _text(value: str) -> str:
 
 
 def _prompt(prompt: str, parts: Sequence[Part]) -> str:
+    prompt = _seen(prompt)
     names = "|".join(re.escape(part.variable) for part in parts)
     if not names:
         return escape(prompt)
@@ -124,10 +130,13 @@ def _prompt(prompt: str, parts: Sequence[Part]) -> str:
     return "".join(piece if place % 2 else escape(piece) for place, piece in enumerate(pieces))
 
 
+def _seen(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
 def _comment(text: str) -> str:
     """The request as comment lines. What would end a line, steer a terminal or ask to ignore messages is left out."""
-    plain = "Asked for: " + "".join(char if char.isprintable() else " " for char in text)
-    plain = re.sub(r"(?i)mosaic\s*:", "mosaic", plain)
+    plain = re.sub(r"(?i)mosaic\s*:", "mosaic", "Asked for: " + _seen(text))
     lines: list[str] = []
     for word in plain.split():
         if lines and len(lines[-1]) + 1 + len(word) <= _LONGEST:
