@@ -56,8 +56,10 @@ class Library(Protocol):
     ) -> Sequence[Candidate]:
         """As `mosaic.compiler.context.Experts.find`."""
 
-    def answers(self, words: str, families: Sequence[str] = (), most: int = 16) -> Sequence[Answer]:
-        """Experts of any kind that answer some words, the best first."""
+    def answers(
+        self, texts: Sequence[str], families: Sequence[str] = (), most: int = 16
+    ) -> Sequence[Sequence[Answer]]:
+        """For each of some texts the experts of any kind that answer it, the best first."""
 
     def uses(self, words: Sequence[str]) -> Mapping[str, Use]:
         """How the catalog uses words, by the word as given; words that it does not know are left out."""
@@ -68,7 +70,7 @@ class Library(Protocol):
     def sights(self, ids: Sequence[str]) -> Sequence[Sight]:
         """What is known and told of experts, in the order of their ids as given; unknown ones are left out."""
 
-    def checkpoints(self, families: Sequence[str] = (), limit: int = 64) -> Sequence[ExpertFacts]:
+    def checkpoints(self, families: Sequence[str] = (), limit: int = 16) -> Sequence[ExpertFacts]:
         """Checkpoints of some families (of all where none is named), by id."""
 
     def bridges(self, source: str, target: str) -> Sequence[ExpertFacts]:

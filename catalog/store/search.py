@@ -6,7 +6,7 @@ are spelt much like it; the latter two at less weight. A word counts once, by th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 from typing import TYPE_CHECKING, Any, Final
@@ -123,7 +123,7 @@ def search(connection: duckdb.DuckDBPyConnection, words: str, filter_: Filter, l
 
 def find(connection: duckdb.DuckDBPyConnection, words: str, filter_: Filter) -> list[Candidate]:
     """Experts that answer to the words and were measured to be good, the best first."""
-    best = answers(connection, words, filter_, _MOST)
+    (best,) = answers(connection, [words], filter_, _MOST)
     experts = lookup.facts(connection, [each.number for each in best])
     return [
         Candidate(expert, each.score, each.relevance, each.measured, each.measure, each.words)
@@ -131,16 +131,23 @@ def find(connection: duckdb.DuckDBPyConnection, words: str, filter_: Filter) -> 
     ]
 
 
-def answers(connection: duckdb.DuckDBPyConnection, words: str, filter_: Filter, most: int) -> list[Answer]:
-    """The same without the experts' facts, at most so many."""
-    found = _matches(connection, words, filter_, _POOL)
-    measured = _measured(connection, [match.number for match in found], terms.words(words))
-    ranked = []
-    for match in found:
-        name, low = measured.get(match.number, ("", None))
-        score = round(match.relevance * (_PRIOR if low is None else low), _DIGITS)
-        ranked.append(Answer(match.number, match.id, score, match.relevance, low, name, match.words))
-    return sorted(ranked, key=lambda each: (-each.score, each.id))[:most]
+def answers(
+    connection: duckdb.DuckDBPyConnection, texts: Sequence[str], filter_: Filter, most: int
+) -> list[list[Answer]]:
+    """The same for several texts at once, without the experts' facts; at most so many for each."""
+    found = _all_matches(connection, texts, filter_, _POOL)
+    numbers = dict.fromkeys(match.number for some in found for match in some)
+    capabilities = _capabilities(connection, list(numbers))
+    answers = []
+    for text, some in zip(texts, found, strict=True):
+        asked = terms.words(text)
+        ranked = []
+        for match in some:
+            name, low = capabilities.best(match.number, asked)
+            score = round(match.relevance * (_PRIOR if low is None else low), _DIGITS)
+            ranked.append(Answer(match.number, match.id, score, match.relevance, low, name, match.words))
+        answers.append(sorted(ranked, key=lambda each: (-each.score, each.id))[:most])
+    return answers
 
 
 def fitting(
@@ -194,42 +201,62 @@ def near(connection: duckdb.DuckDBPyConnection, kind: Kind, reference: str, limi
 
 
 def _matches(connection: duckdb.DuckDBPyConnection, text: str, filter_: Filter, limit: int) -> list[_Match]:
-    asked = list(dict.fromkeys(terms.words(text)))[:_WORDS]
-    variants = _variants(connection, asked) if asked else []
+    return _all_matches(connection, [text], filter_, limit)[0]
+
+
+def _all_matches(
+    connection: duckdb.DuckDBPyConnection, texts: Sequence[str], filter_: Filter, limit: int
+) -> list[list[_Match]]:
+    """What answers each of some texts, the best first: all are looked up in one go over the catalog."""
+    asked = [list(dict.fromkeys(terms.words(text)))[:_WORDS] for text in texts]
+    words = list(dict.fromkeys(word for some in asked for word in some))
+    variants = _variants(connection, words) if words else []
     row = connection.execute("SELECT count(*), coalesce(avg(length), 1) FROM experts").fetchone()
     total, average = (int(row[0]), float(row[1]) or 1.0) if row else (0, 1.0)
     if not total or not variants:
-        return []
-    numbers = [number for number, _, _ in variants]
+        return [[] for _ in texts]
     counts = _counts(connection, variants)
-    rarity = [_rarity(counts.get(word, 0), total) for word in range(len(asked))]
-    # A word that much of the catalog has decides little: it counts only for those that rarer words have found.
-    rare = [number for number, word, _ in variants if counts.get(word, 0) <= total * _COMMON] or numbers
-    condition, values = filter_.sql(6)
-    found_by_rare = f"AND expert IN (SELECT expert FROM postings WHERE term IN ({_listed(rare)}))"
+    rarity = [_rarity(counts.get(place, 0), total) for place in range(len(words))]
+    columns: list[list[Any]] = [[], [], [], [], []]
+    for number, some in enumerate(asked):
+        own = [(term, place, like) for term, place, like in variants if words[place] in some]
+        # A word that much of the catalog has decides little: it counts only for those that rarer words have found.
+        rare = {place for _, place, _ in own if counts.get(place, 0) <= total * _COMMON}
+        for term, place, like in own:
+            row_ = (number, term, place, like, not rare or place in rare)
+            for column, value in zip(columns, row_, strict=True):
+                column.append(value)
+    condition, values = filter_.sql(8)
     query = f"""
         WITH asked AS (
-            SELECT unnest($1::INTEGER[]) AS term, unnest($2::INTEGER[]) AS word, unnest($3::FLOAT[]) AS likeness
+            SELECT unnest($1::INTEGER[]) AS text, unnest($2::INTEGER[]) AS term, unnest($3::INTEGER[]) AS word,
+                unnest($4::FLOAT[]) AS likeness, unnest($5::BOOLEAN[]) AS rare
         ), met AS (
-            SELECT asked.word, expert, max(weight * likeness) AS weight
-            FROM postings JOIN asked USING (term) WHERE term IN ({_listed(numbers)})
-            {found_by_rare if len(rare) < len(numbers) else ""}
+            SELECT text, asked.word, expert, max(weight * likeness) AS weight, bool_or(rare) AS rare
+            FROM postings JOIN asked USING (term) WHERE term IN ({_listed(list(dict.fromkeys(columns[1])))})
             GROUP BY ALL
+        ), found AS (
+            SELECT text, expert,
+                sum(($6::DOUBLE[])[met.word + 1] * met.weight
+                    / (met.weight + {_K1} * ({1 - _B} + {_B} * length / $7))) AS score,
+                list(DISTINCT met.word ORDER BY met.word) AS words
+            FROM met JOIN experts ON number = expert
+            WHERE {condition} GROUP BY text, expert HAVING bool_or(rare)
         )
-        SELECT number, id,
-            round(sum(($4::DOUBLE[])[word + 1] * met.weight
-                / (met.weight + {_K1} * ({1 - _B} + {_B} * length / $5))), {_DIGITS}) AS score,
-            list(DISTINCT met.word ORDER BY met.word) AS words
-        FROM met JOIN experts ON number = expert
-        WHERE {condition} GROUP BY number, id ORDER BY score DESC, id LIMIT {limit:d}"""
-    places, likeness = [word for _, word, _ in variants], [like for _, _, like in variants]
-    found = connection.execute(query, [numbers, places, likeness, rarity, average, *values]).fetchall()
+        SELECT text, expert, id, round(score, {_DIGITS}) AS score, words
+        FROM found JOIN experts ON number = expert
+        QUALIFY row_number() OVER (PARTITION BY text ORDER BY round(score, {_DIGITS}) DESC, id) <= {limit:d}
+        ORDER BY text, score DESC, id"""
+    found = connection.execute(query, [*columns, rarity, average, *values]).fetchall()
     # What an expert would score that says nothing but the words asked for.
-    whole = sum(rarity) or 1.0
-    return [
-        _Match(number, id, min(1.0, round(score / whole, _DIGITS)), tuple(asked[place] for place in words))
-        for number, id, score, words in found
-    ]
+    places = {word: place for place, word in enumerate(words)}
+    whole = [sum(rarity[places[word]] for word in some) or 1.0 for some in asked]
+    matches: list[list[_Match]] = [[] for _ in texts]
+    for number, expert, id, score, said in found:
+        relevance = min(1.0, round(score / whole[number], _DIGITS))
+        in_order = sorted(said, key=lambda place, some=asked[number]: some.index(words[place]))
+        matches[number].append(_Match(expert, id, relevance, tuple(words[place] for place in in_order)))
+    return matches
 
 
 def _rarity(count: int, total: int) -> float:
@@ -293,23 +320,34 @@ def _alike(connection: duckdb.DuckDBPyConnection, word: str) -> list[tuple[int, 
     return connection.execute(query, [word, word[0], _LEAST_LIKE, 5]).fetchall()
 
 
-def _measured(
-    connection: duckdb.DuckDBPyConnection, numbers: Sequence[int], asked: Sequence[str]
-) -> dict[int, tuple[str, float]]:
-    """The measure of each expert that answers the words best: its name shares most words with the request, else
-    with the expert's triggers; else it is the first, by which the expert was judged first of all."""
-    triggers: dict[int, list[str]] = {}
-    for expert, trigger in matching(
-        connection, "SELECT expert, trigger FROM triggers WHERE expert IN", numbers, "INTEGER"
-    ):
-        triggers.setdefault(expert, []).extend(terms.words(trigger))
-    best: dict[int, tuple[tuple[float, ...], str, float]] = {}
+@dataclass(frozen=True)
+class _Capabilities:
+    """What was measured of experts: (position, name, low) by number; and the words of their triggers."""
+
+    measures: Mapping[int, Sequence[tuple[int, str, float]]]
+    triggers: Mapping[int, Sequence[str]]
+
+    def best(self, number: int, asked: Sequence[str]) -> tuple[str, float | None]:
+        """The measure that answers the words best: its name shares most words with the request, else with the
+        expert's triggers; else it is the first, by which the expert was judged first of all."""
+        best: tuple[tuple[float, ...], str, float | None] = ((), "", None)
+        for position, name, low in self.measures.get(number, ()):
+            said = terms.words(name)
+            share = sum(word in asked for word in said) / (len(said) or 1)
+            own = sum(word in self.triggers.get(number, ()) for word in said)
+            rank = (-share, -float(own), float(position))
+            if best[2] is None or rank < best[0]:
+                best = (rank, name, low)
+        return best[1], best[2]
+
+
+def _capabilities(connection: duckdb.DuckDBPyConnection, numbers: Sequence[int]) -> _Capabilities:
+    measures: dict[int, list[tuple[int, str, float]]] = {}
     query = "SELECT expert, position, name, low FROM capabilities WHERE expert IN"
     for expert, position, name, low in sorted(matching(connection, query, numbers, "INTEGER")):
-        said = terms.words(name)
-        share = sum(word in asked for word in said) / (len(said) or 1)
-        own = sum(word in triggers.get(expert, ()) for word in said)
-        rank = (-share, -float(own), float(position))
-        if expert not in best or rank < best[expert][0]:
-            best[expert] = (rank, name, low)
-    return {expert: (name, low) for expert, (_, name, low) in best.items()}
+        measures.setdefault(expert, []).append((position, name, low))
+    triggers: dict[int, list[str]] = {}
+    query = "SELECT expert, trigger FROM triggers WHERE expert IN"
+    for expert, trigger in matching(connection, query, measures, "INTEGER"):
+        triggers.setdefault(expert, []).extend(terms.words(trigger))
+    return _Capabilities(measures, triggers)

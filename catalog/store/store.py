@@ -155,9 +155,11 @@ class Store:
         return search.find(self._read(), words, filter_)
 
     @_told
-    def answers(self, words: str, families: Sequence[str] = (), most: int = 16) -> Sequence[search.Answer]:
-        """Experts of any kind that answer some words, the best first."""
-        return search.answers(self._read(), words, search.Filter(families=tuple(families)), most)
+    def answers(
+        self, texts: Sequence[str], families: Sequence[str] = (), most: int = 16
+    ) -> Sequence[Sequence[search.Answer]]:
+        """For each of some texts the experts of any kind that answer it, the best first."""
+        return search.answers(self._read(), texts, search.Filter(families=tuple(families)), most)
 
     @_told
     def uses(self, words: Sequence[str]) -> Mapping[str, Use]:
@@ -181,7 +183,7 @@ class Store:
         return sights.sights(self._read(), ids)
 
     @_told
-    def checkpoints(self, families: Sequence[str] = (), limit: int = 64) -> Sequence[ExpertFacts]:
+    def checkpoints(self, families: Sequence[str] = (), limit: int = 16) -> Sequence[ExpertFacts]:
         """Checkpoints of some families (of all where none is named), by id."""
         from mosaic.catalog.store import sights
 

@@ -63,7 +63,7 @@ def retrieve(
     families = [limits.family] if limits.family else list(world.context.families)
     left: dict[tuple[str, int | None], LeftOut] = {}
     wanted = _asked(parts.facets, world, lexicon)
-    answers = [_answers(words, world, families) for words in wanted]
+    answers = _answers(wanted, world, families)
     seen = {sight.facts.id: sight for sight in world.sights([id for found in answers for id in found])}
     options: list[Option] = []
     for place, (facet, found) in enumerate(zip(parts.facets, answers, strict=True)):
@@ -146,12 +146,15 @@ def _asked(facets: Sequence[Facet], world: World, lexicon: Lexicon) -> list[list
     return wanted
 
 
-def _answers(wanted: Sequence[Words], world: World, families: Sequence[str]) -> Mapping[str, Answer]:
-    asked: dict[str, None] = {}
-    for each in wanted:
-        asked |= dict.fromkeys(each.words)
-    text = " ".join(list(asked)[:_ASKED])
-    return {answer.id: answer for answer in world.answers(text, families, _LOOKED)} if text else {}
+def _answers(
+    wanted: Sequence[Sequence[Words]], world: World, families: Sequence[str]
+) -> list[Mapping[str, Answer]]:
+    texts = []
+    for some in wanted:
+        words = dict.fromkeys(word for each in some for word in each.words)
+        texts.append(" ".join(list(words)[:_ASKED]))
+    found = world.answers(texts, families, _LOOKED) if texts else ()
+    return [{answer.id: answer for answer in some} for some in found]
 
 
 def _ranked(

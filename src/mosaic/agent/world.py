@@ -51,9 +51,11 @@ class World:
         """For each word the names that stand nearest to it in the catalog."""
         return self.library.related(words)
 
-    def answers(self, words: str, families: Sequence[str] = (), most: int = 16) -> Sequence[Answer]:
-        """Experts of any kind that answer some words, the best first."""
-        return self.library.answers(words, families, most)
+    def answers(
+        self, texts: Sequence[str], families: Sequence[str] = (), most: int = 16
+    ) -> Sequence[Sequence[Answer]]:
+        """For each of some texts the experts of any kind that answer it, the best first."""
+        return self.library.answers(texts, families, most)
 
     def sights(self, ids: Sequence[str]) -> Sequence[Sight]:
         """What is known and told of experts, in the order of their ids as given; unknown ones are left out."""

@@ -75,7 +75,7 @@ def test_checkpoints_are_listed_by_family(zoo: Store) -> None:
 def test_answers_are_candidates_without_facts(zoo: Store) -> None:
     from mosaic.compiler.types import Kind
 
-    lean = [each for each in zoo.answers("soft watercolour style") if each.id != "zoo/base"]
+    lean = [each for each in zoo.answers(["soft watercolour style"])[0] if each.id != "zoo/base"]
     whole = zoo.find(Kind.LORA, "soft watercolour style")
     assert [(each.id, each.score, each.measure) for each in lean][: len(whole)] == [
         (each.expert.id, each.score, each.measure) for each in whole
