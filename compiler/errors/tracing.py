@@ -1,4 +1,4 @@
-"""M869: traces of compositions that cannot be read."""
+"""M899: traces of compositions that cannot be read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class NotATrace(Diagnostic):
     To mend it: compose anew, or read a trace of a later mosaic with that one.
     """
 
-    code: ClassVar[str] = "M869"
+    code: ClassVar[str] = "M899"
     title: ClassVar[str] = "`{path}` is no trace of a composition: {reason}"
 
     path: str

@@ -46,7 +46,7 @@ def test_a_trace_of_a_later_mosaic_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "later.json"
     document = json.loads(to_json(over_the_zoo()))
     path.write_text(json.dumps(document | {"version": TRACE_VERSION + 1, "thoughts": []}))
-    assert f"M869 `{path}`" in refused(path)
+    assert f"M899 `{path}`" in refused(path)
     assert f"version {TRACE_VERSION + 1}, and this mosaic reads up to {TRACE_VERSION}" in refused(path)
 
 
@@ -66,7 +66,7 @@ def test_a_trace_of_a_later_mosaic_is_refused(tmp_path: Path) -> None:
 def test_what_is_no_trace(tmp_path: Path, content: bytes, reason: str) -> None:
     path = tmp_path / "some.json"
     path.write_bytes(content)
-    assert refused(path).startswith("M869") and reason in refused(path)
+    assert refused(path).startswith("M899") and reason in refused(path)
 
 
 def test_files_that_are_not_there_or_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

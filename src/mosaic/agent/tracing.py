@@ -31,7 +31,7 @@ def write_trace(trace: Trace, path: Path) -> Path:
 
 
 def read_trace(path: Path) -> Trace:
-    """A trace from its file. Raises MosaicError where there is none (M801, M807), or none of this version (M869)."""
+    """A trace from its file. Raises MosaicError where there is none (M801, M807), or none of this version (M899)."""
     data = read_bytes(path, LARGEST + 1)
     if len(data) > LARGEST:
         raise _no_trace(path, f"it has more than {LARGEST // 2**20} MiB")
