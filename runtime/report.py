@@ -41,15 +41,16 @@ VERSION: Final = 1
 """The version of `report.json`. A change that older readers would misread raises it."""
 
 
-def write_report(program: Program, result: RunResult, folder: Path) -> Path:
-    """Write `report.json` and `report.html` into a folder and return the page's path.
+def write_report(program: Program, result: RunResult, folder: Path, before: str = "") -> Path:
+    """Write `report.json` and `report.html` into a folder and return the page's path. `before` is the name of a page in
+    that folder about how the plan came to be, to which this one leads.
 
     Raises MosaicError (M855) where they cannot be written.
     """
     document = describe(program, result)
     write(folder / "report.json", (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode())
     page = folder / "report.html"
-    write(page, _page(program, result, document).encode())
+    write(page, _page(program, result, document, before).encode())
     return page
 
 
@@ -106,7 +107,7 @@ def describe(program: Program, result: RunResult) -> dict[str, Any]:
     }
 
 
-def _page(program: Program, result: RunResult, document: dict[str, Any]) -> str:
+def _page(program: Program, result: RunResult, document: dict[str, Any], before: str) -> str:
     labels = {t.instruction: (_title(t.label), _second(program, t.instruction)) for t in result.timings}
     pictures = [
         {"name": emitted.name, "data": base64.b64encode(emitted.path.read_bytes()).decode()}
@@ -117,6 +118,7 @@ def _page(program: Program, result: RunResult, document: dict[str, Any]) -> str:
     longest = max((timing.seconds for timing in result.timings), default=0.0) or 1.0
     page: str = _template().render(
         report=document,
+        before=before,
         text=program.source.text,
         pictures=pictures,
         prompts=list(dict.fromkeys(o.text for o in operations if isinstance(o, EncodeText) and o.text)),

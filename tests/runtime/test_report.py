@@ -72,6 +72,20 @@ def test_the_page_stands_alone_and_escapes(made: Any) -> None:
     assert not re.search(r"(src|href)=\"?https?:", page.read_text())
 
 
+def test_it_leads_to_how_the_plan_came_to_be(made: Any) -> None:
+    program, result, folder = made
+
+    def links(before: str) -> list[Any]:
+        elements = Elements()
+        elements.feed(write_report(program, result, folder, before).read_text())
+        assert elements.open == []
+        return [attributes for tag, attributes in elements.found if tag == "a"]
+
+    assert links("") == []
+    assert links("composition.html") == [{"href": "composition.html"}]
+    assert links('a" onclick="x().html') == [{"href": "a%22%20onclick%3D%22x%28%29.html"}]
+
+
 def test_the_document(made: Any) -> None:
     program, result, folder = made
     write_report(program, result, folder)

@@ -106,8 +106,10 @@ def perform(
     report: Path | None = None,
     progress: Progress | None = None,
     tell: Callable[[tuple[Diagnostic, ...]], None] = lambda notes: None,
+    before: str = "",
 ) -> Outcome:
-    """Compile what is asked for, and run it where it fits; `tell` is told warnings and notes, before and after."""
+    """Compile what is asked for, and run it where it fits; `tell` is told warnings and notes, before and after. The
+    report leads to the page `before` in its folder, which says how the plan came to be."""
     if how.strict and how.batch is not None:
         raise MosaicError(NotToTheBit(None, f"--batch {how.batch}"))
     with open_project(how.catalog, locked=how.locked, frozen=how.frozen) as project:
@@ -131,7 +133,7 @@ def perform(
             jobs = compiled(project)
     tell(jobs.notes)
     session.at_hand(jobs)
-    outcome = session.work(worker, jobs, output, report)
+    outcome = session.work(worker, jobs, output, report, before)
     if how.cache is not None and how.cache.trouble is not None:
         tell((CacheUnusable(None, str(how.cache.folder), how.cache.trouble),))
     return outcome

@@ -200,8 +200,9 @@ def at_hand(jobs: Jobs) -> None:
         raise MosaicError(*missing)
 
 
-def work(engine: Engine, jobs: Jobs, output: Path, report: Path | None) -> Outcome:
-    """Run all jobs, sharing what they have in common; write reports and, for a sweep, a contact sheet."""
+def work(engine: Engine, jobs: Jobs, output: Path, report: Path | None, before: str = "") -> Outcome:
+    """Run all jobs, sharing what they have in common; write reports and, for a sweep, a contact sheet. Reports lead to
+    the page `before` that lies with them."""
     outcome = Outcome()
     programs = [job.program for job in jobs.jobs]
     results = engine.run_all(programs, [output / job.folder for job in jobs.jobs])
@@ -210,7 +211,7 @@ def work(engine: Engine, jobs: Jobs, output: Path, report: Path | None) -> Outco
         if report is not None:
             from mosaic.runtime.report import write_report
 
-            outcome.reports.append(write_report(job.program, result, report / job.folder))
+            outcome.reports.append(write_report(job.program, result, report / job.folder, before))
     if jobs.context is not None and engine.batch is None:  # what runs take alone is what is predicted
         note(jobs.context, ((job.expected, result) for job, result in outcome.jobs))
     if jobs.axes:
