@@ -19,7 +19,6 @@ from mosaic.agent.world import World
 
 if TYPE_CHECKING:
     from mosaic.agent.spending import Spend
-    from mosaic.compiler import Compiled
 
 Tell = Callable[[str], None]
 """Told what is being done, in a few words."""
@@ -112,7 +111,7 @@ def _answer(brief: Brief, backend: Backend, done: Repaired | None, world: World)
         plan, author = brief.ranking.combinations[0].plan, OFFLINE
         compiled = world.compile(plan)
     experts = tuple(expert.id for expert in compiled.programs[0].experts)
-    seconds = _seconds(compiled, brief.request.name)
+    seconds = world.seconds(plan, brief.request.name)
     return Answer(
         plan=plan,
         explanation=explain(brief, experts, seconds, left),
@@ -122,13 +121,6 @@ def _answer(brief: Brief, backend: Backend, done: Repaired | None, world: World)
         seconds=seconds,
         backend=author,
     )
-
-
-def _seconds(compiled: Compiled, plan: str) -> float | None:
-    """Predicted of a run with files read; None where the device was not measured."""
-    decision = compiled.decisions.get(plan)
-    chosen = decision.chosen if decision is not None else None
-    return round(chosen.prediction.warm, 3) if chosen is not None and not chosen.prediction.unknown else None
 
 
 def _grammar(shortlist: Shortlist) -> str:

@@ -44,7 +44,7 @@ def explain(brief: Brief, experts: Sequence[str], seconds: float | None, left: I
     if said:
         first += f"; the prompt alone says {_listed(said)}"
     if seconds is not None:
-        first += f"; about {seconds:.1f} s on this machine"
+        first += f"; it is predicted to take {seconds:.2g} s"
     missing = [f"“{each.what}” ({each.reason})" for each in left]
     second = (
         f"Left out: {_listed(missing[:_TOLD])}." if missing else "Nothing that was asked for is left out."

@@ -43,6 +43,17 @@ class World:
 
         return compile(self.source(plan), self.context)
 
+    def seconds(self, plan: str, name: str) -> float | None:
+        """What running a plan is predicted to take with its files read, the median; None where the device was not
+        measured, or not all of the plan can be priced."""
+        from mosaic.compiler import compile
+
+        if self.context.profile is None:
+            return None
+        decision = compile(self.source(plan), self.context, plan=name, alternatives=1).decisions.get(name)
+        chosen = decision.chosen if decision is not None else None
+        return None if chosen is None or chosen.prediction.unknown else round(chosen.prediction.warm, 3)
+
     def uses(self, words: Sequence[str]) -> Mapping[str, Use]:
         """How the catalog uses words, by the word as given; words that it does not know are left out."""
         return self.library.uses(words)
