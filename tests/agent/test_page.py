@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from tests.agent.traces import HOSTILE, PLAN, TEXT, over_the_zoo, traces
 
-from mosaic.agent.page import DOCUMENT, page, write_page
+from mosaic.agent.page import DOCUMENT, _template, page, write_page
 from mosaic.agent.showing import colored, marked, told
 from mosaic.agent.tracing import read_trace
 from mosaic.agent.values import Answer, Facet, FacetKind, LeftOut, Request, Round, Trace
@@ -158,6 +159,15 @@ def test_a_composition_that_went_nowhere() -> None:
         "There is none.",
     ):
         assert wanted in read
+
+
+def test_without_what_makes_pages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _template.cache_clear()
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(MosaicError) as caught:
+        write_page(over_the_zoo(), tmp_path / "made")
+    assert caught.value.diagnostics[0].code == "M880" and "`jinja2`" in str(caught.value)
+    assert not (tmp_path / "made").exists()
 
 
 @settings(max_examples=200, deadline=None)
