@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from mosaic.agent.offline.lexicon import Lexicon
-from mosaic.agent.offline.phrases import Phrase, Token, is_place, phrases
+from mosaic.agent.offline.phrases import Phrase, Token, is_place, phrases, tokens
 from mosaic.agent.retrieving import wordings
 from mosaic.agent.speaking import Tongue
 from mosaic.agent.values import Decomposition, Facet, FacetKind
@@ -144,6 +144,9 @@ class _Writer:
 
     def _inserted(self, token: Token, place: int) -> list[_Piece]:
         insert, facet = self._by_facet[place], self._parts.facets[place]
+        if facet.kind in _NOUNS and token.start < self._head_of(facet):
+            known = self._tongue.knows(token.lower)
+            return [_Piece(token.text, token.start, token.end, solid=False)] if known else []
         if facet.kind in _NOUNS or (facet.of is None and facet.kind is FacetKind.OBJECT):
             if insert.variable in self._put:
                 return []
@@ -154,6 +157,16 @@ class _Writer:
         if self._tongue.closed or facet.of is None:
             return []  # its trigger comes at the end
         return [_Piece(token.text, token.start, token.end, facet=place)]
+
+    def _head_of(self, facet: Facet) -> int:
+        """Where the words of a facet begin that the lexicon knows together, or else its last word."""
+        found = tokens(facet.text)
+        for place in range(len(found)):
+            if found[place].word and self._lexicon.senses(
+                [token.word for token in found[place:] if token.word]
+            ):
+                return facet.start + found[place].start
+        return facet.start + (found[-1].start if found else 0)
 
     def _facet_at(self, token: Token) -> int | None:
         for place, facet in enumerate(self._parts.facets):

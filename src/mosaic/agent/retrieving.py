@@ -252,8 +252,7 @@ def _bases(
     others = [facts.id for facts in world.library.checkpoints(families)]
     wanted = asked or [*serving, *parents, *others]
     ids = list(dict.fromkeys(wanted))[: 4 * _BASES]
-    for sight in world.sights([id for id in ids if id not in seen]):
-        seen[sight.facts.id] = sight
+    seen |= {sight.facts.id: sight for sight in world.sights([id for id in ids if id not in seen])}
     found = []
     for id in ids:
         sight = seen.get(id)

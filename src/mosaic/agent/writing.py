@@ -79,7 +79,7 @@ def write(
     given = {"prompt": f'"{_prompt(prompt, parts)}"'}
     if negative:
         given["negative"] = _text(_seen(negative))
-    given |= _settings(request, base, steps) | {"seed": "seed"}
+    given |= {**_settings(request, base, steps), "seed": "seed"}
     arguments = ", ".join(f"{key}: {value}" for key, value in given.items())
     limits = blocks(request.limits)
     text = (

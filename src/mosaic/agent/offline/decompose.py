@@ -204,6 +204,8 @@ class _Parts:
             kind, weight = _CUES[phrase.cue]
             if phrase.cue == "first" and self._has_subject:
                 weight = 0.2
+            if not term.known and phrase.lead[:1] and phrase.lead[0].lower == "by" and _is_name(term):
+                kind, weight = FacetKind.STYLE, 1.0  # "by Ada Example"
             votes[kind] += weight
         best = max(FacetKind, key=lambda kind: votes[kind])
         return best if votes[best] else FacetKind.OBJECT
@@ -217,6 +219,10 @@ class _Parts:
             if FacetKind(sense.kind) is kind:
                 return sense.canonical
         return term.senses[0].canonical if term.senses else said
+
+
+def _is_name(term: _Term) -> bool:
+    return all(token.text[0].isupper() for token in term.tokens)
 
 
 def _of_catalog(use: Use | None) -> Iterable[tuple[FacetKind, float]]:

@@ -10,8 +10,8 @@ from typing import Final
 from mosaic.agent.offline.lexicon import Lexicon
 from mosaic.catalog.store import terms
 
-_TOKEN: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)?|[^\w\s]|_")
-_BREAKS: Final = frozenset(',;:.!?()[]{}|/&+\n"“”—–')
+_TOKEN: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+|[./](?=[0-9])[0-9]+)*|--|\n|[^\w\s]|_")
+_BREAKS: Final = frozenset((*',;:.!?()[]{}|/&+"“”—–\n', "--"))
 _ARTICLES: Final = frozenset({"a", "an", "the", "some", "this", "that", "one"})
 _OWN: Final = frozenset({"its", "his", "her", "their", "my", "your", "it", "itself"})
 _PLACES: Final = frozenset(
@@ -79,8 +79,10 @@ def phrases(text: str, lexicon: Lexicon) -> list[Phrase]:
 
 
 def _word(text: str) -> str:
+    if not text[0].isalnum():
+        return ""
     found = terms.words(text)
-    return found[0] if len(found) == 1 and text[0].isalnum() else ""
+    return found[0] if len(found) == 1 else text.lower()
 
 
 class _Reader:
