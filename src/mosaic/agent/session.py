@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mosaic.agent.backend import Backend
     from mosaic.compiler.diagnostic import Diagnostic
     from mosaic.project import Project
+    from mosaic.settings import Settings
 
 HERE = "-"
 """Settings are those of the current folder where no plan's file is named."""
@@ -63,16 +64,20 @@ class Asked:
         return str(self.output) if self.output is not None else HERE
 
     def _composed(self, project: Project, tell: Tell, ask: Ask | None) -> Trace:
+        said = settings_of(self._place)
+        world = World(project, self._place if self.output is not None else "<composed>")
+        limit = self.limit_tokens if self.limit_tokens is not None else said.compose.limit_tokens
+        spend = Spend(limit, yes=self.yes, ask=ask)
+        return compose(self.request, world, self._backend(said, world, spend), spend=spend, tell=tell)
+
+    def _backend(self, said: Settings, world: World, spend: Spend) -> Backend:
+        if self.backend is not None and not isinstance(self.backend, str):
+            return self.backend
         from mosaic.agent.settings import backend_of
 
-        said = settings_of(self._place).compose
-        world = World(project, self._place if self.output is not None else "<composed>")
-        limit = self.limit_tokens if self.limit_tokens is not None else said.limit_tokens
-        spend = Spend(limit, yes=self.yes, ask=ask)
-        backend = backend_of(
-            said, world, spend, backend=self.backend, model=self.model, base_url=self.base_url
+        return backend_of(
+            said, backend=self.backend, model=self.model, base_url=self.base_url, world=world, spend=spend
         )
-        return compose(self.request, world, backend, spend=spend, tell=tell)
 
 
 def told(trace: Trace) -> tuple[Diagnostic, ...]:
