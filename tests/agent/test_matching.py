@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mosaic.agent.matching import Texts, Words, is_near
+from mosaic.agent.matching import Texts, Words
+from mosaic.agent.slips import is_near
 from mosaic.agent.values import FacetKind
 from mosaic.catalog.store.sights import Sight
 from mosaic.compiler.facts import ExpertFacts

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from mosaic.agent.offline.decompose import MARKERS
 from mosaic.agent.offline.lexicon import Lexicon
 from mosaic.agent.offline.phrases import Phrase, Token, is_place, phrases, tokens
 from mosaic.agent.retrieving import wordings
@@ -54,6 +55,7 @@ class _Piece:
     solid: bool = True  # says something
     facet: int | None = None
     trigger: str = ""  # of an insert
+    place: bool = False  # says where it is
 
 
 @dataclass
@@ -106,7 +108,8 @@ class _Writer:
             return None
         if is_place(each) and self._tongue.closed:
             return None
-        pieces = [piece for token in each.tokens for piece in self._pieces(token)]
+        served = any(self._facet_at(token) in self._served for token in each.tokens)
+        pieces = [piece for token in each.tokens for piece in self._pieces(token, served=served)]
         solid = [piece for piece in pieces if piece.solid]
         if not solid:
             return None
@@ -121,7 +124,8 @@ class _Writer:
             row.joint, row.pieces = ", ", _trimmed(pieces)
         return row
 
-    def _pieces(self, token: Token) -> list[_Piece]:
+    def _pieces(self, token: Token, *, served: bool) -> list[_Piece]:
+        """What becomes of a word; `served` says that an expert serves something of its phrase."""
         place = self._facet_at(token)
         if place is not None and place in self._by_facet:
             return self._inserted(token, place)
@@ -132,15 +136,38 @@ class _Writer:
             return [
                 _Piece(token.lower if token.is_article else token.text, token.start, token.end, solid=False)
             ]
-        if self._tongue.knows(token.lower):
+        if place is None and served and token.word in MARKERS:
+            return []  # of "neon style" the trigger says both
+        if not self._tongue.closed:
             if place is not None:
                 self._spoken.add(place)
-            said = token.lower if self._tongue.closed else token.text
-            return [_Piece(said, token.start, token.end, facet=place)]
-        other = self._other_word(token, place)
-        if other and place is not None:
+            return [_Piece(token.text, token.start, token.end, facet=place)]
+        said = self._known(token) if place is None else self._in_own_words(token, place)
+        setting = place is not None and self._parts.facets[place].kind is FacetKind.SETTING
+        return [_Piece(said, token.start, token.end, facet=place, place=setting)] if said else []
+
+    def _known(self, token: Token) -> str:
+        if self._tongue.knows(token.lower):
+            return token.lower
+        colour = self._lexicon.colour(token.word)
+        return colour if colour is not None and self._tongue.knows(colour) else ""
+
+    def _in_own_words(self, token: Token, place: int) -> str:
+        """A word of a facet to a base that knows a few words: as said where it knows all of the facet's words; else
+        its own word for the facet, once, in the place of the last; else what it knows, where it knows the last."""
+        facet = self._parts.facets[place]
+        words = [each for each in tokens(facet.text) if each.word and not each.is_article]
+        is_last = token.end == facet.end
+        if all(self._tongue.knows(each.lower) for each in words):
             self._spoken.add(place)
-        return [_Piece(other, token.start, token.end, facet=place)] if other else []
+            return token.lower
+        if other := known_as(facet, self._tongue, self._lexicon):
+            self._spoken.add(place)
+            return other if is_last else ""
+        if self._tongue.knows(words[-1].lower):
+            self._spoken.add(place)
+            return self._known(token)
+        return ""
 
     def _inserted(self, token: Token, place: int) -> list[_Piece]:
         insert, facet = self._by_facet[place], self._parts.facets[place]
@@ -173,17 +200,6 @@ class _Writer:
             if facet.start <= token.start and token.end <= facet.end:
                 return place
         return None
-
-    def _other_word(self, token: Token, place: int | None) -> str:
-        """The base's own word for one that it does not know."""
-        if colour := self._lexicon.colour(token.word):
-            return colour if self._tongue.knows(colour) else ""
-        if place is None:
-            return ""
-        facet = self._parts.facets[place]
-        if token.end != facet.end:  # the head says what it is
-            return ""
-        return known_as(facet, self._tongue, self._lexicon)
 
     def _sayable(self, text: str) -> str:
         words = [word for word in text.split() if self._tongue.knows(word.lower())]
@@ -221,6 +237,8 @@ def _joined(pieces: Sequence[_Piece]) -> str:
             sound = (following.trigger or following.text).lstrip("<").lower()
             word = "an" if sound[:1] in tuple("aeiou") else "a"
         before = pieces[place - 1] if place else None
+        if before is not None and before.place and piece.place and before.facet != piece.facet:
+            text += ","  # "by the river, night"
         glued = before is not None and before.end == piece.start and before.end >= 0
         text += word if not text or glued else " " + word
     return text

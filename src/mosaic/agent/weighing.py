@@ -133,7 +133,8 @@ class _Weigher:
             base = self._base(id)
             if base is not None:
                 found += [(state.value, len(found), base, state) for state in self._states(base)]
-        found.sort(key=lambda each: (-round(each[0], 6), each[1]))
+        wanted = set(self._request.limits.wanted)
+        found.sort(key=lambda each: (-len(wanted & set(each[3].experts)), -round(each[0], 6), each[1]))
         combinations: list[Combination] = []
         seen: set[tuple[str, tuple[str, ...]]] = set()
         for _, _, base, state in found:
@@ -146,7 +147,6 @@ class _Weigher:
                 combinations.append(combination)
             if len(combinations) == _RANKED:
                 break
-        combinations.sort(key=lambda each: -each.score)
         if combinations:
             self._explain(combinations[0])
         return Ranking(combinations=tuple(combinations), left_out=tuple(self._left.values()))

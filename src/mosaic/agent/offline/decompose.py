@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mosaic.agent.world import World
     from mosaic.catalog.store.vocabulary import Use
 
-_MARKERS: Final = {
+MARKERS: Final = {
     "style": FacetKind.STYLE,
     "aesthetic": FacetKind.STYLE,
     "look": FacetKind.STYLE,
@@ -61,6 +61,8 @@ _MODIFIER: Final = {
     FacetKind.OBJECT: 0.4,
     FacetKind.TECHNIQUE: 0.2,
 }
+_NOUNS: Final = (FacetKind.SUBJECT, FacetKind.CHARACTER)
+_THINGS: Final = (*_NOUNS, FacetKind.OBJECT)
 _SAID_LATER: Final = 0.8
 """Of the importance of a subject that is not the first one."""
 
@@ -118,36 +120,50 @@ class _Parts:
         terms = self._terms(phrase.content)
         marked = None
         while (
-            terms and len(terms) > 1 and terms[-1].tokens[-1].word in _MARKERS and len(terms[-1].tokens) == 1
+            terms and len(terms) > 1 and terms[-1].tokens[-1].word in MARKERS and len(terms[-1].tokens) == 1
         ):
-            marked = _MARKERS[terms.pop().tokens[-1].word]
+            marked = MARKERS[terms.pop().tokens[-1].word]
         solid = [place for place, term in enumerate(terms) if not term.colour]
         if not solid:
             self._rest += [token.text for term in terms for token in term.tokens]
             return
-        head_place = solid[-1]
+        head_place = self._head(terms, solid, phrase, marked)
         head = terms[head_place]
-        kind = self._kind(head, phrase, marked)
+        kind = self._kind(head, phrase, marked if head_place == solid[-1] else None)
         if phrase.medium and kind in (FacetKind.SUBJECT, FacetKind.OBJECT) and not head.known:
             kind = FacetKind.TECHNIQUE  # "an aquatint of a cat"
         # Words before the head that mean nothing by themselves belong to it.
         first = head_place
         while first > 0 and not terms[first - 1].known and not terms[first - 1].colour:
             first -= 1
-        place = self._add(
-            kind,
-            terms[first : head_place + 1],
-            self._weight(kind, phrase, first_said=not self._has_subject),
-            None,
-        )
-        if kind in (FacetKind.SUBJECT, FacetKind.CHARACTER):
+        importance = self._weight(kind, first_said=not self._has_subject)
+        place = self._add(kind, terms[first : head_place + 1], importance, None)
+        if kind in _NOUNS:
             self._has_subject = True
-        for term in (*terms[:first], *terms[head_place + 1 :]):
+        for at, term in enumerate(terms):
+            if first <= at <= head_place:
+                continue
             if not term.known or (term.colour and not self._named(term)):
                 self._rest += [token.text for token in term.tokens]
-            else:
-                own = self._kind(term, None, None)
-                self._add(own, [term], _MODIFIER[own], place)
+                continue
+            own = self._kind(term, None, None)
+            after = at > head_place  # "a fish underwater"
+            self._add(own, [term], _HEAD[own] if after else _MODIFIER[own], None if after else place)
+
+    def _head(
+        self, terms: Sequence[_Term], solid: Sequence[int], phrase: Phrase, marked: FacetKind | None
+    ) -> int:
+        """The place of the word that a phrase is about: the last, or the last that is somebody or something where only
+        a place or a look follows ("a fish underwater")."""
+        last = solid[-1]
+        if (
+            phrase.cue not in ("first", "")
+            or marked is not None
+            or self._kind(terms[last], None, None) in _THINGS
+        ):
+            return last
+        nouns = [at for at in solid if terms[at].known and self._kind(terms[at], None, None) in _NOUNS]
+        return nouns[-1] if nouns and terms[last].known else last
 
     def _add(self, kind: FacetKind, terms: Sequence[_Term], importance: float, of: int | None) -> int:
         tokens = [token for term in terms for token in term.tokens]
@@ -169,9 +185,9 @@ class _Parts:
         )
         return len(self._facets) - 1
 
-    def _weight(self, kind: FacetKind, phrase: Phrase, *, first_said: bool) -> float:
+    def _weight(self, kind: FacetKind, *, first_said: bool) -> float:
         weight = _HEAD[kind]
-        if kind in (FacetKind.SUBJECT, FacetKind.CHARACTER) and not first_said:
+        if kind in _NOUNS and not first_said:
             weight *= _SAID_LATER
         return weight
 
@@ -185,6 +201,8 @@ class _Parts:
             some = tuple(tokens[place : place + length])
             use = self._uses.get(some[0].text) if length == 1 else None
             colour = length == 1 and self._lexicon.colour(some[0].word) is not None
+            if length == 1 and not senses and not colour and (use is None or not use.experts):
+                senses = self._lexicon.misspelt(some[0].word)
             found.append(_Term(some, senses, use, colour))
             place += length
         return found

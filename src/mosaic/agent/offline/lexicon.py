@@ -1,7 +1,7 @@
 """Words that people describe pictures with, and what they mean: a thesaurus of this project, kept as data.
 
-The catalog knows its experts by its own words. That "aquarelle" is watercolor, a "kitty" a cat and "after dark" night, it
-does not know; `lexicon.toml` does. Words are compared in the catalog's normal form (`mosaic.catalog.store.terms`).
+The catalog knows its experts by its own words. That "aquarelle" is watercolor, a "kitty" a cat and "after dark" night,
+it does not know; `lexicon.toml` does. Words are compared in the catalog's normal form (`mosaic.catalog.store.terms`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Final
 
+from mosaic.agent.slips import is_near
 from mosaic.catalog.store import terms
 
 KINDS: Final = ("subject", "character", "style", "setting", "object", "technique")
@@ -51,9 +52,17 @@ class Lexicon:
                     senses.setdefault(words, []).append(sense)
         self._senses = MappingProxyType({words: tuple(found) for words, found in senses.items()})
         self._colours = MappingProxyType(
-            {normal(word): colour for colour, words in content["colours"].items() for word in (colour, *words)}
+            {
+                normal(word): colour
+                for colour, words in content["colours"].items()
+                for word in (colour, *words)
+            }
         )
         self._cues = {name: tuple(phrases) for name, phrases in content["cues"].items()}
+        self._single: dict[str, list[str]] = {}
+        for words in self._senses:
+            if len(words) == 1:
+                self._single.setdefault(words[0][:1], []).append(words[0])
         self._longest = min(_LONGEST, max(map(len, self._senses), default=0))
 
     def senses(self, words: Sequence[str]) -> tuple[Sense, ...]:
@@ -67,6 +76,13 @@ class Lexicon:
             if found:
                 return length, found
         return 0, ()
+
+    def misspelt(self, word: str) -> tuple[Sense, ...]:
+        """What a word of five letters or more means that is one slip away from one that is known."""
+        for known in self._single.get(word[:1], ()):
+            if is_near(word, known):
+                return self.senses((known,))
+        return ()
 
     def synonyms(self, text: str) -> tuple[tuple[str, float], ...]:
         """Other words for a text and how much they mean the same: 1 for another name, half for what is near."""
