@@ -14,6 +14,7 @@ from mosaic.cli import (
     calibrate,
     catalog,
     check,
+    compose,
     diff,
     explain,
     fmt,
@@ -37,6 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("new")(new.new)
+app.command("compose")(compose.compose)
 app.command("check")(check.check)
 app.command("fmt")(fmt.fmt)
 app.command("lint")(lint.lint)
