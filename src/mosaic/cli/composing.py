@@ -93,6 +93,7 @@ def _write(asked: Asked, answer: Answer) -> Path | None:
 
 
 def _run(asked: Asked, answer: Answer, wishes: Wishes) -> Outcome:
+    from mosaic.agent.page import PAGE
     from mosaic.api import session
     from mosaic.api.running import How, perform
     from mosaic.api.sweep import sweep
@@ -109,7 +110,7 @@ def _run(asked: Asked, answer: Answer, wishes: Wishes) -> Outcome:
 
     how = How(catalog=asked.catalog_path, cache=open_cache(None))
     with progress() as bars:
-        return perform(compiled, how, wishes.pictures or beside, wishes.report, bars)
+        return perform(compiled, how, wishes.pictures or beside, wishes.report, bars, before=PAGE)
 
 
 def _page(trace: Trace, outcome: Outcome | None, wishes: Wishes) -> Path | None:
