@@ -13,7 +13,7 @@ class CannotBeMet(Diagnostic):
     """Something that a request asks for cannot be in the picture, or not within its limits.
 
         mosaic compose "a dragon in the forest"
-        error[M861]: “dragon” cannot be met: the catalog has no expert for it, and zoo/base does not know it
+        error[M861]: “dragon” cannot be met: no expert is called so, and zoo/base does not know it
 
     The words are those of the request; the reason names what is missing, or which limit stands against it: an expert
     whose licence or rating the policy does not allow, a budget that is too small, an expert that fits no base. Nothing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from mosaic.agent.retrieving import NAMED
@@ -30,26 +30,27 @@ def unmet(brief: Brief) -> tuple[LeftOut, ...]:
     return tuple(_unmet(brief))
 
 
-def explain(brief: Brief, experts: Sequence[str], seconds: float | None, left: Iterable[LeftOut]) -> str:
+def explain(brief: Brief, experts: Sequence[str], seconds: float | None, left: Sequence[LeftOut]) -> str:
     """Two sentences: what the plan does with which experts, and what it leaves out."""
     best = brief.ranking.combinations[0] if brief.ranking.combinations else None
     if best is None:
         return "No plan can be made of what the catalog holds within these limits."
     facets = brief.decomposition.facets
     base = next((id for id in experts if id in brief.shortlist.bases), best.base)
-    used = [id for id in experts if id != base]
-    told = [f"{id}{_for(id, brief, facets)}" for id in used]
-    first = f"The plan draws with {base}" + (f" and {_listed(told)}" if told else "")
+    told = [f"{id}{_for(id, brief, facets)}" for id in experts if id != base]
+    first = f"The plan draws with {base}{_for(base, brief, facets)}" + (f", {_listed(told)}" if told else "")
     said = [f"“{facets[place].text}”" for place in best.spoken]
     if said:
-        first += f"; the prompt alone says {_listed(said)}"
+        first += f"; the prompt says {_listed(said)}"
     if seconds is not None:
-        first += f"; it is predicted to take {seconds:.2g} s"
-    missing = [f"“{each.what}” ({each.reason})" for each in left]
-    second = (
-        f"Left out: {_listed(missing[:_TOLD])}." if missing else "Nothing that was asked for is left out."
-    )
-    return f"{first}. {second}"
+        first += f"; a run is predicted to take {seconds:.2g} s"
+    if not left:
+        return f"{first}. Nothing that was asked for is left out."
+    reasons: dict[str, list[str]] = {}
+    for each in left:
+        reasons.setdefault(each.reason, []).append(f"“{each.what}”")
+    missing = [f"{_listed(words)} ({reason})" for reason, words in reasons.items()]
+    return f"{first}. Left out: {_listed(missing[:_TOLD])}."
 
 
 def omitted(brief: Brief) -> tuple[LeftOut, ...]:
@@ -114,7 +115,7 @@ def _unserved(place: int, facet: Facet, best: Combination, shortlist: Shortlist)
     elif options:
         reason = f"{options[0]} does not go with the rest, and {best.base} does not know it"
     else:
-        reason = f"the catalog has no expert for it, and {best.base} does not know it"
+        reason = f"no expert is called so, and {best.base} does not know it"
     return LeftOut(what=facet.text, reason=reason, facet=place)
 
 

@@ -22,6 +22,7 @@ from mosaic.agent.values import (
 )
 from mosaic.agent.world import World
 from mosaic.agent.writing import nameable
+from mosaic.catalog.record import Score
 from mosaic.catalog.store import terms
 from mosaic.catalog.store.search import Answer
 from mosaic.catalog.store.sights import Sight
@@ -52,7 +53,7 @@ class _Seen:
     sight: Sight
     match: Match
     score: float
-    answer: Answer
+    measure: Score | None
 
 
 def retrieve(
@@ -161,20 +162,32 @@ def _ranked(
     facet: Facet, wanted: Sequence[Words], found: Mapping[str, Answer], seen: Mapping[str, Sight]
 ) -> list[_Seen]:
     ranked = []
-    for id, answer in found.items():
+    for id in found:
         sight = seen.get(id)
         if sight is None or sight.facts.kind not in _KINDS:
             continue
         match = Texts(sight).answer(wanted, facet.kind)
-        measured = _PRIOR if answer.measured is None else answer.measured
-        score = round(match.relevance * (0.6 + 0.4 * measured), 4)
+        measure = _measure(sight, facet)
+        score = round(match.relevance * (0.6 + 0.4 * (measure.low if measure else _PRIOR)), 4)
         if score >= _LEAST:
-            ranked.append(_Seen(sight, match, score, answer))
+            ranked.append(_Seen(sight, match, score, measure))
     return sorted(ranked, key=lambda each: (-each.score, each.sight.facts.id))
 
 
+def _measure(sight: Sight, facet: Facet) -> Score | None:
+    """What was measured of an expert that says most of a facet: its name shares most words with what is asked for or
+    with the facet's kind, else with the expert's triggers; else the first, by which it was judged first of all."""
+    asked = {*terms.words(f"{facet.text} {facet.sought}"), str(facet.kind)}
+    triggers = {word for trigger in sight.facts.triggers for word in terms.words(trigger)}
+
+    def rank(score: Score) -> tuple[int, int]:
+        said = terms.words(score.name)
+        return (-sum(word in asked for word in said), -sum(word in triggers for word in said))
+
+    return min(sight.scores, key=rank, default=None)
+
+
 def _option(place: int, seen: _Seen) -> Option:
-    answer = seen.answer
     words = ", ".join(f"“{word}”" for word in seen.match.words)
     how = (
         "its description says"
@@ -184,16 +197,17 @@ def _option(place: int, seen: _Seen) -> Option:
         else "comes near by"
     )
     reasons = [f"{how} {words}"]
-    if answer.measured is not None:
-        reasons.append(f"measured: {answer.measure} right in {answer.measured:.0%} or more")
+    measure = seen.measure
+    if measure is not None:
+        reasons.append(f"measured: {measure.name} right in {measure.share:.0%} of {measure.n} pictures")
     return Option(
         facet=place,
         expert=seen.sight.facts.id,
         score=seen.score,
         relevance=round(seen.match.relevance, 4),
         called=seen.match.called,
-        measured=answer.measured,
-        measure=answer.measure,
+        measured=measure.low if measure else None,
+        measure=measure.name if measure else "",
         reasons=tuple(reasons),
     )
 
