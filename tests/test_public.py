@@ -23,6 +23,7 @@ def test_the_list_of_names_is_what_was_promised() -> None:
     assert mosaic.__all__ == [
         "Catalog",
         "Compiled",
+        "Composed",
         "Diagnostic",
         "Difference",
         "Linted",
@@ -36,6 +37,7 @@ def test_the_list_of_names_is_what_was_promised() -> None:
         "__version__",
         "check",
         "compile",
+        "compose",
         "diff",
         "diff_revisions",
         "explain",

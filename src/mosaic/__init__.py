@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from mosaic.agent.calling import Composed, compose
     from mosaic.api.catalog.catalog import Catalog
     from mosaic.api.checking import check
     from mosaic.api.comparing import Difference, diff, diff_revisions
@@ -38,6 +39,7 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "Catalog",
     "Compiled",
+    "Composed",
     "Diagnostic",
     "Difference",
     "Linted",
@@ -51,6 +53,7 @@ __all__ = [
     "__version__",
     "check",
     "compile",
+    "compose",
     "diff",
     "diff_revisions",
     "explain",
@@ -67,6 +70,7 @@ __all__ = [
 _HOMES: Final = {
     "Catalog": "mosaic.api.catalog.catalog",
     "Compiled": "mosaic.compiler",
+    "Composed": "mosaic.agent.calling",
     "Diagnostic": "mosaic.compiler.diagnostic",
     "Difference": "mosaic.api.comparing",
     "Linted": "mosaic.api.linting",
@@ -79,6 +83,7 @@ _HOMES: Final = {
     "UsageError": "mosaic.api.faults",
     "check": "mosaic.api.checking",
     "compile": "mosaic.api.plans",
+    "compose": "mosaic.agent.calling",
     "diff": "mosaic.api.comparing",
     "diff_revisions": "mosaic.api.comparing",
     "explain": "mosaic.api.explaining",

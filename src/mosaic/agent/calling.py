@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ import pydantic
 
 from mosaic.agent.asking import request_of
 from mosaic.agent.session import Asked, told
-from mosaic.agent.values import Answer, LeftOut, Trace
+from mosaic.agent.values import Answer, LeftOut, Limits, Trace
 from mosaic.api.faults import UsageError
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.source import SourceFile
@@ -23,6 +23,7 @@ from mosaic.compiler.verbs import POLICY_KEYS
 if TYPE_CHECKING:
     from mosaic.agent.backend import Backend
     from mosaic.compiler import Compiled
+    from mosaic.compiler.diagnostic import Diagnostic
 
 Entry = str | int | float | bool
 """A value in a policy or a budget: a text in the language's own spelling (`"2s"`, `"commercial"`), or a number."""
@@ -200,7 +201,20 @@ def _check_limits(asked: Asked) -> None:
     except MosaicError as error:
         if any(found.span is None for found in error.diagnostics):
             raise  # of the catalog or the installation
-        raise UsageError("; ".join(found.message() for found in error.diagnostics)) from None
+        raise _mistaken(limits, error.diagnostics) from None
+
+
+def _mistaken(limits: Limits, found: Sequence[Diagnostic]) -> UsageError:
+    """What is wrong with the first entry that means nothing, by the name that the caller gave it."""
+    first = found[0]
+    assert first.span is not None
+    for block, entries in (("budget", limits.budget), ("policy", limits.policy)):
+        for key, value in entries.items():
+            written = f" {key}: {value}"
+            start = first.span.source.text.find(written)
+            if 0 <= start <= first.span.start <= start + len(written):
+                return UsageError(f"{key}={value!r} means nothing: {first.message()}", f"--{block}")
+    return UsageError(first.message())
 
 
 def _entries(block: str, given: Mapping[str, Entry] | None, **named: str | None) -> dict[str, str]:
