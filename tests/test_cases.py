@@ -37,8 +37,12 @@ ELSEWHERE = {
     "M880": "tests/cli/test_commands.py",
     "M898": "tests/cli/test_new.py",
     "M901": "tests/cli/test_commands.py",
+    # What comes of requests in words.
+    **dict.fromkeys(("M861", "M869"), "tests/cli/test_compose.py"),
     # A language model that is not there, fails, answers nonsense, or costs too much.
     **dict.fromkeys(("M862", "M863", "M864", "M865"), "tests/agent/test_openai.py"),
+    # Plans that were composed, held to their request.
+    **dict.fromkeys(("M866", "M867", "M868"), "tests/agent/test_holding.py"),
     # The trace of a composition.
     "M899": "tests/agent/test_tracing.py",
     # What running can raise: programs that were edited, files that changed after compiling, devices.
