@@ -22,6 +22,9 @@ ROUNDS: Final = 100
 Look = Callable[[SourceFile], Sequence[Diagnostic]]
 """What is to be said of a text."""
 
+May = Callable[[Fix], bool]
+"""Whether a fix may be made here."""
+
 
 @dataclass(frozen=True)
 class Made:
@@ -40,18 +43,18 @@ class Mended:
     left: tuple[Diagnostic, ...]
 
 
-def mend(source: SourceFile, look: Look, *, unsafe: bool = False) -> Mended:
+def mend(source: SourceFile, look: Look, *, unsafe: bool = False, may: May | None = None) -> Mended:
     """Make every safe fix of what is said of a text, with `unsafe` the others too, until nothing changes.
 
-    Of a diagnostic the first fix counts that may be made. Of fixes that collide the one of the earlier diagnostic is
-    made, and the other again if it is still offered. Warnings wait until there is no error: what nothing names may be
-    what a name that is misspelled meant.
+    Of a diagnostic the first fix counts that may be made, by `may` as well. Of fixes that collide the one of the
+    earlier diagnostic is made, and the other again if it is still offered. Warnings wait until there is no error: what
+    nothing names may be what a name that is misspelled meant.
     """
     made: list[Made] = []
     left = tuple(look(source))
     for _ in range(ROUNDS):
         first = tuple(d for d in left if d.severity is Severity.ERROR) or left
-        step = _step(source, left, offered(source, first, unsafe=unsafe), look)
+        step = _step(source, left, offered(source, first, unsafe=unsafe, may=may), look)
         if step is None:
             break
         source, left = step.source, step.left
@@ -60,13 +63,13 @@ def mend(source: SourceFile, look: Look, *, unsafe: bool = False) -> Mended:
 
 
 def offered(
-    source: SourceFile, diagnostics: Iterable[Diagnostic], *, unsafe: bool = False
+    source: SourceFile, diagnostics: Iterable[Diagnostic], *, unsafe: bool = False, may: May | None = None
 ) -> tuple[Made, ...]:
     """The fixes of a text that may be made, one a diagnostic. What belongs to another file is not among them."""
     found: dict[Made, None] = {}
     for diagnostic in diagnostics:
         allowed = (fix for fix in diagnostic.fixes() if (fix.safe or unsafe) and _is_within(fix, source))
-        first = next(allowed, None)
+        first = next((fix for fix in allowed if may is None or may(fix)), None)
         if first is not None:
             found.setdefault(Made(diagnostic.code, first))
     return tuple(found)

@@ -43,6 +43,9 @@ ELSEWHERE = {
     **dict.fromkeys(("M862", "M863", "M864", "M865"), "tests/agent/test_openai.py"),
     # Plans that were composed, held to their request.
     **dict.fromkeys(("M866", "M867", "M868"), "tests/agent/test_holding.py"),
+    # What a server refuses its clients.
+    **dict.fromkeys(("M876", "M877", "M879"), "tests/mcp/test_refusals.py"),
+    "M878": "tests/mcp/test_command.py",
     # The trace of a composition.
     "M899": "tests/agent/test_tracing.py",
     # What running can raise: programs that were edited, files that changed after compiling, devices.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mosaic.compiler.errors import catalog_face as catalog_face
     from mosaic.compiler.errors import compatibility as compatibility
     from mosaic.compiler.errors import composition as composition
+    from mosaic.compiler.errors import drafts as drafts
     from mosaic.compiler.errors import face as face
     from mosaic.compiler.errors import finds as finds
     from mosaic.compiler.errors import inputs as inputs
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from mosaic.compiler.errors import runtime as runtime
     from mosaic.compiler.errors import selecting as selecting
     from mosaic.compiler.errors import selectors as selectors
+    from mosaic.compiler.errors import serving as serving
     from mosaic.compiler.errors import settings as settings
     from mosaic.compiler.errors import starting as starting
     from mosaic.compiler.errors import syntax as syntax
