@@ -394,3 +394,9 @@ def test_grammar(mosaic: Run, target: str) -> None:
 def test_completion_is_there(mosaic: Run) -> None:
     done = mosaic("--show-completion", "bash", env={"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"})
     assert "_MOSAIC_COMPLETE" in done.stdout
+
+
+def test_what_an_option_is_by_default_is_shown() -> None:
+    """Square brackets are markup to the library that prints help: unescaped, they are left out."""
+    done = CliRunner().invoke(app, ["check", "--help"], env={"COLUMNS": "300", "TERMINAL_WIDTH": "300"})
+    assert "[default: $MOSAIC_CATALOG, else the user's own]" in " ".join(done.stdout.replace("│", " ").split())

@@ -37,7 +37,9 @@ def explain(brief: Brief, experts: Sequence[str], seconds: float | None, left: S
         return "No plan can be made of what the catalog holds within these limits."
     facets = brief.decomposition.facets
     base = next((id for id in experts if id in brief.shortlist.bases), best.base)
-    told = [f"{id}{_for(id, brief, facets)}" for id in experts if id != base]
+    first_of = {option.expert: option.facet for option in reversed(brief.shortlist.options)}
+    others = sorted((id for id in experts if id != base), key=lambda id: first_of.get(id, len(facets)))
+    told = [f"{id}{_for(id, brief, facets)}" for id in others]
     first = f"The plan draws with {base}{_for(base, brief, facets)}" + (f", {_listed(told)}" if told else "")
     said = [f"“{facets[place].text}”" for place in best.spoken]
     if said:

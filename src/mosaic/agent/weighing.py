@@ -322,8 +322,8 @@ class _Weigher:
     def _combination(self, base: _Base, state: _State) -> Combination | None:
         ids = [id for id in state.experts if id in base.experts]
         experts = [base.experts[id] for id in ids]
-        # An embedding is a word; LoRAs follow in the order of what they are for.
-        order = sorted(range(len(ids)), key=lambda at: (experts[at].kind is not Kind.EMBEDDING, at))
+        first = {id: min((o.facet for o in state.options if o.expert == id), default=0) for id in ids}
+        order = sorted(range(len(ids)), key=lambda at: (first[ids[at]], at))  # as the request has them
         experts = [experts[at] for at in order]
         words = {
             option.expert: terms.words(self._parts.facets[option.facet].sought)[-1:]

@@ -42,7 +42,7 @@ def stats(cache: Annotated[Path | None, CACHE] = None, json_output: Annotated[bo
 def prune(
     to: Annotated[
         str,
-        typer.Option("--to", metavar="SIZE", help="How much to keep, such as 500MiB [default: the limit]."),
+        typer.Option("--to", metavar="SIZE", help="How much to keep, such as 500MiB \\[default: the limit]."),
     ] = "",
     cache: Annotated[Path | None, CACHE] = None,
     json_output: Annotated[bool, _JSON] = False,

@@ -21,7 +21,7 @@ def check(
         Format | None,
         typer.Option(
             "--format",
-            help="How diagnostics are printed [default: text; in a workflow of GitHub annotations too].",
+            help="How diagnostics are printed \\[default: text; in a workflow of GitHub annotations too].",
             show_default=False,
         ),
     ] = None,
@@ -36,7 +36,7 @@ def check(
     jobs: Annotated[
         int | None,
         typer.Option(
-            "--jobs", metavar="N", min=1, help="Processes [default: what pays].", show_default=False
+            "--jobs", metavar="N", min=1, help="Processes \\[default: what pays].", show_default=False
         ),
     ] = None,
     catalog: Annotated[Path | None, CATALOG] = None,

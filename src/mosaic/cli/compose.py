@@ -32,7 +32,9 @@ def compose(
     run: Annotated[bool, typer.Option("--run", help="Run the plan, too.")] = False,
     pictures: Annotated[
         Path | None,
-        typer.Option("--pictures", metavar="DIR", help="Where the picture goes [default: beside the plan]."),
+        typer.Option(
+            "--pictures", metavar="DIR", help="Where the picture goes \\[default: beside the plan]."
+        ),
     ] = None,
     report: Annotated[
         Path | None,
@@ -64,10 +66,10 @@ def compose(
     most: Annotated[int, typer.Option("--most", min=0, max=16, help="Experts besides the base.")] = 5,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the noise.")] = 0,
     size: Annotated[
-        str | None, typer.Option("--size", metavar="WxH", help="Of the picture [default: the base's own].")
+        str | None, typer.Option("--size", metavar="WxH", help="Of the picture \\[default: the base's own].")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option("--steps", min=1, help="Steps of denoising [default: the base's own].")
+        int | None, typer.Option("--steps", min=1, help="Steps of denoising \\[default: the base's own].")
     ] = None,
     nearest: Annotated[
         bool, typer.Option("--nearest", help="Take the nearest plan where the request cannot be met.")
@@ -75,7 +77,7 @@ def compose(
     backend: Annotated[
         Backend | None,
         typer.Option(
-            "--backend", help="Who writes the plan [default: the project's settings, else offline]."
+            "--backend", help="Who writes the plan \\[default: the project's settings, else offline]."
         ),
     ] = None,
     model: Annotated[

@@ -48,7 +48,9 @@ def graph(
     format_: Annotated[
         Format | None,
         typer.Option(
-            "--format", help="What to write [default: by the file's name, else mermaid].", show_default=False
+            "--format",
+            help="What to write \\[default: by the file's name, else mermaid].",
+            show_default=False,
         ),
     ] = None,
     color: Annotated[

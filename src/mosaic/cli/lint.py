@@ -28,7 +28,7 @@ def lint(
         Format | None,
         typer.Option(
             "--format",
-            help="How diagnostics are printed [default: text; in a workflow of GitHub annotations too].",
+            help="How diagnostics are printed \\[default: text; in a workflow of GitHub annotations too].",
             show_default=False,
         ),
     ] = None,

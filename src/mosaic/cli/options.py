@@ -7,7 +7,7 @@ import typer
 CATALOG = typer.Option(
     "--catalog",
     metavar="PATH",
-    help="A catalog's file or a snapshot's folder [default: $MOSAIC_CATALOG, else the user's own].",
+    help="A catalog's file or a snapshot's folder \\[default: $MOSAIC_CATALOG, else the user's own].",
     show_default=False,
 )
 
@@ -17,7 +17,7 @@ DEVICE = typer.Option(
     "--device",
     metavar="PROFILE",
     help="Judge budgets for this device: a profile's file, or a shipped estimate such as h100 "
-    "[default: $MOSAIC_PROFILE, else what `mosaic calibrate` wrote].",
+    "\\[default: $MOSAIC_PROFILE, else what `mosaic calibrate` wrote].",
     show_default=False,
 )
 
@@ -50,6 +50,6 @@ FROZEN = typer.Option("--frozen", help="Compile from mosaic.lock as it is; no ca
 CACHE = typer.Option(
     "--cache",
     metavar="DIR",
-    help="Where results are kept for later runs [default: $MOSAIC_CACHE, else the user's own].",
+    help="Where results are kept for later runs \\[default: $MOSAIC_CACHE, else the user's own].",
     show_default=False,
 )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @guarded
 def verify(
     path: Annotated[
-        Path, typer.Argument(metavar="LOCK", help="The lock [default: mosaic.lock].", show_default=False)
+        Path, typer.Argument(metavar="LOCK", help="The lock \\[default: mosaic.lock].", show_default=False)
     ] = Path("mosaic.lock"),
     run: Annotated[
         bool, typer.Option("--run", help="Run the plans too, and compare what they emit with the lock.")

@@ -64,7 +64,10 @@ def add(
     namespace: Annotated[
         str | None,
         typer.Option(
-            "--namespace", metavar="NAME", help="What ids begin with [default: local].", rich_help_panel=_ALL
+            "--namespace",
+            metavar="NAME",
+            help="What ids begin with \\[default: local].",
+            rich_help_panel=_ALL,
         ),
     ] = None,
     again: Annotated[
@@ -72,7 +75,7 @@ def add(
     ] = False,
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", "-j", min=1, help="Processes that read [default: one a core, at most 8]."),
+        typer.Option("--jobs", "-j", min=1, help="Processes that read \\[default: one a core, at most 8]."),
     ] = None,
     catalog: Annotated[Path | None, CATALOG] = None,
     json_output: Annotated[bool, JSON] = False,
