@@ -398,5 +398,9 @@ def test_completion_is_there(mosaic: Run) -> None:
 
 def test_what_an_option_is_by_default_is_shown() -> None:
     """Square brackets are markup to the library that prints help: unescaped, they are left out."""
+    from typer.testing import CliRunner
+
+    from mosaic.cli.app import app
+
     done = CliRunner().invoke(app, ["check", "--help"], env={"COLUMNS": "300", "TERMINAL_WIDTH": "300"})
     assert "[default: $MOSAIC_CATALOG, else the user's own]" in " ".join(done.stdout.replace("│", " ").split())
