@@ -8,16 +8,22 @@ before anything is asked.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from mosaic.agent.counting import most_tokens
 from mosaic.agent.limits import blocks
 from mosaic.agent.quoting import cleaned, quoted
+from mosaic.agent.tree_json import to_json
 from mosaic.agent.values import Brief, Combination, Facet, Request, Round, Shortlist, Sighting
+from mosaic.compiler.diagnostic import Sink
+from mosaic.compiler.source import SourceFile
 from mosaic.compiler.syntax.export import export
+from mosaic.compiler.syntax.parse import parse
 
 if TYPE_CHECKING:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -27,10 +33,14 @@ VERSION: Final = 1
 
 MOST_DIAGNOSTICS: Final = 8
 MOST_COMBINATIONS: Final = 3
-MOST_EXPERTS: Final = 3500  # tokens
-MOST_ADVICE: Final = 1500  # tokens, of the combinations
-MOST_FACETS: Final = 1500  # tokens
-MOST_MENDING: Final = 2500  # tokens, of what a compiler said
+MOST_EXPERTS: Final = 3000  # tokens
+MOST_ADVICE: Final = 1200  # tokens, of the combinations
+MOST_FACETS: Final = 1000  # tokens
+MOST_MENDING: Final = 2500  # tokens, of what a compiler said, with the text around it
+MOST_BRIEF: Final = MOST_EXPERTS + MOST_ADVICE + MOST_FACETS + 1000
+"""Tokens of what a model is told of one request, but for the request itself."""
+_AROUND: Final = 200
+"""Tokens of the text around what a compiler said."""
 WITHHELD: Final = ("find", "load_image", "mask")
 """Verbs that no composed plan needs: they name experts by words, and files beside the plan."""
 
@@ -78,6 +88,12 @@ def writing(brief: Brief, answer: str) -> Written:
     return Written(render("write.j2", answer=answer), user, names)
 
 
+def answering(form: str, tool: str) -> str:
+    """In which form a plan is to be given."""
+    example = json.dumps(_example()) if form == "json_schema" else ""
+    return render("answer.j2", form=str(form), tool=tool, example=example)
+
+
 def mending(last: Round) -> str:
     """What a model is told of a plan that did not compile: at most eight diagnostics, errors first."""
     changed = last.plan if last.plan and last.plan != last.draft.plan else ""
@@ -88,9 +104,9 @@ def mending(last: Round) -> str:
     }
     document = {key: value for key, value in document.items() if value}
     said = [_said(each, source) for each in _heaviest(last.diagnostics)]
-    lines = _within(said, MOST_MENDING)
     head = [quoted({key: value}) for key, value in document.items()]
-    return render("repair.j2", document="\n".join([*head, *lines]))
+    lines = _within([*head, *said], MOST_MENDING - _AROUND)
+    return render("repair.j2", document="\n".join(lines))
 
 
 def grammar(names: Mapping[str, Sequence[str]]) -> str:
@@ -110,6 +126,12 @@ def digest(*texts: str) -> str:
         data = text.encode("utf-8", "surrogatepass")
         found.update(len(data).to_bytes(8, "big") + data)
     return found.hexdigest()
+
+
+def _example() -> Any:
+    text = (files("mosaic.agent") / "prompts" / "one.mosaic").read_text(encoding="utf-8")
+    file = parse(SourceFile("one.mosaic", text), Sink())
+    return to_json(file) if file is not None else {}
 
 
 @cache

@@ -62,13 +62,13 @@ class Spend:
         """Count what a call spent."""
         self.spent += usage
 
-    def allow(self) -> None:
-        """Let another call be made. Raises MosaicError (M865) once the limit is used up."""
-        if self.limit is None or _tokens(self.spent) < self.limit:
+    def allow(self, more: Usage | None = None) -> None:
+        """Let another call be made; `more` was used and is not counted yet. Raises MosaicError (M865) once the limit is
+        used up."""
+        spent = self.spent + (more or Usage())
+        if self.limit is None or _tokens(spent) < self.limit:
             return
-        raise self._over(
-            f"composing has spent {_tokens(self.spent):,} tokens, all that was allowed", self.spent
-        )
+        raise self._over(f"composing has spent {_tokens(spent):,} tokens, all that was allowed", spent)
 
     def _over(self, reason: str, figures: Estimate | Usage) -> MosaicError:
         return MosaicError(
