@@ -52,7 +52,7 @@ _SPOKEN: Final = {
 orders kinds, nothing measured."""
 _KNOWN: Final = 0.97
 """The same of a base with a few words, of those."""
-_DOUBTED: Final = 0.45
+_DOUBTED: Final = 0.1
 """The same where somebody made an expert that is called so: its words may be in the base's vocabulary all the same."""
 _CALLED: Final = 0.5
 """The relevance from which an expert is taken to be made for a facet."""
