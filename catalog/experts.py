@@ -36,6 +36,11 @@ _Content = tuple[str, ...]
 _DIGEST: Final = r"(?i)^sha256:([0-9a-f]{8,64})$"
 
 
+def is_id(reference: str) -> bool:
+    """Whether a reference is looked up as an id or alias: it is no path, no digest and no address."""
+    return not (is_path(reference) or reference.lower().startswith("sha256:") or re.match(_REMOTE, reference))
+
+
 class LocalExperts:
     """Implements `mosaic.compiler.context.Experts`. Reads headers and configurations, never weights.
 

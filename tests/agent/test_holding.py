@@ -13,9 +13,11 @@ from mosaic.agent.asking import request_of
 from mosaic.agent.holding import LONGEST_PLAN, Held, check_program, hold, keeps_limits
 from mosaic.agent.values import Option, Request, Shortlist, Sighting
 from mosaic.agent.world import World
+from mosaic.agent.writing import nameable
 from mosaic.compiler.diagnostic import Sink
 from mosaic.compiler.source import SourceFile
 from mosaic.compiler.syntax import tree
+from mosaic.compiler.syntax.literals import escape
 from mosaic.compiler.syntax.parse import parse
 from mosaic.compiler.verbs import VERBS
 from mosaic.project import Project
@@ -356,10 +358,22 @@ def test_whatever_is_written_is_held(pieces: list[str], limited: bool) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    "id",
+    ["./neon", "../neon", "/etc/passwd", "~/neon", ".", "sha256:0123456789", "SHA256:0", "https://x.org/y", "hf:a/b",
+     "", "a\nb", "a\u202eb", "x" * 201],
+)  # fmt: skip
+def test_ids_that_read_as_something_else_are_never_taken(id: str) -> None:
+    """A catalog is a stranger's word: what it calls its experts must not lead a plan to a file."""
+    assert not nameable(id)
+    poisoned = shortlist(id) if id else shortlist()
+    found = held(PLAN.replace('"zoo/neon"', f'"{escape(id)}"'), some=poisoned)
+    assert found.diagnostics and {each.code[:2] for each in found.diagnostics} <= {"M8", "M1"}
+    assert nameable("zoo/neon") and nameable("studio/a:b") and nameable("Ünï/cödé")
+
+
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=60))
 def test_no_id_but_the_very_one_is_taken(id: str) -> None:
-    from mosaic.compiler.syntax.literals import escape
-
     found = held(PLAN.replace('"zoo/neon"', f'"{escape(id)}"'))
     assert bool(found.diagnostics) == (id not in ("zoo/neon", "zoo/base", "zoo/samurai"))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mosaic.agent.limits import blocks
 from mosaic.agent.quoting import cleaned
 from mosaic.agent.values import Request, Shortlist
+from mosaic.agent.writing import nameable
 from mosaic.compiler.diagnostic import Diagnostic, InternalError, MosaicError, Sink
 from mosaic.compiler.errors.drafts import NotAsAsked, OutsideShortlist, ReadsMore
 from mosaic.compiler.removing import removal
@@ -232,7 +233,7 @@ def _about_expert(call: tree.Call, allowed: frozenset[str], shortlist: Shortlist
     for argument in given:
         value = argument.value
         id = value.plain if isinstance(value, tree.Text) else None
-        if id is None or id not in allowed:
+        if id is None or id not in allowed or not nameable(id):
             what = f"`{cleaned(value.span.text, _SHOWN)}`"
             yield OutsideShortlist(value.span, what, kind, _near(kind, id or value.span.text, shortlist))
 

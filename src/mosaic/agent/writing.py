@@ -24,6 +24,7 @@ _LONG: Final = 16
 """Letters from which a name is tiring to read."""
 _LONGEST: Final = 100
 """Code points of a line of the comment."""
+_LONGEST_ID: Final = 200
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,11 @@ def _identifier(text: str) -> str:
 
 
 def nameable(id: str) -> bool:
-    """Whether a plan can name an expert: by characters that are seen, and that steer no reader."""
-    return bool(id) and id.isprintable()
+    """Whether a plan can name an expert: by characters that are seen, and that steer no reader. What reads as a path, a
+    digest or an address names something else."""
+    from mosaic.catalog.experts import is_id
+
+    return 0 < len(id) <= _LONGEST_ID and id.isprintable() and is_id(id)
 
 
 def write(
