@@ -106,15 +106,16 @@ def _answer(brief: Brief, backend: Backend, done: Repaired | None, world: World)
             explanation=explain(brief, (), None, ()) + (f" {reasons}." if reasons else ""),
             unmet=missing,
         )
-    plan, compiled, author = done.plan, done.compiled, backend.name
+    plan, compiled, author, told = done.plan, done.compiled, backend.name, ""
     if plan is None or compiled is None:
         plan, author = brief.ranking.combinations[0].plan, OFFLINE
         compiled = world.compile(plan)
+        told = f" No draft of {backend.model or backend.name} could be used; this is the best combination."
     experts = tuple(expert.id for expert in compiled.programs[0].experts)
     seconds = world.seconds(plan, brief.request.name)
     return Answer(
         plan=plan,
-        explanation=explain(brief, experts, seconds, left),
+        explanation=explain(brief, experts, seconds, left) + told,
         unmet=missing,
         left_out=left,
         experts=experts,
