@@ -242,7 +242,11 @@ def test_who_writes_plans_can_be_said() -> None:
     [
         ('constraint = "gramar"', 'M897]: `mosaic.toml`: `compose.constraint` has to be one of "grammar"'),
         ("timeout = true", "`compose.timeout` has to be a number of seconds"),
-        ("limit_tokens = 1.5", "`compose.limit_tokens` has to be a whole number of at least 1"),
+        ("limit_tokens = 1.5", "`compose.limit_tokens` has to be a whole number from 1 to 1000000"),
+        (
+            "max_output_tokens = 100001",
+            "`compose.max_output_tokens` has to be a whole number from 16 to 100000",
+        ),
         ('modle = "x"', "M896]: `mosaic.toml`: there is no setting `compose.modle`"),
         ('zzz = "x"', "there are `backend`, `model`,"),
     ],

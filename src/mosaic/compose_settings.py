@@ -36,8 +36,9 @@ def _one_of(*words: str) -> tuple[str, Callable[[Any], bool]]:
     return ("one of " + ", ".join(f'"{word}"' for word in words), lambda value: value in words)
 
 
-def _number(value: Any, least: float, *kinds: type) -> bool:
-    return isinstance(value, kinds) and not isinstance(value, bool) and least <= value < 1e9
+def _number(value: Any, least: float, most: float = 1e6, *, whole: bool = False) -> bool:
+    is_number = isinstance(value, int) or (isinstance(value, float) and not whole)
+    return is_number and not isinstance(value, bool) and least <= value <= most
 
 
 def _matches(value: Any, pattern: str) -> bool:
@@ -56,10 +57,13 @@ VALUES: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
         "the name of a variable that ends in _API_KEY, not the key",
         lambda value: _matches(value, "([A-Z][A-Z0-9]*_)+API_KEY"),
     ),
-    "timeout": ("a number of seconds", lambda value: _number(value, 0.1, int, float)),
-    "max_output_tokens": ("a whole number of at least 16", lambda value: _number(value, 16, int)),
-    "limit_tokens": ("a whole number of at least 1", lambda value: _number(value, 1, int)),
-    "requests_per_minute": ("a number of at least 0.1", lambda value: _number(value, 0.1, int, float)),
+    "timeout": ("a number of seconds", lambda value: _number(value, 0.1)),
+    "max_output_tokens": (
+        "a whole number from 16 to 100000",
+        lambda value: _number(value, 16, 100_000, whole=True),
+    ),
+    "limit_tokens": ("a whole number from 1 to 1000000", lambda value: _number(value, 1, whole=True)),
+    "requests_per_minute": ("a number of at least 0.1", lambda value: _number(value, 0.1)),
     "decompose": _one_of("model", "offline"),
 }
 """What the keys of `[compose]` have to be."""

@@ -144,7 +144,8 @@ def _placed(
     wanted: Sequence[tuple[int, Mapping[str, Any]]], text: str, taken: Sequence[tuple[int, int]]
 ) -> list[_Said]:
     """Each facet at its first words that no other has."""
-    places, found = list(taken), []
+    places = list(taken)
+    found: list[_Said] = []
     for place, each in wanted:
         spot = next((spot for spot in occurrences(text, each["text"]) if not _meets(spot, places)), None)
         if spot is None or len(found) == MOST:

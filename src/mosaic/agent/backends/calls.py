@@ -66,7 +66,7 @@ def responses_body(call: Call, options: Options) -> dict[str, Any]:
         "store": False,
     }
     if call.grammar:
-        form = {"type": "grammar", "syntax": "lark", "definition": call.grammar}
+        form: dict[str, Any] = {"type": "grammar", "syntax": "lark", "definition": call.grammar}
         body["tools"] = [{"type": "custom", "name": TOOL, "description": "Takes the plan.", "format": form}]
         body["tool_choice"] = {"type": "custom", "name": TOOL}
         body["parallel_tool_calls"] = False

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -56,8 +56,8 @@ def read_response(document: Any, tool: str = "") -> Reply:
         reason = _word(_map(document.get("incomplete_details")).get("reason"))
         return Reply("", _stopped(reason == "content_filter", used[1]), *used)
     items = [item for item in document.get("output") or () if isinstance(item, Mapping)]
-    called = [item.get("input") for item in items if item.get("type") == "custom_tool_call"]
-    called = [text for text in called if isinstance(text, str) and text.strip()]
+    inputs = [_word(item.get("input")) for item in items if item.get("type") == "custom_tool_call"]
+    called = [text for text in inputs if text.strip()]
     parts = [
         part
         for item in items
@@ -146,9 +146,3 @@ def _map(value: Any) -> Mapping[str, Any]:
 
 def _word(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-def first_words(texts: Iterable[str], most: int = 200) -> str:
-    """The first text that says something, on one line and bounded."""
-    found = next((" ".join(text.split()) for text in texts if text.strip()), "")
-    return found if len(found) <= most else found[: most - 1] + "…"
