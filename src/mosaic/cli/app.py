@@ -22,10 +22,12 @@ from mosaic.cli import (
     graph,
     lint,
     lock,
+    mcp,
     new,
     plan,
     recover,
     run,
+    schema,
     verify,
     watch,
 )
@@ -49,8 +51,10 @@ app.command("run")(run.run)
 app.command("watch")(watch.watch)
 app.command("lock")(lock.lock)
 app.command("verify")(verify.verify)
+app.command("mcp")(mcp.mcp)
 app.command("explain")(explain.explain)
 app.command("grammar")(grammar.grammar)
+app.command("schema")(schema.schema)
 app.command("recover")(recover.recover)
 app.command("calibrate")(calibrate.calibrate)
 app.add_typer(catalog.app)
