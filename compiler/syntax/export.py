@@ -3,7 +3,8 @@
 `llm` is the canonical form with explicit white space, for constrained decoding: nothing is ignored, and what the
 parser tells apart after reading (reserved words, units, escapes) is told apart by the terminals, so that
 whatever a decoder writes is read without a syntax error (up to the limit on nesting). `gbnf` is the same for
-llama.cpp and its kin.
+llama.cpp and its kin. Two things that the parser reads a decoder does not write: characters in texts that nobody sees
+and that could steer a terminal, and numbers of more digits than anybody needs.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ _NUMBER = (
     rf"{_SIGNED}(e-?[1-9])?(%|ms|s|min)?"
     rf"|-?{_WHOLE}\.[0-9]{{0,5}}[1-9](e-?[1-9])?(%|ms|s|min)?"
     rf"|{_SIGNED}\.0"
-    r"|[1-9][0-9]{0,5}(\.[0-9]{0,2}[1-9])?(KiB|MiB|GiB)|[1-9][0-9]{0,2}TiB"
+    r"|(0|-?[1-9][0-9]{0,5}|-?(0|[1-9][0-9]{0,5})\.[0-9]{0,5}[1-9])(KiB|MiB|GiB)|(0|-?[1-9][0-9]{0,2})TiB"
     r"|[1-9][0-9]{0,4}x[1-9][0-9]{0,4}"
 )
 _WORD = "[A-Za-z_][A-Za-z0-9_]*"
@@ -79,7 +80,7 @@ _TERMINALS = {
     "KEY": _WORD,
     "NUMBER": _NUMBER,
     "LOW": rf"({_NUMBER})\.\.",
-    "TEXT": rf'"([^"\\{{}}\x00-\x1f\x7f]|\\["\\n]|\{{\{{|\}}\}}|\{{{_WORD}(\.{_WORD})*\}})*"',
+    "TEXT": rf'"([^"\\{{}}\x00-\x1f\x7f-\x9f]|\\["\\n]|\{{\{{|\}}\}}|\{{{_WORD}(\.{_WORD})*\}})*"',
     "FLAG": "true|false",
     "ASSIGN": " {1,24}= ",
     "COMMA": ",",
