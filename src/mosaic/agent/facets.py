@@ -44,6 +44,7 @@ _SMALL: Final = frozenset(
     | {"some", "that", "the", "this", "to", "under", "with", "without"}
 )
 """Words that say nothing by themselves."""
+_ARTICLE: Final = re.compile(r"(?:a|an|the|some)\s+", re.IGNORECASE)
 _DENIED: Final = re.compile(r"\b(no|not|without|never|avoid|minus)\b[^,.;:!?]*\Z", re.IGNORECASE)
 """What stands before words of which the picture shall have nothing."""
 
@@ -147,7 +148,10 @@ def _placed(
     places = list(taken)
     found: list[_Said] = []
     for place, each in wanted:
-        spot = next((spot for spot in occurrences(text, each["text"]) if not _meets(spot, places)), None)
+        words = cleaned(each["text"])
+        article = _ARTICLE.match(words)
+        words = words[article.end() :] if article else words
+        spot = next((spot for spot in occurrences(text, words) if not _meets(spot, places)), None)
         if spot is None or len(found) == MOST:
             continue
         places.append(spot)
