@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from mosaic.compiler.facts import Candidate, Coverage, ExpertFacts, Interference
@@ -57,9 +57,17 @@ class Library(Protocol):
         """As `mosaic.compiler.context.Experts.find`."""
 
     def answers(
-        self, texts: Sequence[str], families: Sequence[str] = (), most: int = 16
+        self,
+        texts: Sequence[str],
+        families: Sequence[str] = (),
+        most: int = 16,
+        loose: Collection[str] | None = None,
     ) -> Sequence[Sequence[Answer]]:
-        """For each of some texts the experts of any kind that answer it, the best first."""
+        """For each of some texts the experts of any kind that answer it, the best first. Only words (in normal form)
+        that are `loose` stand for longer and misspelt ones; all do where nothing is said."""
+
+    def named(self, words: Sequence[str]) -> frozenset[str]:
+        """Those of some words, in normal form, that any expert is called by."""
 
     def uses(self, words: Sequence[str]) -> Mapping[str, Use]:
         """How the catalog uses words, by the word as given; words that it does not know are left out."""

@@ -6,7 +6,7 @@ are spelt much like it; the latter two at less weight. A word counts once, by th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 from typing import TYPE_CHECKING, Any, Final
@@ -132,10 +132,15 @@ def find(connection: duckdb.DuckDBPyConnection, words: str, filter_: Filter) -> 
 
 
 def answers(
-    connection: duckdb.DuckDBPyConnection, texts: Sequence[str], filter_: Filter, most: int
+    connection: duckdb.DuckDBPyConnection,
+    texts: Sequence[str],
+    filter_: Filter,
+    most: int,
+    loose: Collection[str] | None = None,
 ) -> list[list[Answer]]:
-    """The same for several texts at once, without the experts' facts; at most so many for each."""
-    found = _all_matches(connection, texts, filter_, _POOL)
+    """The same for several texts at once, without the experts' facts; at most so many for each. Only words (in normal
+    form) that are `loose` stand for longer and misspelt ones; all do where nothing is said."""
+    found = _all_matches(connection, texts, filter_, _POOL, loose)
     numbers = dict.fromkeys(match.number for some in found for match in some)
     capabilities = _capabilities(connection, list(numbers))
     answers = []
@@ -205,12 +210,16 @@ def _matches(connection: duckdb.DuckDBPyConnection, text: str, filter_: Filter, 
 
 
 def _all_matches(
-    connection: duckdb.DuckDBPyConnection, texts: Sequence[str], filter_: Filter, limit: int
+    connection: duckdb.DuckDBPyConnection,
+    texts: Sequence[str],
+    filter_: Filter,
+    limit: int,
+    loose: Collection[str] | None = None,
 ) -> list[list[_Match]]:
     """What answers each of some texts, the best first: all are looked up in one go over the catalog."""
     asked = [list(dict.fromkeys(terms.words(text)))[:_WORDS] for text in texts]
     words = list(dict.fromkeys(word for some in asked for word in some))
-    variants = _variants(connection, words) if words else []
+    variants = _variants(connection, words, words if loose is None else loose) if words else []
     row = connection.execute("SELECT count(*), coalesce(avg(length), 1) FROM experts").fetchone()
     total, average = (int(row[0]), float(row[1]) or 1.0) if row else (0, 1.0)
     if not total or not variants:
@@ -281,15 +290,17 @@ def _counts(
     return dict(connection.execute(query, [numbers, places]).fetchall())
 
 
-def _variants(connection: duckdb.DuckDBPyConnection, asked: Sequence[str]) -> list[tuple[int, int, float]]:
+def _variants(
+    connection: duckdb.DuckDBPyConnection, asked: Sequence[str], loose: Collection[str]
+) -> list[tuple[int, int, float]]:
     """The known words that each word stands for: (term, place of the word, likeness 0..1)."""
-    rows = _beginning(connection, asked)
+    rows = _beginning(connection, asked, loose)
     known = {term: number for number, term in rows}
     found: dict[tuple[int, int], float] = {}
     for place, word in enumerate(asked):
         if word in known:
             found[known[word], place] = 1.0
-        if len(word) < _SHORTEST:
+        if len(word) < _SHORTEST or word not in loose:
             continue
         longer = sorted((len(term), term) for _, term in rows if term != word and term.startswith(word))
         for length, term in longer[:_VARIANTS]:
@@ -301,11 +312,16 @@ def _variants(connection: duckdb.DuckDBPyConnection, asked: Sequence[str]) -> li
     return [(number, place, likeness) for (number, place), likeness in found.items()]
 
 
-def _beginning(connection: duckdb.DuckDBPyConnection, asked: Sequence[str]) -> list[tuple[int, str]]:
+def _beginning(
+    connection: duckdb.DuckDBPyConnection, asked: Sequence[str], loose: Collection[str]
+) -> list[tuple[int, str]]:
     """The words of the catalog that are, or begin with, one of some words: one look over all of them."""
-    wanted = [f"term = ${place}" for place in range(1, len(asked) + 1)]
+    places = ", ".join(f"${place}" for place in range(1, len(asked) + 1))
+    wanted = [f"term IN ({places})"]
     wanted += [
-        f"starts_with(term, ${place})" for place, word in enumerate(asked, 1) if len(word) >= _SHORTEST
+        f"starts_with(term, ${place})"
+        for place, word in enumerate(asked, 1)
+        if len(word) >= _SHORTEST and word in loose
     ]
     query = f"SELECT number, term FROM terms WHERE {' OR '.join(wanted)}"
     return connection.execute(query, list(asked)).fetchall()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import wraps
 from pathlib import Path
@@ -156,10 +156,22 @@ class Store:
 
     @_told
     def answers(
-        self, texts: Sequence[str], families: Sequence[str] = (), most: int = 16
+        self,
+        texts: Sequence[str],
+        families: Sequence[str] = (),
+        most: int = 16,
+        loose: Collection[str] | None = None,
     ) -> Sequence[Sequence[search.Answer]]:
-        """For each of some texts the experts of any kind that answer it, the best first."""
-        return search.answers(self._read(), texts, search.Filter(families=tuple(families)), most)
+        """For each of some texts the experts of any kind that answer it, the best first. Only words (in normal form)
+        that are `loose` stand for longer and misspelt ones; all do where nothing is said."""
+        return search.answers(self._read(), texts, search.Filter(families=tuple(families)), most, loose)
+
+    @_told
+    def named(self, words: Sequence[str]) -> frozenset[str]:
+        """Those of some words, in normal form, that any expert is called by."""
+        from mosaic.catalog.store import vocabulary
+
+        return vocabulary.named(self._read(), words)
 
     @_told
     def uses(self, words: Sequence[str]) -> Mapping[str, Use]:

@@ -91,6 +91,14 @@ def _count(counts: dict[str, int], name: str) -> None:
     counts[name] = counts.get(name, 0) + 1
 
 
+def named(connection: duckdb.DuckDBPyConnection, words: Sequence[str]) -> frozenset[str]:
+    """Those of some words, in normal form, that any expert is called by."""
+    query = f"""
+        SELECT DISTINCT terms.term FROM postings JOIN terms ON terms.number = postings.term
+        WHERE weight >= {_NAMING} AND terms.term IN"""
+    return frozenset(str(term) for (term,) in matching(connection, query, dict.fromkeys(words)))
+
+
 def related(connection: duckdb.DuckDBPyConnection, words: Sequence[str]) -> dict[str, tuple[Near, ...]]:
     """For each word those names that stand nearest to it, the nearest first.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -64,7 +64,8 @@ def retrieve(
     families = [limits.family] if limits.family else list(world.context.families)
     left: dict[tuple[str, int | None], LeftOut] = {}
     wanted = _asked(parts.facets, world, lexicon)
-    answers = _answers(wanted, world, families)
+    own = {word for each in parts.facets for word in terms.words(f"{each.text} {each.sought}")}
+    answers = _answers(wanted, own, world, families)
     seen = {sight.facts.id: sight for sight in world.sights([id for found in answers for id in found])}
     options: list[Option] = []
     for place, (facet, found) in enumerate(zip(parts.facets, answers, strict=True)):
@@ -138,7 +139,7 @@ def _asked(facets: Sequence[Facet], world: World, lexicon: Lexicon) -> list[list
     by who say the facet's own words."""
     wanted = [wordings(facet, lexicon) for facet in facets]
     words = dict.fromkeys(word for some in wanted for each in some for word in each.words)
-    named = {word for word, use in world.uses(list(words)).items() if use.named}
+    named = world.named(list(words))
     for facet, some in zip(facets, wanted, strict=True):
         if not any(word in named for each in some for word in each.words):
             near = world.related(terms.words(facet.text))
@@ -148,13 +149,13 @@ def _asked(facets: Sequence[Facet], world: World, lexicon: Lexicon) -> list[list
 
 
 def _answers(
-    wanted: Sequence[Sequence[Words]], world: World, families: Sequence[str]
+    wanted: Sequence[Sequence[Words]], own: Collection[str], world: World, families: Sequence[str]
 ) -> list[Mapping[str, Answer]]:
     texts = []
     for some in wanted:
         words = dict.fromkeys(word for each in some for word in each.words)
         texts.append(" ".join(list(words)[:_ASKED]))
-    found = world.answers(texts, families, _LOOKED) if texts else ()
+    found = world.answers(texts, families, _LOOKED, own) if texts else ()
     return [{answer.id: answer for answer in some} for some in found]
 
 

@@ -92,6 +92,8 @@ class _Base:
     tongue: Tongue
     experts: dict[str, ExpertFacts] = field(default_factory=dict)
     misfits: dict[str, str] = field(default_factory=dict)  # by id: why not
+    spoken: dict[int, float] = field(default_factory=dict)  # by facet: how often it shows without an expert
+    together: dict[tuple[str, ...], float] = field(default_factory=dict)  # by experts: how often all show
 
 
 def weigh(
@@ -276,6 +278,12 @@ class _Weigher:
 
     def _together(self, ids: Sequence[str], base: _Base) -> float:
         """How often all of some experts show, as measured of composing such ones; interference takes from it."""
+        key = tuple(sorted(ids))
+        if key not in base.together:
+            base.together[key] = self._all_shown(key, base)
+        return base.together[key]
+
+    def _all_shown(self, ids: Sequence[str], base: _Base) -> float:
         loras = [base.experts[id] for id in ids if base.experts[id].kind is Kind.LORA]
         if len(loras) < 2:
             return 1.0
@@ -300,6 +308,12 @@ class _Weigher:
         return self._pairs[key]
 
     def _spoken(self, place: int, base: _Base) -> float:
+        if place not in base.spoken:
+            base.spoken[place] = self._shown(place, base)
+        return base.spoken[place]
+
+    def _shown(self, place: int, base: _Base) -> float:
+        """How often a base shows a facet that the prompt says."""
         facet = self._parts.facets[place]
         if not base.tongue.closed:
             return _SPOKEN[facet.kind]

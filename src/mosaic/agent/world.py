@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mosaic.compiler.source import SourceFile
@@ -63,10 +63,19 @@ class World:
         return self.library.related(words)
 
     def answers(
-        self, texts: Sequence[str], families: Sequence[str] = (), most: int = 16
+        self,
+        texts: Sequence[str],
+        families: Sequence[str] = (),
+        most: int = 16,
+        loose: Collection[str] | None = None,
     ) -> Sequence[Sequence[Answer]]:
-        """For each of some texts the experts of any kind that answer it, the best first."""
-        return self.library.answers(texts, families, most)
+        """For each of some texts the experts of any kind that answer it, the best first. Only words (in normal form)
+        that are `loose` stand for longer and misspelt ones; all do where nothing is said."""
+        return self.library.answers(texts, families, most, loose)
+
+    def named(self, words: Sequence[str]) -> frozenset[str]:
+        """Those of some words, in normal form, that any expert is called by."""
+        return self.library.named(words)
 
     def sights(self, ids: Sequence[str]) -> Sequence[Sight]:
         """What is known and told of experts, in the order of their ids as given; unknown ones are left out."""
