@@ -137,8 +137,10 @@ def _named_experts(names: Mapping[str, Sequence[str]]) -> Rules:
     for kind, ids in names.items():
         if not ids:
             continue
-        rules["call"] += f' | "{kind}(" {kind}_id ")"'
-        rules[f"{kind}_id"] = " | ".join(json.dumps(f'"{escape(id_)}"', ensure_ascii=False) for id_ in ids)
+        # A terminal: as a rule, a decoder's parser would keep each name that may still be meant apart.
+        id_ = f"{kind.upper()}_ID"
+        rules["call"] += f' | "{kind}(" {id_} ")"'
+        rules[id_] = " | ".join(json.dumps(f'"{escape(each)}"', ensure_ascii=False) for each in ids)
     return rules
 
 
@@ -196,7 +198,7 @@ def _gbnf_part(token: str, names: Mapping[str, str]) -> str:
 
 def _dashed(name: str) -> str:
     # Rule names know no case in some readers, and `list` and `LIST` must stay apart.
-    return f"t-{name.lower()}" if name.isupper() else name.replace("_", "-")
+    return (f"t-{name.lower()}" if name.isupper() else name).replace("_", "-")
 
 
 _PATTERN = re.compile(r"(?P<class>\[(?:[^\]\\]|\\.)*\])|(?P<sign>\{[0-9,]+\}|[()|*+?])|(?P<char>\\.|.)")

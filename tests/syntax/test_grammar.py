@@ -267,6 +267,16 @@ def test_what_a_decoder_writes_with_names_holds_only_those_names() -> None:
         assert not named.accepts(plan.format(call)), call
 
 
+def test_thousands_of_names_can_be_told_apart() -> None:
+    """A reader of names one by one keeps all that may still be meant, and gives up at two thousand."""
+    loras = [f"maker-{number % 97}/style-{number}" for number in range(6000)]
+    named = Decoder(export("llm", {"lora": loras}))
+    plan = "mosaic 1\n\nplan a {{\n  let b = lora({})\n}}\n"
+    assert named.accepts(plan.format(f'"{loras[4321]}"'))
+    assert not named.accepts(plan.format('"maker-3/style-5"'))
+    assert named.matcher.get_error() == ""
+
+
 @pytest.mark.parametrize("word", sorted(RESERVED))
 def test_a_reserved_word_is_no_name_for_any_reader(word: str) -> None:
     for text in (
