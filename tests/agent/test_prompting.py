@@ -20,10 +20,12 @@ from mosaic.agent.prompting import (
     MOST_EXPERTS,
     MOST_FACETS,
     MOST_MENDING,
+    MOST_PLAN,
     decomposing,
     grammar,
     mending,
     render,
+    sent_back,
     writing,
 )
 from mosaic.agent.quoting import cleaned, occurrences, quoted
@@ -201,16 +203,12 @@ def test_all_that_was_asked_for_is_said() -> None:
     assert found["combinations"][0]["experts"] == [{"id": "zoo/neon", "strength": 0.8, "for": [0]}]
 
 
-@pytest.mark.parametrize(
-    "field", ["title", "description", "trigger", "category", "license", "rating", "kind"]
-)
+@pytest.mark.parametrize("field", ["title", "description", "trigger", "category", "license", "rating"])
 def test_what_strangers_write_stays_data(field: str) -> None:
-    plain = blocks(
-        writing(brief(sighting("zoo/neon", **{field: "word"} if field != "kind" else {})), "").user
-    )
+    plain = blocks(writing(brief(sighting("zoo/neon", **{field: "word"})), "").user)
     told = writing(
         brief(
-            sighting("zoo/neon").model_copy(update={field: HOSTILE if field != "kind" else "lora"}),
+            sighting("zoo/neon").model_copy(update={field: HOSTILE}),
             text="a red cat " + HOSTILE,
         ),
         "",
@@ -345,3 +343,10 @@ def test_whole_words_are_found_first() -> None:
 
 def test_prompts_are_in_the_package() -> None:
     assert (Path(str(PROMPTS)) / "language.j2").is_file()
+
+
+def test_a_plan_that_is_too_long_is_sent_back_in_part() -> None:
+    plan = "mosaic 1\n\nplan p {\n" + '  let x = lora("zoo/neon")\n' * 2000
+    assert most_tokens(sent_back(plan)) <= MOST_PLAN
+    assert plan.startswith(sent_back(plan).partition("\n# (cut")[0])
+    assert sent_back(plan[:200]) == plan[:200]

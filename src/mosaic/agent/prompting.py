@@ -33,11 +33,12 @@ VERSION: Final = 1
 
 MOST_DIAGNOSTICS: Final = 8
 MOST_COMBINATIONS: Final = 3
-MOST_EXPERTS: Final = 3000  # tokens
-MOST_ADVICE: Final = 1200  # tokens, of the combinations
-MOST_FACETS: Final = 1000  # tokens
-MOST_MENDING: Final = 2500  # tokens, of what a compiler said, with the text around it
-MOST_BRIEF: Final = MOST_EXPERTS + MOST_ADVICE + MOST_FACETS + 1000
+MOST_EXPERTS: Final = 3000  # tokens, with their ids once more, in what an answer is held to
+MOST_ADVICE: Final = 1000  # tokens, of the combinations
+MOST_FACETS: Final = 600  # tokens
+MOST_PLAN: Final = 2000  # tokens, of a plan that is sent back
+MOST_MENDING: Final = 1800  # tokens, of what a compiler said, with the text around it
+MOST_BRIEF: Final = MOST_EXPERTS + MOST_ADVICE + MOST_FACETS + 600
 """Tokens of what a model is told of one request, but for the request itself."""
 _AROUND: Final = 200
 """Tokens of the text around what a compiler said."""
@@ -109,6 +110,13 @@ def mending(last: Round) -> str:
     return render("repair.j2", document="\n".join(lines))
 
 
+def sent_back(plan: str) -> str:
+    """A plan as its writer is shown it again: all of it, or its first lines where it is longer than plans should be."""
+    lines = plan.split("\n")
+    kept = _within(lines, MOST_PLAN - 20)
+    return plan if len(kept) == len(lines) else "\n".join([*kept, "# (cut: the plan is too long)"])
+
+
 def grammar(names: Mapping[str, Sequence[str]]) -> str:
     """The grammar for a decoder. A kind without ids cannot be called, nor can what is withheld."""
     return export("llm", {**names, **dict.fromkeys(WITHHELD, ())})
@@ -162,7 +170,7 @@ def _shown(shortlist: Shortlist, wanted: Sequence[str]) -> list[dict[str, Any]]:
         if id not in shortlist.experts or cleaned(id) != id or len(id) > _LONGEST:
             continue
         entry = _expert(shortlist, shortlist.experts[id])
-        room -= most_tokens(quoted(entry)) + 1
+        room -= most_tokens(quoted(entry)) + most_tokens(json.dumps(f'"{id}"')) + 4
         if room < 0:
             break
         found.append(entry)

@@ -32,8 +32,8 @@ from mosaic.agent.endpoints import endpoint_of
 from mosaic.agent.facets import SCHEMA, read_facets
 from mosaic.agent.prompting import (
     MOST_BRIEF,
-    MOST_EXPERTS,
     MOST_MENDING,
+    MOST_PLAN,
     Written,
     answering,
     decomposing,
@@ -41,6 +41,7 @@ from mosaic.agent.prompting import (
     grammar,
     mending,
     render,
+    sent_back,
     writing,
 )
 from mosaic.agent.quoting import cleaned
@@ -113,13 +114,14 @@ class OpenAIBackend:
         reading = 0 if self._reader is not None else _READINGS
         system, asked = (most_tokens(text) for text in decomposing(request))
         sent = reading * (system + asked + most_tokens(json.dumps(SCHEMA)))
-        held = 0
+        held = ""
         if form is Constraint.JSON_SCHEMA:
-            held = most_tokens(json.dumps(schema({}))) + MOST_EXPERTS
+            held = json.dumps(schema({}))
         elif form is not Constraint.NONE:
-            held = most_tokens(grammar({})) + MOST_EXPERTS
-        prompt = most_tokens(render("write.j2", answer=answering(form, TOOL))) + MOST_BRIEF + asked + held
-        sent += sum(prompt + before * (most + MOST_MENDING) for before in range(ROUNDS))
+            held = grammar({})
+        told = most_tokens(render("write.j2", answer=answering(form, TOOL))) + most_tokens(held)
+        history = MOST_PLAN + MOST_MENDING
+        sent += sum(told + asked + MOST_BRIEF + before * history for before in range(ROUNDS))
         calls = reading + ROUNDS
         return Estimate(calls=calls, input_tokens=sent, output_tokens=calls * most, rounds=ROUNDS)
 
@@ -159,7 +161,7 @@ class OpenAIBackend:
         told = writing(brief, answering(self._options.constraint, TOOL))
         turns: list[tuple[str, str]] = [("user", told.user)]
         for each in rounds:
-            turns += [("plan", each.draft.plan), ("mending", mending(each))]
+            turns += [("plan", sent_back(each.draft.plan)), ("mending", mending(each))]
         reply, usage = self._ask(self._held(Call(told.system, tuple(turns)), told), Usage())
         fault, plan = reply.fault, ""
         if fault is None:
