@@ -113,7 +113,8 @@ class _Writer:
         solid = [piece for piece in pieces if piece.solid]
         if not solid:
             return None
-        row = _Row(", " if each.cue in ("", "style") and not each.lead else " ")
+        renamed = each.tokens[0].lower != solid[0].text and each.cue == "setting"  # "night" for "after dark"
+        row = _Row(", " if not each.lead and (each.cue in ("", "style") or renamed) else " ")
         inserted = all(piece.trigger for piece in solid) and len(solid) == 1
         if inserted and solid[0].trigger.lower().split()[0] in _INTRODUCING:
             row.pieces = solid

@@ -119,6 +119,14 @@ class _Reader:
                 place += 1
                 continue
             name, length = self._cue(place)
+            if length and (known := self._known_phrase(place)):
+                # "After dark" is a time of day, not something after which it is.
+                if held:
+                    yield Phrase(cue, tuple(lead), tuple(held))
+                yield Phrase(name, (), tuple(self._tokens[place : place + known]))
+                cue, lead, held = "", [], []
+                place += known
+                continue
             if length:
                 if held:
                     yield Phrase(cue, tuple(lead), tuple(held))
@@ -145,17 +153,25 @@ class _Reader:
         return bool(self._lexicon.senses([token.word])) or self._lexicon.colour(token.word) is not None
 
     def _cue(self, place: int) -> tuple[str, int]:
-        """The longest small words at a place, and what they introduce. A phrase that the lexicon knows ("after dark")
-        is no introduction."""
-        known, _ = self._lexicon.longest([token.word for token in self._tokens[place : place + 4]], 0)
-        if known > 1 and self._tokens[place].word:
-            return "", 0
+        """The longest small words at a place, and what they introduce."""
         best = ("", 0)
         for name, spelled in self._cues:
             length = self._longest(spelled, place)
             if length > best[1]:
                 best = (name, length)
         return best
+
+    def _known_phrase(self, place: int) -> int:
+        """How many words from a place on the lexicon knows together; 0 for one alone."""
+        if not self._tokens[place].word:
+            return 0
+        words = []
+        for token in self._tokens[place : place + 5]:
+            if not token.word:
+                break
+            words.append(token.word)
+        known, _ = self._lexicon.longest(words, 0)
+        return known if known > 1 else 0
 
     def _longest(self, spelled: Sequence[tuple[str, ...]], place: int) -> int:
         return max(
