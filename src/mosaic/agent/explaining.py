@@ -84,6 +84,9 @@ def _unmet(brief: Brief) -> Iterator[LeftOut]:
         if id not in held:
             yield LeftOut(what=id, reason=_why(id, shortlist, ranking))
     if best is None:
+        for left in ranking.left_out[:_TOLD]:
+            if left.what not in (BUDGET, POLICY):
+                yield LeftOut(what="a plan", reason=left.reason)
         return
     for place, facet in enumerate(facets):
         if facet.importance < MATTERS:

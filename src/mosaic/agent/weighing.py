@@ -66,6 +66,8 @@ _STRENGTH: Final = 0.8
 """Of a LoRA of which no range is known."""
 _SECOND: Final = 0.5
 """Of the strength of a style that is only mentioned, beside another."""
+_TRIGGER: Final = 0.5
+"""The part of a prompt that what calls an expert may take."""
 _TRIED: Final = 2  # options of a facet
 _BEAM: Final = 12
 _COMPILED: Final = 6  # combinations that are compiled
@@ -149,6 +151,11 @@ class _Weigher:
                 combinations.append(combination)
             if len(combinations) == _RANKED:
                 break
+        if not combinations:
+            # What keeps the best from compiling may be an expert's own fault: the bases are left.
+            bases = {base.facts.id: base for _, _, base, _ in found}.values()
+            alone = (self._combination(base, _State()) for base in bases)
+            combinations = [each for each in alone if each is not None][:1]
         if combinations:
             self._explain(combinations[0])
         return Ranking(combinations=tuple(combinations), left_out=tuple(self._left.values()))
@@ -195,6 +202,10 @@ class _Weigher:
             return (
                 f"{covered.total - covered.matched} of its {covered.total} tensors have no place in {base.id}"
             )
+        added = (expert,) if expert.kind is Kind.EMBEDDING else ()
+        count = self._experts.tokens(base, added, expert.trigger) if expert.trigger else None
+        if count is not None and count.used > count.limit * _TRIGGER:
+            return f"what it is called by takes {count.used} of the {count.limit} tokens of a prompt"
         return ""
 
     # Choosing
