@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from mosaic.agent.backend import Backend
 from mosaic.agent.explaining import explain, omitted, unmet
 from mosaic.agent.limits import Bounds, read_limits
+from mosaic.agent.offline.decompose import decompose
 from mosaic.agent.offline.lexicon import Lexicon, lexicon
+from mosaic.agent.refining import refine
 from mosaic.agent.repairing import Repaired, repair
 from mosaic.agent.retrieving import retrieve
 from mosaic.agent.values import Answer, Brief, Decomposition, Request, Shortlist, Trace
@@ -51,6 +53,8 @@ def compose(
         spend.before(estimate)
     tell("reading the request")
     parts, used = backend.decompose(request)
+    if backend.name != OFFLINE:
+        parts = refine(parts, decompose(request.text, world, said))
     if spend is not None:
         spend.used(used)
     clock.lap("decompose")
