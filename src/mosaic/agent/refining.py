@@ -1,7 +1,7 @@
 """Facets of a model made finer: one that holds several things that words tell apart becomes these.
 
-Models like to answer with long facets ("a blue owl wearing a hat"). The catalog is asked facet by facet, so an expert for
-an owl and one for a hat would compete for one place.
+Models like to answer with long facets ("a blue owl wearing a hat"). The catalog is asked facet by facet, so an expert
+for an owl and one for a hat would compete for one place.
 """
 
 from __future__ import annotations
