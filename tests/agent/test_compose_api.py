@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.agent.serving import Answer, Asked, Server, able
 
 import mosaic
 from mosaic.agent.offline.backend import OfflineBackend
@@ -119,6 +120,43 @@ def test_a_model_is_asked_only_when_it_is_said(tmp_path: Path) -> None:
         with pytest.raises(mosaic.MosaicError) as caught:
             mosaic.compose(WISH, backend=backend)
         assert codes(caught) == ["M862"]
+
+
+def test_a_model_behind_an_endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = "sk-planted-0123456789"
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+
+    def clumsy(asked: Asked) -> Answer:
+        """A model whose first draft misspells a verb, and names an expert that there is not."""
+        answer = able(asked)
+        assert isinstance(answer, str)
+        is_first = not asked.reads and len(server.requests) == 2
+        return answer.replace("fuse(", "fuze(").replace("zoo/snow", "zoo/dragon") if is_first else answer
+
+    with Server(clumsy, key=key) as server:
+        wishes: dict[str, Any] = {"backend": "openai", "model": "tiny-writer", "base_url": server.url}
+        for limit in (None, 100):
+            with pytest.raises(mosaic.MosaicError) as caught:
+                mosaic.compose(WISH, limit_tokens=limit, **wishes)
+            assert codes(caught) == ["M865"]
+        assert server.requests == []
+        composed = mosaic.compose(WISH, use="commercial", yes=True, **wishes)
+        assert server.faults == []
+    assert composed.trace.usage.calls == len(server.requests) >= 2
+    first, last = composed.trace.rounds
+    assert not first.compiles and last.compiles and "zoo/dragon" in first.draft.plan
+    assert composed.met and composed.plan == last.plan and "policy { use: commercial }" in composed.plan
+    assert composed.compile().programs
+    page = composed.report(tmp_path / "report")
+    text = page.read_text(encoding="utf-8")
+    for wanted in (
+        "written by openai, tiny-writer",
+        "zoo/dragon",
+        "error[M",
+        f"{len(server.requests)} of at most",
+    ):
+        assert wanted in text
+    assert all("sk-planted" not in file.read_text(encoding="utf-8") for file in page.parent.iterdir())
 
 
 class Careful(OfflineBackend):

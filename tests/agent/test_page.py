@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import sys
 from html.parser import HTMLParser
@@ -199,6 +200,19 @@ def test_what_strangers_write_is_shown_as_text(value: str) -> None:
     trace = trace.model_copy(update={"rounds": (broken,), "answer": answer, "model": value, "catalog": value})
     read = Elements(page(trace))
     assert read.text.count("".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in value)) >= 9
+
+
+def test_what_cannot_be_encoded_is_no_hindrance(tmp_path: Path) -> None:
+    """Messages may hold names of files as the system gave them."""
+    odd = Round(
+        number=1,
+        draft=over_the_zoo().rounds[0].draft,
+        diagnostics=({"message": "no file `\udcff.mosaic`", "help": ["\ud800"]},),
+    )
+    made = write_page(over_the_zoo().model_copy(update={"rounds": (odd,)}), tmp_path)
+    assert "no file `\ufffd.mosaic`" in made.read_text(encoding="utf-8")
+    document = json.loads((tmp_path / DOCUMENT).read_text(encoding="utf-8"))
+    assert document["rounds"][0]["diagnostics"][0]["message"] == "no file `\udcff.mosaic`"
 
 
 @given(
