@@ -56,6 +56,7 @@ class Fails:
 
     status: int = 500
     message: str = "the server had an error"
+    code: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     echo: bool = False
 
@@ -378,7 +379,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 "message": message,
                 "type": "error",
                 "param": None,
-                "code": None,
+                "code": answer.code,
                 **({"echo": echo} if echo else {}),
             }
             headers = {**answer.headers, **{f"X-Echo-{name}": value for name, value in echo.items()}}

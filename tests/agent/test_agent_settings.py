@@ -125,9 +125,6 @@ def test_a_key_that_cannot_be_one_is_told_without_it(bare: pytest.MonkeyPatch) -
 def test_an_address_in_a_file_gets_no_key_unless_allowed(
     bare: pytest.MonkeyPatch, url: str, environment: dict[str, str], allowed: bool
 ) -> None:
-    asks(
-        of(model="m", base_url=url)
-    ) if "openai.com/" not in url else None  # without a key nothing is at stake
     bare.setenv("OPENAI_API_KEY", KEY)
     for name, value in environment.items():
         bare.setenv(name, value)
@@ -139,6 +136,16 @@ def test_an_address_in_a_file_gets_no_key_unless_allowed(
     # What the message says allows it.
     bare.setenv("MOSAIC_COMPOSE_HOSTS", found.help()[0].partition("MOSAIC_COMPOSE_HOSTS=")[2])
     assert asks(of(model="m", base_url=url)).endpoint == endpoint_of(url)
+
+
+def test_an_address_in_a_file_is_asked_nothing_unless_allowed(bare: pytest.MonkeyPatch) -> None:
+    file = of(model="m", base_url="https://evil.example.org/v1", key_env="NONE_API_KEY")
+    assert "nobody allowed anything to go there" in refusal(lambda: backend_of(file)).message()
+    bare.setenv("MOSAIC_COMPOSE_HOSTS", "evil.example.org")
+    assert not asks(file)._options.key
+    bare.delenv("MOSAIC_COMPOSE_HOSTS")
+    assert asks(of(model="m", base_url="http://127.0.0.1:8000/v1")).endpoint == "http://127.0.0.1:8000"
+    assert asks(file, base_url="https://mine.example.org/v1").endpoint == "https://mine.example.org"
 
 
 def test_the_user_says_where_a_key_goes(bare: pytest.MonkeyPatch) -> None:

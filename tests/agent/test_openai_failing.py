@@ -51,6 +51,12 @@ def test_what_will_not_go_well_later_is_asked_once(status: int, advice: str) -> 
     assert advice in found.help()[0]
 
 
+def test_an_account_without_money_is_not_asked_again() -> None:
+    with Server([Fails(429, "no credit", code="insufficient_quota"), PLAN]) as server:
+        found = refusal(lambda: backend(server).draft(brief()))
+    assert (found.status, len(server.requests)) == (429, 1)
+
+
 def test_the_time_that_an_endpoint_asks_for_is_waited() -> None:
     waits: list[float] = []
     with Server([Fails(429, headers={"Retry-After": "3"}), Fails(503), PLAN]) as server:

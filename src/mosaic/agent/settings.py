@@ -1,23 +1,27 @@
 """Who writes plans: by the command line, the environment and a project's settings, in this order.
 
-A project's settings are data from a repository. An address that stands only there is sent no key until the user allows
-its host, and a variable that is named only there is no way to send one service's key to another.
+A project's settings are data from a repository. An address that stands only there is sent nothing until the user allows
+its host (on this machine: no key), and a variable that is named only there is no way to send one service's key to
+another.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from mosaic.agent.backend import Backend
-from mosaic.agent.endpoints import DEFAULT, Key, allows, endpoint_of, is_address
+from mosaic.agent.endpoints import DEFAULT, Key, allows, endpoint_of, is_address, is_local
+from mosaic.agent.values import Decomposition, Request
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.errors.models import ModelNotConfigured
 from mosaic.settings import Settings
 
 if TYPE_CHECKING:
     from mosaic.agent.spending import Spend
+    from mosaic.agent.values import Decomposition, Request
     from mosaic.agent.world import World
 
 MODEL: Final = "MOSAIC_COMPOSE_MODEL"
@@ -47,7 +51,7 @@ def backend_of(
         case "openai":
             return _openai(settings, model, base_url, world, spend)
         case "local":
-            return _local(settings, model)
+            return _local(settings, model, world, spend)
         case _:
             raise _missing(f"there is no backend `{chosen}`", f"there are {', '.join(BACKENDS)}")
 
@@ -60,15 +64,17 @@ def _offline(world: World | None) -> Backend:
     return OfflineBackend(world or Composing(Project()))
 
 
-def _local(settings: Settings, model: str | None) -> Backend:
+def _local(settings: Settings, model: str | None, world: World | None, spend: Spend | None) -> Backend:
     folder = _model(settings, model)
     if not folder:
         raise _missing("no folder of a model is named", "name one: `--model FOLDER`")
-    from mosaic.agent.backends.local import LocalBackend
+    from mosaic.agent.backends.local import LONGEST, LocalBackend
 
     # A folder in a project's settings lies beside them.
     is_theirs = not model and not os.environ.get(MODEL)
-    return LocalBackend(settings.folder / folder if is_theirs else folder)
+    place = settings.folder / folder if is_theirs else folder
+    most = settings.compose.max_output_tokens or LONGEST
+    return LocalBackend(place, most=most, reader=_reader(settings, world), spend=spend)
 
 
 def _openai(
@@ -101,11 +107,15 @@ def _openai(
         Constraint(said.constraint or Constraint.GRAMMAR),
         **{field: value for field, value in given.items() if value is not None},  # type: ignore[arg-type]
     )
-    reader = None
-    if said.decompose == "offline":
-        offline = _offline(world)
-        reader = lambda request: offline.decompose(request)[0]  # noqa: E731
-    return OpenAIBackend(options, reader=reader, spend=spend)
+    return OpenAIBackend(options, reader=_reader(settings, world), spend=spend)
+
+
+def _reader(settings: Settings, world: World | None) -> Callable[[Request], Decomposition] | None:
+    """What takes requests apart where the settings leave the model only the writing."""
+    if settings.compose.decompose != "offline":
+        return None
+    offline = _offline(world)
+    return lambda request: offline.decompose(request)[0]
 
 
 def _model(settings: Settings, asked: str | None) -> str:
@@ -123,20 +133,24 @@ def _address(settings: Settings, asked: str | None) -> tuple[str, Key]:
         )
     variable = settings.compose.key_env or KEY
     key = Key(os.environ.get(variable, "").strip())
-    if not key:
-        if endpoint_of(url) == endpoint_of(DEFAULT):
-            raise _missing("there is no key", f"set the variable {variable}")
-        return url, key
     if not key.usable:
         raise _missing(
             f"what stands in {variable} is no key", "a key is one word of letters, digits and signs"
         )
-    if not asked and not allows(_trusted(variable), url):
-        host = endpoint_of(url).partition("://")[2] if url.startswith("https:") else endpoint_of(url)
+    is_ours = bool(asked) or allows(_trusted(variable), url) or (not key and is_local(url))
+    if not key and endpoint_of(url) == endpoint_of(DEFAULT):
+        raise _missing("there is no key", f"set the variable {variable}")
+    if not is_ours:
+        shown = endpoint_of(url)
+        what = "a key" if key else "anything"
         raise _missing(
-            f"{settings.name or 'the environment'} names {endpoint_of(url)}, and nobody allowed a key to go there",
-            f"to send it what {variable} holds, set {HOSTS}={host}",
-            f"to send no key, unset {variable}",
+            f"{settings.name} names {shown}, and nobody allowed {what} to go there",
+            f"to allow it, set {HOSTS}={shown.removeprefix('https://')}",
+            *(
+                [f"{what} is what {variable} holds; without it, an address on this machine is asked"]
+                if key
+                else []
+            ),
         )
     return url, key
 

@@ -327,8 +327,9 @@ class _Client:
             return Failed(f"answered {status}: it sends on to {shown(to, self._options)}", status)
         inner = body.get("message") if isinstance(body, Mapping) else None
         why = shown(inner if isinstance(inner, str) else message, self._options)
-        after = seconds_to_wait(headers)
-        return Failed(f"answered {status}: {why}", status, again=status in AGAIN, after=after)
+        spent = isinstance(body, Mapping) and body.get("code") == "insufficient_quota"
+        again = status in AGAIN and not spent  # money does not come back by waiting
+        return Failed(f"answered {status}: {why}", status, again=again, after=seconds_to_wait(headers))
 
     @cached_property
     def _http(self) -> Any:
