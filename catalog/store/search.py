@@ -263,8 +263,9 @@ def _all_matches(
     matches: list[list[_Match]] = [[] for _ in texts]
     for number, expert, id, score, said in found:
         relevance = min(1.0, round(score / whole[number], _DIGITS))
-        in_order = sorted(said, key=lambda place, some=asked[number]: some.index(words[place]))
-        matches[number].append(_Match(expert, id, relevance, tuple(words[place] for place in in_order)))
+        spoken = {words[place] for place in said}
+        in_order = tuple(word for word in asked[number] if word in spoken)
+        matches[number].append(_Match(expert, id, relevance, in_order))
     return matches
 
 

@@ -140,14 +140,58 @@ def test_a_trace_reads_back(world: World) -> None:
 
 
 _WORDS = st.sampled_from(
-    "a the red blue cat kitten robot ghost hat crown star neon watercolor snow alley on in wearing with of and no , . "
-    "style background { } \" \\ {{seed}} <samurai> zoo/neon policy rating: explicit # // \n mosaic 1 plan".split(" ")
+    [
+        "a",
+        "the",
+        "red",
+        "blue",
+        "cat",
+        "kitten",
+        "robot",
+        "ghost",
+        "hat",
+        "crown",
+        "star",
+        "neon",
+        "watercolor",
+        "snow",
+        "alley",
+        "on",
+        "in",
+        "wearing",
+        "with",
+        "of",
+        "and",
+        "no",
+        ",",
+        ".",
+        "style",
+        "background",
+        "{",
+        "}",
+        '"',
+        "\\",
+        "{{seed}}",
+        "<samurai>",
+        "zoo/neon",
+        "policy",
+        "rating:",
+        "explicit",
+        "#",
+        "//",
+        "\n",
+        "mosaic",
+        "1",
+        "plan",
+    ]
 )
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(_WORDS, min_size=1, max_size=14).map(" ".join), st.booleans())
-def test_whatever_is_asked_the_plan_compiles_and_keeps_to_the_request(world: World, text: str, policy: bool) -> None:
+def test_whatever_is_asked_the_plan_compiles_and_keeps_to_the_request(
+    world: World, text: str, policy: bool
+) -> None:
     if not text.strip():
         return
     limits = {"rating": "general"} if policy else {}

@@ -139,7 +139,8 @@ def test_no_model_is_asked_without_one(here: Path) -> None:
 def test_neither_torch_nor_a_model_s_library_is_needed_to_compose(here: Path) -> None:
     code = (
         "import sys\n"
-        "for name in ('torch', 'diffusers', 'transformers', 'openai', 'jinja2', 'numpy', 'mcp'): sys.modules[name] = None\n"
+        "absent = 'torch diffusers transformers openai jinja2 numpy mcp'.split()\n"
+        "for name in absent: sys.modules[name] = None\n"
         "import socket; socket.socket.connect = None\n"
         "from mosaic.cli import main; sys.argv = ['mosaic', 'compose', 'a red cat, watercolor']; main()"
     )

@@ -47,7 +47,7 @@ class Limits(Value):
     base: str | None = None  # a checkpoint's id
     wanted: tuple[str, ...] = ()  # ids of experts that have to be in the plan
     without: tuple[str, ...] = ()  # ids of experts that must not be
-    most: int = Field(5, ge=0, le=16)  # experts besides the base
+    most: int = Field(default=5, ge=0, le=16)  # experts besides the base
 
 
 class Request(Value):
@@ -56,9 +56,9 @@ class Request(Value):
     text: str = Field(min_length=1, max_length=LONGEST_REQUEST)
     limits: Limits = Limits()
     name: str = "picture"
-    seed: int = Field(0, ge=0, lt=2**32)
+    seed: int = Field(default=0, ge=0, lt=2**32)
     size: tuple[int, int] | None = None  # pixels; None: what the base was made for
-    steps: int | None = Field(None, ge=1)
+    steps: int | None = Field(default=None, ge=1)
 
 
 class Facet(Value):

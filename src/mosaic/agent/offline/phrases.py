@@ -138,12 +138,11 @@ class _Reader:
                 continue
             if token.is_article and any(each.word and not each.is_article for each in held):
                 # "A knight before a volcano": what stands before the article introduces what follows.
-                last = held.pop()
-                if not any(each.word and not each.is_article for each in held) or self._known(last):
-                    held.append(last)
-                    last = None
+                before = [each for each in held[:-1] if each.word and not each.is_article]
+                is_introduction = bool(before) and not self._known(held[-1])
+                last = [held.pop()] if is_introduction else []
                 yield Phrase(cue, tuple(lead), tuple(held))
-                cue, lead, held = ("setting" if last else ""), [last] if last else [], []
+                cue, lead, held = ("setting" if last else ""), last, []
             held.append(token)
             place += 1
         if held:
