@@ -7,7 +7,8 @@ its tokens run out (`masks`); where that cannot be, M864 says that it was cut of
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from inspect import signature
 from pathlib import Path
@@ -46,6 +47,8 @@ Turn = tuple[str, str]
 
 ROUNDS: Final = 3
 """Drafts of one composition, at most."""
+LONGEST: Final = 1024
+"""Tokens of an answer, unless told otherwise."""
 FORM: Final = "structured_outputs"
 """How the prompt asks for a plan: alone, without words around it."""
 _SHORTEST: Final = 64
@@ -73,7 +76,7 @@ class LocalBackend:
         *,
         temperature: float = 0.0,
         seed: int = 0,
-        most: int = 1024,
+        most: int = LONGEST,
         reader: Reader | None = None,
         spend: Spend | None = None,
     ) -> None:
@@ -287,15 +290,30 @@ def _load(folder: Path, device: str) -> _Loaded:
     dtype = "auto" if place.type == "cuda" else torch.float32
     safe = {"local_files_only": True, "trust_remote_code": False}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, **safe)
-        model = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, dtype=dtype, **safe)
-        model = model.to(place).eval()
+        with _quiet():
+            tokenizer = AutoTokenizer.from_pretrained(folder, **safe)
+            model = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, dtype=dtype, **safe)
+            model = model.to(place).eval()
     except (OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError, SafetensorError) as error:
         reason = cleaned(str(error) or type(error).__name__, 160)
         raise missing(f"{folder} cannot be loaded: {reason}") from None
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise missing(f"{folder} has no fast tokenizer")
     return _Loaded(model, tokenizer)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' bars on the terminal."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _place(device: str) -> torch.device:
