@@ -133,10 +133,7 @@ def test_usage_is_counted_where_an_endpoint_does_not_say_it() -> None:
 # Answers that are of no use
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize(
-    ("answer", "reason"),
-    [
+USELESS: list[tuple[Answer, str]] = [
         (CutOff(), "it was cut off"),
         (CutOff(reason="content_filter"), "the service's filter stopped it"),
         (Refuses(), "the model refused"),
@@ -149,8 +146,13 @@ def test_usage_is_counted_where_an_endpoint_does_not_say_it() -> None:
         (Raw(b'{"status": "completed", "output": [{"type": "message", "content": [{"type": "output_text"}]}], '
              b'"choices": [{"message": {"content": 7}}]}'), "it is empty"),
         (Says("mosaic 1\n" * 50_000), ""),
-    ],
-)  # fmt: skip
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("form", "answer", "reason"),
+    [(FORMS[(place + more) % 4], *each) for place, each in enumerate(USELESS) for more in (0, 1)],
+)
 def test_an_answer_of_no_use(form: Constraint, answer: Answer, reason: str) -> None:
     with Server([answer]) as server:
         found = refusal(lambda: backend(server, form).draft(brief()))

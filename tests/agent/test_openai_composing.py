@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 from tests.agent.serving import Answer, Asked, Fails, Server, able
+from typer.testing import CliRunner
 
 from mosaic.agent.asking import request_of
 from mosaic.agent.backends.calls import Constraint
 from mosaic.agent.session import Asked as Composition
 from mosaic.agent.tracing import to_json
 from mosaic.agent.values import Trace
+from mosaic.cli.app import app
 from mosaic.compiler.diagnostic import MosaicError
 
 KEY = "sk-planted-4f9c1d77aa"
@@ -63,6 +65,53 @@ def test_a_plan_that_does_not_compile_is_mended_by_what_the_compiler_says(projec
     assert [round.compiles for round in trace.rounds] == [False, True]
     assert "error" in [each.get("severity") for each in server.requests[2].data("compiler")]
     assert trace.answer is not None and trace.answer.met
+
+
+@pytest.mark.parametrize(
+    ("change", "author"),
+    [
+        (("policy { use: commercial }", ""), "openai"),
+        (("use: commercial", "use: personal"), "openai"),
+        (('lora("zoo/neon")', 'lora("zoo/tiles")'), "offline"),
+        (('lora("zoo/neon")', 'find(lora, "neon")'), "offline"),
+        (('lora("zoo/neon")', 'lora("./neon.safetensors")'), "offline"),
+    ],
+)
+def test_a_hostile_model_loosens_nothing(change: tuple[str, str], author: str, project: Path) -> None:
+    (project / "mosaic.toml").write_text('[compose]\nmodel = "writer"\n')
+
+    def script(asked: Asked) -> Answer:
+        said = able(asked)
+        return said if asked.reads else str(said).replace(*change)
+
+    with Server(script, key=KEY) as server:
+        trace = composed(server)
+    assert server.faults == []
+    assert change[0] in "policy { use: commercial }" or change[1] in trace.rounds[0].draft.plan
+    assert trace.answer is not None and trace.answer.backend == author
+    assert "policy { use: commercial }" in trace.answer.plan
+    assert {"zoo/base", "zoo/neon", "zoo/watercolor"} == set(trace.answer.experts)
+
+
+def test_the_command_line_shows_no_key(project: Path) -> None:
+    def run(server: Server, *more: str) -> tuple[int, str]:
+        line = ["compose", TEXT, "--backend", "openai", "--model", "writer", "--base-url", server.url, *more]
+        result = CliRunner().invoke(app, line)
+        return result.exit_code, result.output
+
+    said = {"--yes": ("--yes", "--trace", "trace.json", "--report", "report", "-o", "cat.mosaic")}
+    with Server(able, key=KEY) as server:
+        code, shown = run(server, *said["--yes"])
+        assert code == 0 and Path("cat.mosaic").is_file(), shown
+        refused, told = run(server)
+        assert refused == 2 and "M865" in told
+    with Server([Fails(401, echo=True)], key=KEY) as server:
+        code, failed = run(server, "--yes", "--json")
+        assert code == 2 and "M863" in failed
+    written = [path.read_bytes() for path in project.rglob("*") if path.is_file()]
+    assert len(written) >= 3
+    assert all(KEY.encode() not in data for data in written)
+    assert KEY not in shown + told + failed
 
 
 def test_nothing_is_asked_that_nobody_allowed(project: Path) -> None:

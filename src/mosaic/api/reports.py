@@ -21,10 +21,11 @@ class Status(IntEnum):
 def status(diagnostics: Iterable[Diagnostic], *, unreadable: bool = False, strict: bool = False) -> Status:
     """The exit code that diagnostics ask for. With `strict`, warnings count as errors.
 
-    A catalog that cannot be used (M830 to M837) is an unreadable input, whoever finds it out.
+    A catalog that cannot be used (M830 to M837) is an unreadable input, whoever finds it out; so is a language model
+    that cannot be asked (M862 to M865).
     """
     diagnostics = tuple(diagnostics)
-    if unreadable or any("M830" <= d.code <= "M837" for d in diagnostics):
+    if unreadable or any("M830" <= d.code <= "M837" or "M862" <= d.code <= "M865" for d in diagnostics):
         return Status.UNREADABLE
     wrong = (Severity.ERROR, Severity.WARNING) if strict else (Severity.ERROR,)
     return Status.ERRORS if any(d.severity in wrong for d in diagnostics) else Status.CLEAN
