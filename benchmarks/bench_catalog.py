@@ -22,9 +22,9 @@ from random import Random
 from typing import Any, Final
 
 from benchmarks.measuring import processor, quantile, run, timed
-from benchmarks.synthetic.experts import expert, experts
-from benchmarks.synthetic.words import QUALITIES, STYLES, SUBJECTS, draw
 
+from mosaic.bench.synthetic.experts import expert, experts
+from mosaic.bench.synthetic.words import QUALITIES, STYLES, SUBJECTS, draw
 from mosaic.catalog.record import Record
 from mosaic.catalog.store import Store, open_store
 from mosaic.compiler.types import Kind

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.measuring import Run, clock, processor, run
-from benchmarks.synthetic.files import write_files
+
+from mosaic.bench.synthetic.files import write_files
 
 _ROUNDS: Final = 3
 

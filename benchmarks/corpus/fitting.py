@@ -11,7 +11,8 @@ from dataclasses import replace
 from benchmarks.corpus.among import among, clean, sound
 from benchmarks.corpus.scene import Scene, Use
 from benchmarks.corpus.world import World
-from benchmarks.synthetic.adapters import Recipe
+
+from mosaic.bench.synthetic.adapters import Recipe
 
 # M401
 

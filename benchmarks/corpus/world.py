@@ -9,11 +9,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from benchmarks.synthetic.adapters import Recipe
-from benchmarks.synthetic.architectures import ARCHITECTURES
-from benchmarks.synthetic.experts import at, expert, experts
-from benchmarks.synthetic.words import STYLES, SUBJECTS
-
+from mosaic.bench.synthetic.adapters import Recipe
+from mosaic.bench.synthetic.architectures import ARCHITECTURES
+from mosaic.bench.synthetic.experts import at, expert, experts
+from mosaic.bench.synthetic.words import STYLES, SUBJECTS
 from mosaic.catalog.record import Edge, Record, StoredFile
 from mosaic.compiler.types import Kind
 

@@ -16,11 +16,11 @@ from benchmarks.corpus.__main__ import FALSE_ALARMS, RECALL, main
 from benchmarks.corpus.judging import Case, Verdict, judge, line_of, write_cases
 from benchmarks.corpus.table import ROWS, WITHOUT
 from benchmarks.corpus.world import World
-from benchmarks.synthetic.adapters import ALGORITHMS, SCOPES, SPELLINGS, Recipe, adapter
-from benchmarks.synthetic.architectures import ARCHITECTURES, tensors
-from benchmarks.synthetic.experts import experts
-from benchmarks.synthetic.files import write_files
 
+from mosaic.bench.synthetic.adapters import ALGORITHMS, SCOPES, SPELLINGS, Recipe, adapter
+from mosaic.bench.synthetic.architectures import ARCHITECTURES, tensors
+from mosaic.bench.synthetic.experts import experts
+from mosaic.bench.synthetic.files import write_files
 from mosaic.catalog.reading import Refusal, read_path
 from mosaic.compiler.explain import diagnostics
 from mosaic.compiler.types import Kind

@@ -14,9 +14,9 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from benchmarks.synthetic.adapters import ALGORITHMS, SPELLINGS, Made, Recipe, adapter
-from benchmarks.synthetic.architectures import ARCHITECTURES, Architecture, Shape, tensors
-from benchmarks.synthetic.words import (
+from mosaic.bench.synthetic.adapters import ALGORITHMS, SPELLINGS, Made, Recipe, adapter
+from mosaic.bench.synthetic.architectures import ARCHITECTURES, Architecture, Shape, tensors
+from mosaic.bench.synthetic.words import (
     AUTHORS,
     BASE_LICENSES,
     LICENSES,
@@ -26,13 +26,13 @@ from benchmarks.synthetic.words import (
     SUBJECTS,
     draw,
 )
-
 from mosaic.catalog.record import Claim, Evidence, Record, Signature, StoredFile
 from mosaic.compiler.facts import ExpertFacts, FileFact
 from mosaic.compiler.types import Kind
+from mosaic.stdlib import zoo
 
 RANKS: Final = (16, 32, 8, 64, 4, 128)
-_TOKENIZER = Path(__file__).parents[2] / "stdlib" / "zoo" / "models" / "base" / "tokenizer" / "tokenizer.json"
+_TOKENIZER: Final = ("models", "base", "tokenizer", "tokenizer.json")  # in the zoo
 _ARCHITECTURES: Final = ("sdxl", "sd1", "flux", "sd3", "sd2", "sdxl-refiner")
 _KINDS: Final = (Kind.LORA,) * 15 + (
     Kind.CHECKPOINT,
@@ -185,7 +185,7 @@ def _checkpoint(name: str) -> tuple[Part, ...]:
         f'"latent_channels": {architecture.latents}, "scaling_factor": {architecture.scaling}}}'
     )
     found.append(Part("vae", "vae/config.json", None, "", len(config), config))
-    words = _TOKENIZER.read_text("utf-8")
+    words = zoo.root().joinpath(*_TOKENIZER).read_text("utf-8")
     found.append(Part("tokenizer", "tokenizer/tokenizer.json", None, "", len(words.encode()), words))
     return tuple(found)
 

@@ -8,9 +8,8 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from benchmarks.synthetic.adapters import Recipe, adapter
-from benchmarks.synthetic.words import QUALITIES, STYLES, SUBJECTS, draw
-
+from mosaic.bench.synthetic.adapters import Recipe, adapter
+from mosaic.bench.synthetic.words import QUALITIES, STYLES, SUBJECTS, draw
 from mosaic.catalog.record import Signature
 
 _BYTES: Final = {"F16": 2, "F32": 4}

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from benchmarks.synthetic.architectures import ARCHITECTURES, Shape, modules
-
+from mosaic.bench.synthetic.architectures import ARCHITECTURES, Shape, modules
 from mosaic.catalog.record import Signature
 from mosaic.compiler.facts import AdapterFacts
 
