@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from mosaic.api import session
 from mosaic.compiler.cost.manner import Manner
 from mosaic.compiler.diagnostic import Diagnostic, MosaicError
+from mosaic.compiler.errors.face import EngineMissing
 from mosaic.compiler.errors.serving import TooMuch, UnknownJob
 from mosaic.mcp import bounds, values
 from mosaic.mcp.jobs import Following, Jobs, Ticket
 from mosaic.mcp.pricing import acknowledgement, cost_of, refusal
-from mosaic.mcp.workbench import Options, Parameters, Workbench, compiled_in
+from mosaic.mcp.workbench import NAMELESS, Options, Parameters, Workbench, compiled_in
 from mosaic.project import engine
 
 if TYPE_CHECKING:
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from mosaic.compiler.context import Context
     from mosaic.compiler.cost.profile import Profile
     from mosaic.runtime.cache.disk import Disk
+
+_ENGINE: Final = ("torch", "diffusers", "transformers", "safetensors", "tokenizers", "numpy", "PIL", "jinja2")
+"""What the `run` extra brings."""
 
 
 class Runner:
@@ -44,7 +49,7 @@ class Runner:
         try:
             _require_engine()
             with self._workbench.project() as project:
-                context = project.context(session_source(plan))
+                context = project.context(NAMELESS)
                 compiled = compiled_in(context, plan, parameters, only)
                 if compiled.has_errors:
                     return values.Run(
@@ -134,21 +139,11 @@ class Runner:
         return open_cache(self._options.cache)
 
 
-def session_source(plan: str) -> Any:
-    """A text as a source, whatever its length: it only names the context."""
-    from mosaic.compiler.source import SourceFile
-
-    return SourceFile("<plan>", "")
-
-
 def _require_engine() -> None:
-    """Raises MosaicError (M880)."""
-    from mosaic.project import engine_missing
-
-    try:
-        import mosaic.runtime.engine  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise engine_missing(error) from None
+    """Raises MosaicError (M880). Nothing is imported: that takes seconds, and is the run's to do."""
+    for module in _ENGINE:
+        if find_spec(module) is None:
+            raise MosaicError(EngineMissing(None, module))
 
 
 def _jobs_of(compiled: Compiled, context: Context) -> session.Jobs:

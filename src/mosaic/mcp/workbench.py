@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 NAME: Final = "<plan>"
 """What a plan's text is called in messages."""
+NAMELESS: Final = SourceFile(NAME, "")
+"""A text without a place, to ask for the context of any."""
 
 Parameters = Mapping[str, str | int | float | bool]
 
@@ -107,7 +109,7 @@ class Workbench:
             return values.Fixed(plan="", made=[], ok=False, diagnostics=self._documents(found))
         with self.project() as project:
             source = _source(plan)
-            context = project.context(source)
+            context = project.context(NAMELESS)
             mended = mend(source, lambda text: advise(text, context), unsafe=unsafe)
         return values.Fixed(
             plan=mended.source.text,
@@ -168,7 +170,7 @@ class Workbench:
         self, plan: str, parameters: Parameters, device: str | None, only: str | None
     ) -> Iterator[tuple[Compiled, Context]]:
         with self.project(device) as project:
-            context = project.context(_source(plan))
+            context = project.context(NAMELESS)
             yield compiled_in(context, plan, parameters, only), context
 
     def _plans(self, compiled: Compiled, context: Context) -> list[values.CompiledPlan]:
