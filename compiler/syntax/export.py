@@ -26,7 +26,8 @@ def export(target: Target, names: Mapping[str, Sequence[str]] | None = None) -> 
     """The grammar as text.
 
     `names` lists the ids that may be named by kind (`{"lora": ["zoo/neon"]}`); with it, `llm` and `gbnf` accept no
-    others in `lora("...")` and its like. `lark` is the file as it stands and takes no names.
+    others in `lora("...")` and its like; one that no text can hold is left out. `lark` is the file as it stands and
+    takes no names.
     """
     if target == "lark":
         if names:
@@ -134,14 +135,25 @@ def _named_experts(names: Mapping[str, Sequence[str]]) -> Rules:
     if not names:
         return {}
     rules = {"call": 'CALLEE ("." NAME)* arguments', "CALLEE": f"/{_word_except({*RESERVED, *names})}/"}
-    for kind, ids in names.items():
+    for kind, listed in names.items():
+        ids = [each for each in listed if not _UNWRITABLE.search(each)]
         if not ids:
             continue
         # A terminal: as a rule, a decoder's parser would keep each name that may still be meant apart.
         id_ = f"{kind.upper()}_ID"
         rules["call"] += f' | "{kind}(" {id_} ")"'
-        rules[id_] = " | ".join(json.dumps(f'"{escape(each)}"', ensure_ascii=False) for each in ids)
+        rules[id_] = " | ".join(_literal(f'"{escape(each)}"') for each in ids)
     return rules
+
+
+_UNWRITABLE = re.compile("[\r\ud800-\udfff]")
+"""What no text of a plan can hold: no decoder can name an expert that is called so."""
+_CONTROLS = re.compile("[\x7f-\x9f]")
+
+
+def _literal(text: str) -> str:
+    """A text as a terminal of a grammar. JSON leaves some controls as they are, which readers of grammars refuse."""
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(text, ensure_ascii=False))
 
 
 _FIRST = string.ascii_uppercase + "_" + string.ascii_lowercase
