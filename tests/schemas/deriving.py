@@ -33,10 +33,24 @@ def trace() -> Schema:
     """Of what composing did."""
     head = ("trace", "What `mosaic compose --trace` writes: what composing did, step by step")
     whole = _whole(*head, Trace, is_open=True)
-    whole["$defs"]["Round"]["properties"]["diagnostics"]["items"] = {
-        "$ref": f"{_urn('common')}#/$defs/diagnostic"
-    }
+    whole["$defs"]["Round"]["properties"]["diagnostics"]["items"] = {"$ref": "#/$defs/Returned"}
+    whole["$defs"]["Returned"] = _returned()
     return whole
+
+
+def _returned() -> Schema:
+    """A diagnostic as it goes back to a model: with its line, and what could stand there."""
+    common = f'"{_urn(schemas.COMMON)}#/$defs/'
+    plain = schemas.read(schemas.COMMON)["$defs"]["diagnostic"]
+    plain = json.loads(json.dumps(plain).replace('"#/$defs/', common))
+    said = described()["Returned"]
+    texts = {"type": "array", "items": {"type": "string"}}
+    more = {
+        "source": {"type": "string", "description": said["source"]},
+        "expected": {**texts, "description": said["expected"]},
+        "candidates": {**texts, "description": said["candidates"]},
+    }
+    return {**plain, "description": said["description"], "properties": {**plain["properties"], **more}}
 
 
 def compose() -> Schema:
@@ -104,10 +118,13 @@ def _described(schema: Schema, *, is_open: bool, name: str) -> Schema:
     said = described()[name]
     for key, value in found["properties"].items():
         value["description"] = said[key]
-        if "const" in value:  # what tells forms apart is always there
-            found["required"] = [*{key: None} | dict.fromkeys(found.get("required", ()))]
         if is_open:
             value.pop("default", None)
+    told = [key for key, value in found["properties"].items() if "const" in value]
+    found["required"] = [
+        *dict.fromkeys([*told, *found.get("required", ())])
+    ]  # what tells forms apart is there
+    if is_open:
         found.pop("additionalProperties", None)
         found["required"] = list(found["properties"])  # a model is written with all that it has
     return found

@@ -27,7 +27,7 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
 
     @functools.wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
-        as_json = bool(kwargs.get("json_output"))
+        as_json = bool(kwargs.get("json_output")) or kwargs.get("format_") == "json"
         try:
             command(*args, **kwargs)
         except MosaicError as error:

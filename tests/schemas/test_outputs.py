@@ -1,0 +1,110 @@
+"""What commands really print and write has the shape of the published schemas, and no other keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from tests.schemas import walking
+from tests.schemas.outputs import SCENES, SLOW, Document, Scene
+
+from mosaic import schemas
+
+pytest.importorskip("torch")
+
+Perform = Callable[[Scene], list[Document]]
+
+RARE: dict[str, str] = {}
+"""Properties that no scene shows, with the reason."""
+
+
+@pytest.fixture(scope="module")
+def perform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Perform]:
+    """Run a scene in an empty folder with a catalog and a cache of its own, once."""
+    found: dict[str, list[Document]] = {}
+
+    def run(scene: Scene) -> list[Document]:
+        if scene.__name__ not in found:
+            folder = tmp_path_factory.mktemp(scene.__name__)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.chdir(folder)
+                patch.setenv("XDG_DATA_HOME", str(folder / "data"))
+                patch.setenv("MOSAIC_CACHE", str(folder / "cache"))
+                for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "MOSAIC_COMPOSE_MODEL", "MOSAIC_CATALOG"):
+                    patch.delenv(name, raising=False)
+                found[scene.__name__] = list(scene())
+        return found[scene.__name__]
+
+    yield run
+
+
+@cache
+def strict(name: str) -> Draft202012Validator:
+    return Draft202012Validator(schemas.closed(schemas.standalone(name)))
+
+
+def _name(scene: Scene) -> str:
+    return scene.__name__
+
+
+def _holds(documents: list[Document]) -> None:
+    assert documents
+    for number, (name, document) in enumerate(documents):
+        wrong = [f"{error.json_path}: {error.message}" for error in strict(name).iter_errors(document)]
+        assert wrong == [], f"{name}, document {number}"
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=_name)
+def test_documents_have_their_shape(perform: Perform, scene: Scene) -> None:
+    _holds(perform(scene))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scene", SLOW, ids=_name)
+def test_slow_documents_have_their_shape(perform: Perform, scene: Scene) -> None:
+    _holds(perform(scene))
+
+
+@pytest.mark.slow
+def test_every_property_occurs_or_is_rare(perform: Perform) -> None:
+    shown = [document for scene in (*SCENES, *SLOW) for document in perform(scene)]
+    assert {name for name, _ in shown} == {*schemas.names()}
+    missing: dict[str, set[str]] = {}
+    for name in schemas.names():
+        whole = schemas.standalone(name)
+        seen: set[str] = set()
+        for document in (document for of, document in shown if of == name):
+            seen |= walking.met(whole, document)
+        missing[name] = {_place(name, pointer) for pointer in walking.named(whole) - seen}
+    # A part that several schemas share has to occur in one of them.
+    everywhere = {each for found in missing.values() for each in found}
+    anywhere = {
+        each
+        for each in everywhere
+        if all(each in missing[name] for name in schemas.names() if each in _all(name))
+    }
+    assert sorted(anywhere - RARE.keys()) == []
+    assert sorted(RARE.keys() - anywhere) == [], "they do occur"
+
+
+@cache
+def _all(name: str) -> set[str]:
+    return {_place(name, pointer) for pointer in walking.named(schemas.standalone(name))}
+
+
+def _place(name: str, pointer: str) -> str:
+    """A property by where it is defined: of a shared part the same in every schema."""
+    _, shared, inner = pointer.partition("/$defs/")
+    return inner if shared else name + pointer
+
+
+def test_the_strict_form_refuses_what_is_not_named() -> None:
+    good: dict[str, Any] = {"version": 1, "folder": "x", "entries": 0, "bytes": 0, "limit": 1}
+    assert strict("cache-stats").is_valid(good)
+    assert not strict("cache-stats").is_valid({**good, "more": 1})
+    assert Draft202012Validator(schemas.standalone("cache-stats")).is_valid({**good, "more": 1})
+    assert not strict("cache-stats").is_valid({**good, "entries": -1})
+    assert not strict("cache-stats").is_valid({key: good[key] for key in good if key != "limit"})
