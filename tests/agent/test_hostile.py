@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from llguidance import LLMatcher, LLTokenizer
 from tests.agent.hostile.catalog import IDS, INJECTIONS, UNWANTED, records, write_catalog
 from tests.agent.serving import Answer, Asked, Server, facets, plan_of
+from typer.testing import CliRunner
 
 from mosaic.agent import repairing
 from mosaic.agent.asking import request_of
@@ -41,6 +42,7 @@ from mosaic.catalog.library import Once
 from mosaic.catalog.reading import shipped
 from mosaic.catalog.record import Record
 from mosaic.catalog.store import Store, memory_store
+from mosaic.cli.app import app
 from mosaic.compiler.diagnostic import Sink
 from mosaic.compiler.source import SourceFile
 from mosaic.compiler.syntax import tree
@@ -152,7 +154,7 @@ class Tags(HTMLParser):
 # Catalogs
 
 
-@pytest.mark.parametrize("policy", [STRICT, {}], ids=["strict", "free"])
+@pytest.mark.parametrize("policy", [STRICT, pytest.param({}, marks=pytest.mark.slow)], ids=["strict", "free"])
 @pytest.mark.parametrize("id", [*(f"evil/{name}" for name in INJECTIONS), *IDS, *UNWANTED], ids=repr)
 def test_experts_that_mean_harm(id: str, policy: dict[str, str], world: World) -> None:
     trace = composed(world, request_of(ASKED, policy=policy, wanted=[id]))
@@ -169,6 +171,19 @@ def test_no_description_is_a_licence(id: str, world: World) -> None:
     assert id in [left.what for left in trace.answer.unmet]
 
 
+def test_what_calls_an_expert_is_judged_as_a_part_of_the_prompt(tmp_path: Path) -> None:
+    rude = next(each for each in records(tmp_path) if each.facts.id == "evil/orders")
+    facts = replace(rude.facts, id="evil/rude", trigger="naked", triggers=("naked",))
+    with Poisoned(memory_store([*_zoo(), replace(rude, facts=facts, aliases=())])) as project:
+        world = World(project)
+        trace = composed(world, request_of(ASKED, policy=STRICT, wanted=["evil/rude"]))
+        assert_safe(trace, world)
+        assert trace.answer is not None and not trace.answer.met
+        assert "evil/rude" not in trace.answer.plan
+        free = composed(world, request_of(ASKED, wanted=["evil/rude"]))
+        assert free.answer is not None and "evil/rude" in free.answer.plan
+
+
 def test_no_alias_takes_the_place_of_an_id(world: World) -> None:
     """All of the injected experts say that they are called `zoo/watercolor` as well."""
     trace = composed(world, request_of(ASKED, policy=STRICT, wanted=["zoo/watercolor"]))
@@ -176,6 +191,34 @@ def test_no_alias_takes_the_place_of_an_id(world: World) -> None:
     program = world.compile(trace.answer.plan).programs[0]
     found = next(expert for expert in program.experts if expert.id == "zoo/watercolor")
     assert found.files[0].location.startswith("package:")
+
+
+@pytest.mark.slow
+def test_what_is_run_writes_one_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog = write_catalog(tmp_path)
+    out = tmp_path / "out"
+    out.mkdir()
+    monkeypatch.chdir(out)
+    monkeypatch.setenv("MOSAIC_CACHE", str(tmp_path / "cache"))
+    wishes = [
+        "compose",
+        ASKED,
+        "-o",
+        "cat.mosaic",
+        "--catalog",
+        str(catalog),
+        "--steps",
+        "2",
+        "--use",
+        "commercial",
+    ]
+    done = CliRunner().invoke(app, [*wishes, "--with", IDS[3], "--run"])
+    assert done.exit_code == 0, done.output
+    assert sorted(path.name for path in out.iterdir()) == ["cat.mosaic", "cat.png"]
+    plan = (out / "cat.mosaic").read_text()
+    assert escape(IDS[3]) in plan and keeps_limits(
+        read(plan), request_of(ASKED, policy={"use": "commercial"})
+    )
 
 
 # Requests
@@ -204,8 +247,7 @@ REQUESTS = [
 
 @pytest.mark.parametrize("text", REQUESTS, ids=lambda text: repr(text[:24]))
 def test_requests_that_mean_harm(text: str, world: World) -> None:
-    for policy in (STRICT, {}):
-        assert_safe(composed(world, request_of(text, policy=policy)), world)
+    assert_safe(composed(world, request_of(text, policy=STRICT)), world)
 
 
 @pytest.mark.parametrize(
@@ -301,9 +343,11 @@ def test_endpoints_that_do_not_hold_a_model_to_the_grammar(name: str, form: Cons
     assert trace.answer is not None and trace.answer.backend == ("openai" if name in HELD else "offline")
 
 
+@pytest.mark.slow
 def test_models_that_copy_what_strangers_say(world: World) -> None:
     """The injections themselves as plans, one after the other."""
-    for text in INJECTIONS.values():
+    for said in INJECTIONS.values():
+        text = said[:20_000]
         for plan in (text, f"mosaic 1\n\nplan picture {{\n{text}\n}}\n"):
             trace = _asked(
                 lambda _, plan=plan: plan, request_of(ASKED, policy=STRICT), world, Constraint.NONE
@@ -439,6 +483,7 @@ _SAID = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     said=st.fixed_dictionaries(
