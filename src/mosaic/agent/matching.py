@@ -24,6 +24,8 @@ _TOLD: Final = 0.3
 _HEAD: Final = 2.0
 """The last word of several says what the thing is: it counts twice."""
 _SHORTEST: Final = 4
+_MOST_OF: Final = 0.6
+"""Of a longer form a word has to be so much: "water" is no watercolor."""
 _CATEGORIES: Final = {
     FacetKind.SUBJECT: ("character",),
     FacetKind.CHARACTER: ("character",),
@@ -126,4 +128,5 @@ class Texts:
 def _is_part(word: str, name: str) -> bool:
     if len(name) < _SHORTEST:
         return False
-    return name.startswith(word) or word.startswith(name) or is_near(word, name)
+    short, long = sorted((word, name), key=len)
+    return (long.startswith(short) and len(short) >= _MOST_OF * len(long)) or is_near(word, name)

@@ -6,13 +6,13 @@ request, and its word for what it knows under another name; what it would spell 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from mosaic.agent.offline.decompose import MARKERS
 from mosaic.agent.offline.lexicon import Lexicon
-from mosaic.agent.offline.phrases import Phrase, Token, is_place, phrases, tokens
+from mosaic.agent.offline.phrases import Phrase, Token, is_doing, is_place, phrases, tokens
 from mosaic.agent.retrieving import wordings
 from mosaic.agent.speaking import Tongue
 from mosaic.agent.values import Decomposition, Facet, FacetKind
@@ -65,10 +65,15 @@ class _Row:
 
 
 def phrase(
-    text: str, parts: Decomposition, inserts: Sequence[Insert], tongue: Tongue, lexicon: Lexicon
+    text: str,
+    parts: Decomposition,
+    inserts: Sequence[Insert],
+    tongue: Tongue,
+    lexicon: Lexicon,
+    silent: Collection[int] = (),
 ) -> Phrased:
-    """The prompt for a request's text with some experts in it."""
-    return _Writer(text, parts, inserts, tongue, lexicon).write()
+    """The prompt for a request's text with some experts in it. To a base of few words `silent` facets are not said."""
+    return _Writer(text, parts, inserts, tongue, lexicon, silent).write()
 
 
 class _Writer:
@@ -79,8 +84,10 @@ class _Writer:
         inserts: Sequence[Insert],
         tongue: Tongue,
         lexicon: Lexicon,
+        silent: Collection[int],
     ) -> None:
         self._text, self._parts, self._tongue, self._lexicon = text, parts, tongue, lexicon
+        self._silent = silent if tongue.closed else ()
         self._inserts = inserts
         self._by_facet: Mapping[int, Insert] = {
             facet: insert for insert in reversed(inserts) for facet in insert.facets if insert.trigger
@@ -92,8 +99,8 @@ class _Writer:
     def write(self) -> Phrased:
         rows: list[_Row] = []
         found = phrases(self._text, self._lexicon)
-        for place, each in enumerate(found):
-            row = self._row(each, first=place == 0)
+        for each in found:
+            row = self._row(each, first=not rows)
             if row is not None:
                 rows.append(row)
         text = "".join((row.joint if place else "") + _joined(row.pieces) for place, row in enumerate(rows))
@@ -111,19 +118,30 @@ class _Writer:
         served = any(self._facet_at(token) in self._served for token in each.tokens)
         pieces = [piece for token in each.tokens for piece in self._pieces(token, served=served)]
         solid = [piece for piece in pieces if piece.solid]
-        if not solid:
-            return None
+        about = [token for token in each.tokens if self._facet_at(token) is not None]
+        if not solid or (self._tongue.closed and about and all(piece.facet is None for piece in solid)):
+            return None  # of "a green dragon" no "a green" is left
         renamed = each.tokens[0].lower != solid[0].text and each.cue == "setting"  # "night" for "after dark"
         row = _Row(", " if not each.lead and (each.cue in ("", "style") or renamed) else " ")
         inserted = all(piece.trigger for piece in solid) and len(solid) == 1
         if inserted and solid[0].trigger.lower().split()[0] in _INTRODUCING:
             row.pieces = solid
             return row
-        lead = [_Piece(token.text.lower(), token.start, token.end, solid=False) for token in each.lead]
+        if first and each.lead and each.lead[0].lower == "of":
+            row.pieces = _trimmed(pieces)  # nothing is left of what it is of
+            return row
+        said = [token for token in each.lead if not self._tongue.closed or self._introduces(token)]
+        if each.lead and not said:
+            row.joint = ", "
+        lead = [_Piece(token.text.lower(), token.start, token.end, solid=False) for token in said]
         row.pieces = [*lead, *_trimmed(pieces)]
         if self._tongue.closed and each.lead and each.cue == "style":
             row.joint, row.pieces = ", ", _trimmed(pieces)
         return row
+
+    def _introduces(self, token: Token) -> bool:
+        """Whether a base of few words knows a small word."""
+        return token.lower in _INTRODUCING or (self._tongue.knows(token.lower) and not is_doing(token))
 
     def _pieces(self, token: Token, *, served: bool) -> list[_Piece]:
         """What becomes of a word; `served` says that an expert serves something of its phrase."""
@@ -143,6 +161,8 @@ class _Writer:
             if place is not None:
                 self._spoken.add(place)
             return [_Piece(token.text, token.start, token.end, facet=place)]
+        if place in self._silent:
+            return []
         said = self._known(token) if place is None else self._in_own_words(token, place)
         setting = place is not None and self._parts.facets[place].kind is FacetKind.SETTING
         return [_Piece(said, token.start, token.end, facet=place, place=setting)] if said else []

@@ -57,7 +57,7 @@ class Asked:
     def project(self) -> Project:
         """The project that it is composed in."""
         device = settings_of(self._place).device_for(self.device)
-        return open_project(self.catalog_path, locked=False, frozen=False, device=device)
+        return open_project(self.catalog_path, locked=False, frozen=False, device=device, fits=True)
 
     @property
     def _place(self) -> str:

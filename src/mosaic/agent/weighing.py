@@ -367,7 +367,8 @@ class _Weigher:
         inserts = [Insert(part.variable, part.facts.trigger or "", facets[part.facts.id]) for part in parts]
         if facets[base.facts.id]:
             inserts.append(Insert("base", base.facts.trigger or "", facets[base.facts.id]))
-        phrased = phrase(self._request.text, self._parts, inserts, base.tongue, self._lexicon)
+        silent = [place for place in range(len(self._parts.facets)) if self._spoken(place, base) == _DOUBTED]
+        phrased = phrase(self._request.text, self._parts, inserts, base.tongue, self._lexicon, silent)
         steps = self._steps(base.facts)
         plan = write(self._request, base.facts, parts, phrased.prompt, phrased.negative, steps=steps)
         compiled = self._world.compile(plan)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mosaic.agent.offline.lexicon import Lexicon, Sense
-from mosaic.agent.offline.phrases import Phrase, Token, is_place, phrases
+from mosaic.agent.offline.phrases import Phrase, Token, is_doing, is_place, phrases
 from mosaic.agent.values import Decomposition, Facet, FacetKind
 
 if TYPE_CHECKING:
@@ -132,9 +132,9 @@ class _Parts:
         kind = self._kind(head, phrase, marked if head_place == solid[-1] else None)
         if phrase.medium and kind in (FacetKind.SUBJECT, FacetKind.OBJECT) and not head.known:
             kind = FacetKind.TECHNIQUE  # "an aquatint of a cat"
-        # Words before the head that mean nothing by themselves belong to it.
+        # A head that nobody knows is perhaps a name: words before it that nobody knows belong to it.
         first = head_place
-        while first > 0 and not terms[first - 1].known and not terms[first - 1].colour:
+        while not head.known and first > 0 and not terms[first - 1].known and not terms[first - 1].colour:
             first -= 1
         importance = self._weight(kind, first_said=not self._has_subject)
         place = self._add(kind, terms[first : head_place + 1], importance, None)
@@ -203,7 +203,11 @@ class _Parts:
             colour = length == 1 and self._lexicon.colour(some[0].word) is not None
             if length == 1 and not senses and not colour and (use is None or not use.experts):
                 senses = self._lexicon.misspelt(some[0].word)
-            found.append(_Term(some, senses, use, colour))
+            term = _Term(some, senses, use, colour)
+            if term.known or colour or not is_doing(some[0]):
+                found.append(term)
+            else:
+                self._rest.append(some[0].text)
             place += length
         return found
 

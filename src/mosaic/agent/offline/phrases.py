@@ -17,6 +17,8 @@ _OWN: Final = frozenset({"its", "his", "her", "their", "my", "your", "it", "itse
 _PLACES: Final = frozenset(
     {
         "corner",
+        "upper",
+        "lower",
         "foreground",
         "background",
         "middle",
@@ -30,6 +32,17 @@ _PLACES: Final = frozenset(
     }
 )
 """Where in a picture something is: no place to be in."""
+
+
+_DOING: Final = frozenset(
+    word
+    for words in (
+        "to be is are was were been being has have had do does that which who whose it there here see",
+        "look looks stands sits lies runs walks flies swims plays holds rests sleeps",
+    )
+    for word in words.split(" ")
+)
+_SHORT: Final = 4  # letters of a word that ends in "ing" and is none: king
 
 
 @dataclass(frozen=True)
@@ -71,6 +84,11 @@ class Phrase:
 def tokens(text: str) -> list[Token]:
     """All words and signs of a text."""
     return [Token(found[0], found.start(), found.end(), _word(found[0])) for found in _TOKEN.finditer(text)]
+
+
+def is_doing(token: Token) -> bool:
+    """Whether a word, where nobody knows it, says what somebody does or is: no thing that could be found."""
+    return token.lower in _DOING or (token.lower.endswith("ing") and len(token.text) > _SHORT)
 
 
 def phrases(text: str, lexicon: Lexicon) -> list[Phrase]:
@@ -135,6 +153,12 @@ class _Reader:
                     name = cue  # "drawn in", "without any"
                 cue, lead = name, list(self._tokens[place : place + length])
                 place += length
+                continue
+            if is_doing(token) and held and not self._known(token):
+                # "A cat playing a guitar": what follows is another thing.
+                yield Phrase(cue, tuple(lead), tuple(held))
+                cue, lead, held = "beside", [token], []
+                place += 1
                 continue
             if token.is_article and any(each.word and not each.is_article for each in held):
                 # "A knight before a volcano": what stands before the article introduces what follows.
