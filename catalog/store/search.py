@@ -29,6 +29,7 @@ _SHORTEST: Final = 3  # letters of a word that may stand for others
 _VARIANTS: Final = 40  # words that one may stand for
 _WORDS: Final = 16  # of a request; the rest is left out
 _COMMON: Final = 0.05  # of all experts: a word that more of them have is a common one
+_FEW: Final = 500  # a word that no more experts have is none: a catalog may well be of one theme
 _POOL: Final = 200
 """Of so many experts, the most relevant, those are chosen that were measured to be good."""
 _MOST: Final = 32
@@ -230,7 +231,7 @@ def _all_matches(
     for number, some in enumerate(asked):
         own = [(term, place, like) for term, place, like in variants if words[place] in some]
         # A word that much of the catalog has decides little: it counts only for those that rarer words have found.
-        rare = {place for _, place, _ in own if counts.get(place, 0) <= total * _COMMON}
+        rare = {place for _, place, _ in own if counts.get(place, 0) <= max(_FEW, total * _COMMON)}
         for term, place, like in own:
             row_ = (number, term, place, like, not rare or place in rare)
             for column, value in zip(columns, row_, strict=True):

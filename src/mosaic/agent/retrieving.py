@@ -215,7 +215,7 @@ def _option(place: int, seen: _Seen) -> Option:
 
 def _refusal(facts: ExpertFacts, limits: Limits, world: World, bounds: Bounds) -> str:
     if not nameable(facts.id):
-        return "its id holds characters that a plan cannot hold"
+        return "no plan can name it by its id"
     if facts.id in limits.without:
         return "not wanted"
     return bounds.forbids(facts, world.context.licences)

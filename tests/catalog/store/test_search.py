@@ -49,6 +49,15 @@ def test_nothing_is_found_by_words_that_nobody_has(zoo: Store) -> None:
     assert zoo.search("!? …") == []
 
 
+def test_a_catalog_of_one_theme_still_knows_its_word(make: Make) -> None:
+    """A word that nearly all have is asked for together with one that hardly any has."""
+    themed = [make(f"own/wash-{n}", title="watercolor wash", trigger="watercolor") for n in range(30)]
+    store = memory_store([*themed, make("own/ink", title="ink lines", trigger="ink lines")])
+    (found,) = store.answers(["watercolor gouache ink"])
+    assert {answer.id for answer in found} >= {"own/wash-1", "own/ink"}
+    assert len(store.find(Kind.LORA, "watercolor ink")) > 1
+
+
 def test_candidates_say_what_speaks_for_them(zoo: Store) -> None:
     best = zoo.find(Kind.LORA, "soft watercolour style")[0]
     assert best.measure == "style"
