@@ -108,6 +108,7 @@ def _next_steps() -> str:
         (f"mosaic check {name}", "say what is wrong with it, if anything"),
         (f"mosaic plan {name}", "show what would run"),
         (f"mosaic run {name} --report report", "make the picture, and a page about how it was made"),
+        ('mosaic compose "a red cat in the snow"', "write a plan from words"),
         ("mosaic explain fuse", "read about a verb, an operator or a diagnostic's code"),
         ("mosaic --help", "every command"),
     )
