@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,8 @@ def test_a_request_becomes_a_plan_by_a_model(form: Constraint, project: Path) ->
     assert trace.usage.calls == len(server.requests) == 2
     assert trace.usage.input_tokens < trace.estimate.input_tokens
     assert KEY not in to_json(trace)
+    sent = server.requests[1].grammar
+    assert not sent or trace.grammar == hashlib.sha256(sent.encode()).hexdigest()
 
 
 def test_a_plan_that_does_not_compile_is_mended_by_what_the_compiler_says(project: Path) -> None:
@@ -72,7 +75,7 @@ def test_a_plan_that_does_not_compile_is_mended_by_what_the_compiler_says(projec
     [
         (("policy { use: commercial }", ""), "openai"),
         (("use: commercial", "use: personal"), "openai"),
-        (('lora("zoo/neon")', 'lora("zoo/tiles")'), "offline"),
+        (('lora("zoo/neon")', 'lora("zoo/hat")'), "offline"),
         (('lora("zoo/neon")', 'find(lora, "neon")'), "offline"),
         (('lora("zoo/neon")', 'lora("./neon.safetensors")'), "offline"),
     ],

@@ -15,7 +15,7 @@ from mosaic.agent.offline.lexicon import Lexicon, lexicon
 from mosaic.agent.refining import refine
 from mosaic.agent.repairing import Repaired, repair
 from mosaic.agent.retrieving import retrieve
-from mosaic.agent.values import Answer, Brief, Decomposition, Request, Shortlist, Trace
+from mosaic.agent.values import Answer, Brief, Decomposition, Request, Trace
 from mosaic.agent.weighing import weigh
 from mosaic.agent.world import World
 
@@ -77,7 +77,7 @@ def compose(
         answer=_answer(brief, backend, done, world),
         usage=sum((each.draft.usage for each in rounds), used),
         catalog=world.library.digest,
-        grammar="" if backend.name == OFFLINE else _grammar(brief.shortlist),
+        grammar="" if backend.name == OFFLINE else _grammar(brief),
         prompts="" if backend.name == OFFLINE else _prompts(),
         mosaic=__version__,
         seconds=clock.laps,
@@ -128,10 +128,10 @@ def _answer(brief: Brief, backend: Backend, done: Repaired | None, world: World)
     )
 
 
-def _grammar(shortlist: Shortlist) -> str:
-    from mosaic.compiler.syntax.export import export
+def _grammar(brief: Brief) -> str:
+    from mosaic.agent.prompting import grammar_of
 
-    return hashlib.sha256(export("llm", shortlist.names()).encode()).hexdigest()
+    return hashlib.sha256(grammar_of(brief).encode()).hexdigest()
 
 
 def _prompts() -> str:

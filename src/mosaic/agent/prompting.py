@@ -85,8 +85,17 @@ def writing(brief: Brief, answer: str) -> Written:
         wanted=", ".join(quoted(each) for each in limits.wanted if each in ids),
         most=limits.most,
     )
-    names = {kind: [id for id in some if id in ids] for kind, some in brief.shortlist.names().items()}
-    return Written(render("write.j2", answer=answer), user, names)
+    return Written(render("write.j2", answer=answer), user, _named(brief.shortlist, ids))
+
+
+def grammar_of(brief: Brief) -> str:
+    """The grammar that a plan for a brief is held to."""
+    ids = [str(each["id"]) for each in _shown(brief.shortlist, brief.request.limits.wanted)]
+    return grammar(_named(brief.shortlist, ids))
+
+
+def _named(shortlist: Shortlist, ids: Sequence[str]) -> dict[str, list[str]]:
+    return {kind: [id for id in some if id in ids] for kind, some in shortlist.names().items()}
 
 
 def answering(form: str, tool: str) -> str:
