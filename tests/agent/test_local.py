@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ torch = pytest.importorskip("torch")
 llguidance = pytest.importorskip("llguidance")
 transformers = pytest.importorskip("transformers")
 
+MOST = 160
 TEXT = "a red cat in a foggy alley, neon, no hat"
 CHATML = (
     "{% for m in messages %}<|turn|>{{ m.role }}\n{{ m.content }}<|end|>\n{% endfor %}"
@@ -58,7 +60,8 @@ CHATML = (
 NO_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}" + CHATML
 
 
-def tokenizer(template: str = CHATML) -> Any:
+@cache
+def pairs() -> Any:
     """Byte pairs of the prompts themselves, so that a prompt has about as many tokens as for a real model."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -72,8 +75,32 @@ def tokenizer(template: str = CHATML) -> Any:
         show_progress=False,
     )
     made.train_from_iterator([render("write.j2", answer=""), render("decompose.j2")], trainer)
+    return made
+
+
+def pieces() -> Any:
+    """Pieces in which spaces are written and rare bytes are tokens of their own (Kudo and Richardson 2018)."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, trainers
+
+    made = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
+    made.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    made.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    trainer = trainers.BpeTrainer(
+        vocab_size=1000,
+        special_tokens=["<unk>", "<|end|>", "<|turn|>", *(f"<0x{byte:02X}>" for byte in range(256))],
+        show_progress=False,
+    )
+    made.train_from_iterator([render("write.j2", answer="")], trainer)
     return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=made,
+        tokenizer_object=made, eos_token="<|end|>", unk_token="<unk>", chat_template=CHATML
+    )
+
+
+def tokenizer(template: str = CHATML) -> Any:
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=pairs(),
         eos_token="<|end|>",
         additional_special_tokens=["<|turn|>", "[INST]"],
         chat_template=template,
@@ -83,9 +110,9 @@ def tokenizer(template: str = CHATML) -> Any:
 def save(folder: Path, kind: str = "llama", template: str = CHATML, longest: int = 2**15) -> Path:
     """A random model of two layers in a folder."""
     torch.manual_seed(3)
-    tokens = tokenizer(template)
+    tokens = pieces() if kind == "pieces" else tokenizer(template)
     size = len(tokens) + 20  # as many models have: more scores than tokens
-    if kind == "llama":
+    if kind != "gpt2":
         config = transformers.LlamaConfig(
             vocab_size=size, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
             max_position_embeddings=longest, eos_token_id=tokens.eos_token_id, initializer_range=0.3,
@@ -107,12 +134,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save(tmp_path_factory.mktemp("model") / "tiny-writer")
 
 
+def copied(folder: Path, to: Path) -> Path:
+    """A model to be damaged."""
+    return Path(shutil.copytree(folder, to / "m"))
+
+
 @pytest.fixture(scope="module")
 def greedy(folder: Path) -> LocalBackend:
-    return LocalBackend(folder, "cpu", most=300)
+    return LocalBackend(folder, "cpu", most=MOST)
 
 
-def hot(folder: Path, seed: int, most: int = 300) -> LocalBackend:
+def hot(folder: Path, seed: int, most: int = MOST) -> LocalBackend:
     """A backend that draws nearly evenly; the model is loaded once for all."""
     made = LocalBackend(folder, "cpu", temperature=3.0, seed=seed, most=most)
     made.__dict__["_loaded"] = _loaded(folder)
@@ -207,7 +239,7 @@ def test_whatever_it_draws_is_a_plan_with_experts_of_the_shortlist_alone(folder:
         assert not codes, draft.plan
         seen |= {*named(file)}
         plans.add(draft.plan)
-        assert draft.usage.calls == 1 and 0 < draft.usage.output_tokens <= 300
+        assert draft.usage.calls == 1 and 0 < draft.usage.output_tokens <= MOST
     assert len(plans) == 5
     assert seen <= allowed
 
@@ -216,7 +248,7 @@ def test_where_its_plan_does_not_compile_it_means_nothing_rather_than_being_unre
     world = World(Project())
     codes = []
     for seed in range(3):
-        compiled = world.compile(hot(folder, seed, most=400).draft(brief()).plan)
+        compiled = world.compile(hot(folder, seed, most=300).draft(brief()).plan)
         codes += [each.code for each in compiled.diagnostics if each.severity is Severity.ERROR]
     assert codes and not [code for code in codes if code.startswith("M1")]
 
@@ -228,7 +260,7 @@ def test_it_writes_the_same_again_and_other_things_by_other_seeds(folder: Path) 
 
 
 def test_the_likeliest_tokens_need_no_seed(folder: Path, greedy: LocalBackend) -> None:
-    other = LocalBackend(folder, "cpu", seed=9, most=300)
+    other = LocalBackend(folder, "cpu", seed=9, most=MOST)
     assert greedy.draft(brief()).plan == other.draft(brief()).plan
 
 
@@ -259,7 +291,7 @@ def test_keys_and_values_are_kept_without_a_difference(folder: Path) -> None:
 
 
 def test_each_token_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    backend = LocalBackend(folder, "cpu", most=300)
+    backend = LocalBackend(folder, "cpu", most=MOST)
     model, read_tokens = backend._loaded._model, []
     forward = model.forward
 
@@ -410,41 +442,43 @@ def test_a_template_reaches_nothing_outside_of_its_sandbox(tmp_path: Path) -> No
     assert refusal(lambda: backend.draft(brief())).code == "M862"
 
 
-def test_gpt2_is_read_too(tmp_path: Path) -> None:
-    backend = LocalBackend(save(tmp_path / "m", "gpt2"), "cpu", most=120, temperature=2.0)
+@pytest.mark.parametrize("kind", ["gpt2", "pieces"])
+def test_other_models_and_tokens(kind: str, tmp_path: Path) -> None:
+    backend = LocalBackend(save(tmp_path / "m", kind), "cpu", most=120, temperature=2.0)
     assert not read(backend.draft(brief()).plan)[1]
+    assert backend.decompose(Request(text="a red cat"))[0].facets
 
 
 # Folders
 
 
-def test_pickled_weights_are_refused(tmp_path: Path) -> None:
-    folder = save(tmp_path / "m")
-    (folder / "model.safetensors").unlink()
-    torch.save({"a": torch.zeros(1)}, folder / "pytorch_model.bin")
-    found = refusal(lambda: LocalBackend(folder))
+def test_pickled_weights_are_refused(folder: Path, tmp_path: Path) -> None:
+    damaged = copied(folder, tmp_path)
+    (damaged / "model.safetensors").unlink()
+    torch.save({"a": torch.zeros(1)}, damaged / "pytorch_model.bin")
+    found = refusal(lambda: LocalBackend(damaged))
     assert found.code == "M862" and "pickled" in found.message()
 
 
-def test_code_of_a_folder_is_not_run(tmp_path: Path) -> None:
-    folder = save(tmp_path / "m")
-    config = json.loads((folder / "config.json").read_text())
+def test_code_of_a_folder_is_not_run(folder: Path, tmp_path: Path) -> None:
+    damaged = copied(folder, tmp_path)
+    config = json.loads((damaged / "config.json").read_text())
     config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.C", "AutoModelForCausalLM": "own.M"}}
-    (folder / "config.json").write_text(json.dumps(config))
-    (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass C: pass\nclass M: pass\n")
-    found = refusal(lambda: LocalBackend(folder, "cpu").draft(brief()))
+    (damaged / "config.json").write_text(json.dumps(config))
+    (damaged / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass C: pass\nclass M: pass\n")
+    found = refusal(lambda: LocalBackend(damaged, "cpu").draft(brief()))
     assert found.code == "M862" and not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "model.safetensors"])
-def test_what_is_no_model_is_said(file: str, tmp_path: Path) -> None:
-    folder = save(tmp_path / "m")
-    kept = (folder / file).read_bytes()
-    (folder / file).unlink()
-    assert refusal(lambda: LocalBackend(folder)).code == "M862"
+def test_what_is_no_model_is_said(file: str, folder: Path, tmp_path: Path) -> None:
+    damaged = copied(folder, tmp_path)
+    kept = (damaged / file).read_bytes()
+    (damaged / file).unlink()
+    assert refusal(lambda: LocalBackend(damaged)).code == "M862"
     for broken in (b"", b"{", kept[:100]):
-        (folder / file).write_bytes(broken)
-        assert refusal(lambda: LocalBackend(folder, "cpu").draft(brief())).code == "M862"
+        (damaged / file).write_bytes(broken)
+        assert refusal(lambda: LocalBackend(damaged, "cpu").draft(brief())).code == "M862"
 
 
 def test_other_places_that_are_no_models(tmp_path: Path) -> None:
