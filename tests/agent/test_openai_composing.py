@@ -75,7 +75,8 @@ def test_a_plan_that_does_not_compile_is_mended_by_what_the_compiler_says(projec
     [
         (("policy { use: commercial }", ""), "openai"),
         (("use: commercial", "use: personal"), "openai"),
-        (('lora("zoo/neon")', 'lora("zoo/hat")'), "offline"),
+        (('lora("zoo/neon")', 'lora("evil/x")'), "offline"),
+        (('lora("zoo/neon")', 'lora("OUTSIDE")'), "offline"),
         (('lora("zoo/neon")', 'find(lora, "neon")'), "offline"),
         (('lora("zoo/neon")', 'lora("./neon.safetensors")'), "offline"),
     ],
@@ -85,12 +86,14 @@ def test_a_hostile_model_loosens_nothing(change: tuple[str, str], author: str, p
 
     def script(asked: Asked) -> Answer:
         said = able(asked)
-        return said if asked.reads else str(said).replace(*change)
+        named = {each["id"] for each in asked.data("experts")}
+        outside = next(id for id in ("zoo/space", "zoo/crown", "zoo/star", "zoo/night") if id not in named)
+        return said if asked.reads else str(said).replace(*change).replace("OUTSIDE", outside)
 
     with Server(script, key=KEY) as server:
         trace = composed(server)
     assert server.faults == []
-    assert change[0] in "policy { use: commercial }" or change[1] in trace.rounds[0].draft.plan
+    assert change[0] not in trace.rounds[0].draft.plan
     assert trace.answer is not None and trace.answer.backend == author
     assert "policy { use: commercial }" in trace.answer.plan
     assert {"zoo/base", "zoo/neon", "zoo/watercolor"} == set(trace.answer.experts)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 
 from mosaic.agent.backend import Backend
 from mosaic.agent.endpoints import DEFAULT, Key, allows, endpoint_of, is_address, is_local
-from mosaic.agent.values import Decomposition, Request
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.errors.models import ModelNotConfigured
 from mosaic.settings import Settings
