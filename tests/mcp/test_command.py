@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ def _message(id: int | None, method: str, **params: Any) -> str:
 class Wire:
     """A server's standard input and output, byte for byte: nothing but messages may come."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, env: Mapping[str, str] | None = None) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "mosaic", "mcp", *options],
             stdin=subprocess.PIPE,
@@ -43,6 +43,7 @@ class Wire:
             stderr=subprocess.PIPE,
             text=True,
             cwd=folder,
+            env=env,
         )
         self._number = 1
         hello = {"name": "test", "version": "1"}
@@ -127,32 +128,23 @@ def test_over_standard_input_and_output(tmp_path: Path) -> None:
     anyio.run(main)
 
 
-def _free() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 @contextmanager
-def _served(port: int, folder: Path) -> Iterator[str]:
+def _served(
+    folder: Path, env: Mapping[str, str] | None = None
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "mosaic", "mcp", "--http", str(port)],
+        [sys.executable, "-m", "mosaic", "mcp", "--http", "0"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=folder,
+        env=env,
     )
     try:
         assert process.stderr is not None
-        url = f"http://127.0.0.1:{port}/mcp"
-        assert process.stderr.readline().strip() == f"serving {url}"
-        while True:
-            assert process.poll() is None
-            with socket.socket() as found:
-                if found.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
-        yield url
+        said = process.stderr.readline()
+        assert said.startswith("serving http://127.0.0.1:"), said
+        yield said.split()[1], process
     finally:
         process.terminate()
         out, _ = process.communicate(timeout=60)
@@ -170,13 +162,39 @@ def test_over_http(tmp_path: Path) -> None:
             job = await other.call_tool("get_job", {"job": begun.structured_content["job"]})
             assert job.structured_content["state"] in ("queued", "running", "done")
 
-    with _served(_free(), tmp_path) as url:
+    with _served(tmp_path) as (url, _):
         anyio.run(main, url)
         # A page of elsewhere that has its name lead here is refused.
         answer = httpx2.post(url, json={}, headers={"host": "evil.example"})
         assert answer.status_code in (403, 421)
         answer = httpx2.post(url, json={}, headers={"origin": "http://evil.example"})
         assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_server_that_is_ended_leaves_nothing(tmp_path: Path, number: int, code: int) -> None:
+    def ended(process: subprocess.Popen[str]) -> None:
+        assert any(tmp_path.glob("mosaic-mcp-*"))
+        process.send_signal(number)
+        process.wait(timeout=60)
+        assert process.returncode == code
+        assert not any(tmp_path.glob("mosaic-mcp-*"))
+
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    wire = Wire(tmp_path, env=environment)
+    ended(wire.process)
+    with _served(tmp_path, environment) as (url, process):
+        port = int(url.rsplit(":", 1)[1].partition("/")[0])
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.send(b"POST /mcp HTTP/1.1\r\n")  # one who does not go on holds nothing up
+            ended(process)
+
+
+def test_a_place_that_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = CliRunner().invoke(app, ["mcp", "--http", port])
+    assert result.exit_code == 2 and "--http" in result.output and port in result.output
 
 
 _WITHOUT = """
@@ -244,7 +262,6 @@ def test_places(text: str, place: tuple[str, int]) -> None:
     "options",
     [
         ["--http", "here"],
-        ["--http", "0"],
         ["--http", "localhost:65536"],
         ["--http", "a b:80"],
         ["--root", "no-such-folder"],

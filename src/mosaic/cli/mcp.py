@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _PLACE: Final = re.compile(r"(?:(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]/\s]*):)?(?P<port>\d{1,5})")
 _LOOPBACK: Final = "127.0.0.1"
 _OURS: Final = (_LOOPBACK, "localhost", "::1")
+_WARNING: Final = (
+    "warning: whoever reaches {host} may have plans compiled and run here; nobody is asked for a key"
+)
 _BROUGHT: Final = frozenset({"mcp", "mcp_types", "anyio", "starlette", "uvicorn"})
 """What the `mcp` extra brings."""
 
@@ -31,8 +34,8 @@ def mcp(
         typer.Option(
             "--http",
             metavar="[HOST:]PORT",
-            help="Serve streamable HTTP there, at /mcp, instead of standard input and output "
-            "(host: 127.0.0.1 unless given).",
+            help="Serve streamable HTTP there, at /mcp, instead of standard input and output (host: 127.0.0.1 "
+            "unless given; port 0: any that is free).",
             show_default=False,
         ),
     ] = None,
@@ -69,18 +72,14 @@ def mcp(
     with _service(root, output, catalog, device) as service:
         if root is not None:
             os.chdir(root)  # fragments that name others are found from here
+        from mosaic.mcp.serving import serve_http, serve_standard
+
         if place is None:
-            service.server().run("stdio")
+            serve_standard(service)
             return
-        host, port = place
-        if host not in _OURS:
-            print(
-                f"warning: whoever reaches {host} may have plans compiled and run here; nobody is asked for a key",
-                file=sys.stderr,
-            )
-        shown = f"[{host}]" if ":" in host else host
-        print(f"serving http://{shown}:{port}/mcp", file=sys.stderr, flush=True)
-        service.server().run("streamable-http", host=host, port=port)
+        if place[0] not in _OURS:
+            print(_WARNING.format(host=place[0]), file=sys.stderr)
+        serve_http(service, *place)
 
 
 def _service(root: Path | None, output: Path | None, catalog: Path | None, device: str | None) -> Service:
@@ -129,6 +128,6 @@ def _place(text: str) -> tuple[str, int]:
     from mosaic.api.faults import UsageError
 
     found = _PLACE.fullmatch(text.strip())
-    if found is None or not 0 < int(found["port"]) < 65536:
+    if found is None or not 0 <= int(found["port"]) < 65536:
         raise UsageError(f"{text!r} is neither PORT nor HOST:PORT", "--http")
     return (found["host"] or _LOOPBACK).strip("[]"), int(found["port"])

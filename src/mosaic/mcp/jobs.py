@@ -27,7 +27,7 @@ class CancelledError(Exception):
     """The server ends."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Ticket:
     """A run, as far as it is. Only its queue changes it, but for the progress that the run itself tells."""
 
