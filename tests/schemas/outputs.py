@@ -61,6 +61,33 @@ plan cut {
 }
 """
 
+COMPOSED = """\
+mosaic 1
+
+plan composed {
+  let base = checkpoint("zoo/base")
+  let other = checkpoint("zoo/base-b")
+  let neon = lora("zoo/neon")
+  let film = lora("./film.safetensors", partial: true)
+  let left = rect(0%, 0%, 50%, 100%)
+  let right = rect(50%, 0%, 50%, 100%)
+  let begun = fuse(base, neon * 0.5, film)
+  let turns = fuse(base, begun during 0%..50%, lora("zoo/hat") in mask("./mask.png"))
+  let prompts = sample(
+    turns,
+    prompt: ["a red cat" in left, "a blue dog" * 0.5 in right during 0%..50%, "a street at night"],
+    steps: 4,
+  )
+  let weighed = fuse(base, neon, lora("zoo/hat"), via: switch(aware: true))
+  let over = fuse(base, other during 50%..100%)
+  let drawn = encode(load_image("./mask.png"), with: base, tile: 64x64)
+  emit prompts as "prompts.png"
+  emit drawn as "drawn.safetensors"
+  emit sample(weighed, prompt: "a red cat, {neon}", steps: 2) as "weighed.png"
+  emit sample(over, prompt: "a red cat", steps: 4) as "over.png"
+}
+"""
+
 
 def told(*words: str, code: int | None = 0, input: str | None = None) -> Any:
     """What a command prints on standard output, read as JSON."""
@@ -143,6 +170,11 @@ def programs() -> Iterator[Document]:
     for path in sorted((ROOT / "examples").glob("*.mosaic")):
         done("plan", str(path), "-o", "x.program.json", "--no-cache")
         yield "program", loaded("x.program.json")
+    Path("film.safetensors").write_bytes((MODELS / "sketch.safetensors").read_bytes())
+    world.draw(world.base_scene(Random(5)), 1).convert("L").save("mask.png")
+    Path("composed.mosaic").write_text(COMPOSED)
+    done("plan", "composed.mosaic", "-o", "x.program.json", "--no-cache")
+    yield "program", loaded("x.program.json")
 
 
 def running() -> Iterator[Document]:
@@ -197,6 +229,9 @@ def locking() -> Iterator[Document]:
     yield "lock", told("lock", "first.mosaic", "--json", "--outputs")
 
 
+_MORE = ("local/trained", "local/loha", "local/alone")
+
+
 def cataloguing() -> Iterator[Document]:
     """A catalog of one's own, from its making to a snapshot of it."""
     yield "catalog-path", told("catalog", "path", "--json")
@@ -209,7 +244,7 @@ def cataloguing() -> Iterator[Document]:
     for words in ("neon", "zebra"):
         yield "catalog-search", told("catalog", "search", words, "--json")
     yield "catalog-list", told("catalog", "list", "--kind", "control", "--json")
-    for id in ("zoo/base", "zoo/neon", "zoo/a-to-b", "zoo/samurai", "local/own", "local/odd"):
+    for id in ("zoo/base", "zoo/neon", "zoo/a-to-b", "zoo/samurai", "local/own", "local/odd", *_MORE):
         yield "catalog-show", told("catalog", "show", id, "--json")
     yield "catalog-relate", told("catalog", "relate", "zoo/neon", "zoo/hat", "local/odd", "--json")
     yield "catalog-verify", told("catalog", "verify", "--json")
@@ -233,8 +268,26 @@ def _library() -> None:
     )
     odd = {"ss_base_model_version": "sdxl_base_v1-0", "ss_network_module": "networks.lora"}
     Path("models/odd.safetensors").write_bytes(_with_metadata(data, odd))
+    trained = {"ss_sd_model_name": "ponyDiffusionV6.safetensors", "ss_new_sd_model_hash": "ab" * 32}
+    Path("models/styles/trained.safetensors").write_bytes(_with_metadata(data, trained))
+    Path("models/loha.safetensors").write_bytes(_loha())
+    shutil.copytree(MODELS / "base" / "unet", "models/alone")
     Path("models/cut.safetensors").write_bytes(data[:5000])
     Path("models/old.ckpt").write_bytes(pickle.dumps({"state_dict": {}}))
+
+
+def _loha() -> bytes:
+    """An adapter of another algorithm than LoRA, of zeros."""
+    module = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k"
+    shapes = {"hada_w1_a": (640, 4), "hada_w1_b": (4, 768), "hada_w2_a": (640, 4), "hada_w2_b": (4, 768)}
+    header, end = {}, 0
+    for name, (rows, columns) in shapes.items():
+        size = 2 * rows * columns
+        at = [end, end + size]
+        header[f"{module}.{name}"] = {"dtype": "F16", "shape": [rows, columns], "data_offsets": at}
+        end += size
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + bytes(end)
 
 
 def _with_metadata(data: bytes, metadata: dict[str, str]) -> bytes:
@@ -255,6 +308,9 @@ def bridging() -> Iterator[Document]:
     yield "bridge-fit", told("bridge", "fit", *ends, "-o", "mine.safetensors", "--json")
     yield "bridge-fit", told("bridge", "fit", *ends, "-o", "ours.safetensors", "--json", "--register")
     yield "bridge-list", told("bridge", "list", "--json")
+    small = ("--kind", "conv", "--steps", "2", "--width", "4")
+    yield "bridge-fit", told("bridge", "fit", *ends, *small, "-o", "conv.safetensors", "--json", "--register")
+    yield "catalog-show", told("catalog", "show", "local/conv", "--json")
 
 
 def caching() -> Iterator[Document]:
@@ -285,6 +341,25 @@ def composing() -> Iterator[Document]:
     limits = ("--use", "commercial", "--budget", "60s", "--base", "zoo/base", "--without", "zoo/neon")
     yield "compose", told("compose", cat, *limits, "--trace", "limits.json", "--json", code=None)
     yield "trace", loaded("limits.json")
+
+
+def mending() -> Iterator[Document]:
+    """A plan that has to be sent back twice, as the trace has it."""
+    from tests.agent.scripted import Scripted
+
+    from mosaic.agent.asking import request_of
+    from mosaic.agent.composing import compose
+    from mosaic.agent.offline.backend import OfflineBackend
+    from mosaic.agent.tracing import to_json
+    from mosaic.agent.world import World
+    from mosaic.project import Project
+
+    plan = PLAN.partition("policy")[0] + PLAN.partition("}\n\n")[2].replace("param who", "\nparam who")
+    broken = (plan.replace("first {", "first ("), plan.replace("zoo/neon", "zoo/neno"), plan)
+    with Project() as project:
+        world = World(project)
+        backend = Scripted(*broken, read=OfflineBackend(world).decompose)
+        yield "trace", json.loads(to_json(compose(request_of("a red cat, neon style"), world, backend)))
 
 
 def benching() -> Iterator[Document]:
@@ -327,5 +402,6 @@ SCENES: tuple[Scene, ...] = (
     cataloguing,
     caching,
     composing,
+    mending,
     benching,
 )

@@ -17,7 +17,24 @@ pytest.importorskip("torch")
 
 Perform = Callable[[Scene], list[Document]]
 
-RARE: dict[str, str] = {}
+_NO_HUB = "no reader fills it yet: records of hubs beside a file are not read"
+RARE: dict[str, str] = {
+    "facts/properties/integrity": "told of experts that plans resolve, not kept in a catalog",
+    "facts/properties/permissions": _NO_HUB,
+    "facts/properties/size_multiple": "8 in all architectures that are read, and left out then",
+    "facts/properties/variant": "needs a denoiser for inpainting",
+    "file/properties/pixels": "of input pictures, which no catalog holds",
+    **{
+        f"permissions/properties/{name}": _NO_HUB
+        for name in ("commercial", "derivatives", "different_license", "no_credit")
+    },
+    **{
+        f"bench-costs/properties/profile/properties/refined/additionalProperties/properties/{name}": (
+            "what runs have taught; the benchmark measures the machine anew"
+        )
+        for name in ("p50", "p90", "runs")
+    },
+}
 """Properties that no scene shows, with the reason."""
 
 
