@@ -111,7 +111,10 @@ class LocalBackend:
         system, user = decomposing(request)
         held = json_grammar(facets_schema(request.text))
         text, usage = self._ask([("system", system), ("user", user)], held)
-        found = read_facets(json_in(text), request.text)
+        said = json_in(text)
+        found = read_facets(said, request.text)
+        if not found.facets:  # nobody asks for a picture of nothing: what is to be seen counts
+            found = read_facets({**said, "avoided": []}, request.text)
         if not found.facets:
             raise self._unusable("no part of the request is left to look for", usage)
         return found, usage
