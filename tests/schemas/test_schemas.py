@@ -155,7 +155,7 @@ def _prints_json(command: click.Command) -> bool:
     for option in command.params:
         if "--json" in option.opts:
             return True
-        choices = getattr(option.type, "choices", ())
+        choices = getattr(getattr(option, "type", None), "choices", ())
         if "--format" in option.opts and "json" in [str(getattr(each, "value", each)) for each in choices]:
             return True
     return False
@@ -218,11 +218,17 @@ _SECTIONS = re.findall(
 
 def _examples() -> list[tuple[str, Any]]:
     return [
-        (schemas.OF_COMMANDS[command], json.loads(text))
+        (schemas.OF_COMMANDS[command], json.loads(_whole(text)))
         for command, section in _SECTIONS
         for text in re.findall(r"```json\n(.*?)```", section, re.S)
         if command in schemas.OF_COMMANDS
     ]
+
+
+def _whole(text: str) -> str:
+    """With digests where the page cuts them short."""
+    text = text.replace('"sha256:…"', f'"sha256:{"a" * 64}"')
+    return re.sub(r'("(?:sha256|digest|[^"]*\.json)": )"…"', rf'\1"{"a" * 64}"', text)
 
 
 def test_the_page_has_examples() -> None:
@@ -240,7 +246,6 @@ def test_the_page_has_examples() -> None:
 
 @pytest.mark.parametrize(("name", "document"), _examples())
 def test_examples_of_the_page_have_their_shape(name: str, document: Any) -> None:
-    """Where a figure stands for any other, `…` may stand for a digest, and a table may be cut."""
     strict = Draft202012Validator(schemas.closed(schemas.standalone(name)))
     wrong = [f"{error.json_path}: {error.message}" for error in strict.iter_errors(document)]
     assert wrong == []
