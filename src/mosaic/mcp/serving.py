@@ -31,10 +31,10 @@ def serve_http(service: Service, host: str, port: int) -> None:
     with _listening(host, port) as listener:
         found = listener.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
-        print(f"serving http://{shown}:{found}/mcp", file=sys.stderr, flush=True)
         application = service.server().streamable_http_app(host=host)
         server = _Server(uvicorn.Config(application, log_level="warning", access_log=False))
         with _Ending(service):
+            print(f"serving http://{shown}:{found}/mcp", file=sys.stderr, flush=True)
             anyio.run(server.serve, [listener])
 
 
