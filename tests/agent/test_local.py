@@ -329,6 +329,7 @@ def test_what_may_be_said_of_a_request_is_json_about_its_own_words(text: str, se
     masked = drawn(json_grammar(facets_schema(text)), seed, 700)
     assert masked.whole
     document = json.loads(masked.text)
+    assert masked.text == json.dumps(document, ensure_ascii=False)
     assert {facet["text"] for facet in document["facets"]} <= {*spans(text)}
     assert {*document["avoided"]} <= {*spans(text)}
     read_facets(document, text)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from llguidance import LLMatcher, LLTokenizer
 from numpy.typing import NDArray
 
 from mosaic.agent.backends.replies import Unusable
+
+if TYPE_CHECKING:
+    from llguidance._lib import JsonCompileOptions
 
 _CLOSING: Final = (
     b'")]}\n =:(,{.' + b"0123456789" + b"abcdefghijklmnopqrstuvwxyz" + b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -23,6 +26,13 @@ _CLOSING: Final = (
 within a text every other sign is one more character of it."""
 _GUARDED: Final = 256
 """Tokens before the last within which a way to the end is looked for."""
+
+_JSON: Final[JsonCompileOptions] = {
+    "whitespace_flexible": False,
+    "item_separator": ", ",
+    "key_separator": ": ",
+}
+"""One line, as `json.dumps` writes it and the examples of the prompts are written."""
 
 
 class Vocabulary:
@@ -145,5 +155,5 @@ def plan_grammar(lark: str) -> str:
 
 
 def json_grammar(schema: Mapping[str, Any]) -> str:
-    """JSON of a schema as `Masked` takes it, without white space that says nothing."""
-    return LLMatcher.grammar_from_json_schema(dict(schema), overrides={"whitespace_flexible": False})
+    """JSON of a schema as `Masked` takes it."""
+    return LLMatcher.grammar_from_json_schema(dict(schema), overrides=_JSON)
