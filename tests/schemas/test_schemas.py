@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-import click
 import pytest
 import typer
 from hypothesis import given
@@ -142,45 +142,60 @@ def _parts(schema: Any) -> Iterator[dict[str, Any]]:
                 yield from _parts(value)
 
 
-def _commands(command: click.Command, path: str = "") -> Iterator[tuple[str, click.Command]]:
-    inner = getattr(command, "commands", None)
-    if inner is None:
-        yield path, command
-        return
-    for name, each in inner.items():
-        yield from _commands(each, f"{path} {name}".strip())
+def _commands(of: typer.Typer, path: str = "") -> Iterator[tuple[str, Callable[..., Any]]]:
+    for command in of.registered_commands:
+        assert command.callback is not None
+        yield f"{path} {command.name}".strip(), command.callback
+    for group in of.registered_groups:
+        assert group.typer_instance is not None
+        name = group.name if isinstance(group.name, str) else group.typer_instance.info.name
+        yield from _commands(group.typer_instance, f"{path} {name}".strip())
 
 
-def _prints_json(command: click.Command) -> bool:
-    for option in command.params:
-        if "--json" in option.opts:
-            return True
-        choices = getattr(getattr(option, "type", None), "choices", ())
-        if "--format" in option.opts and "json" in [str(getattr(each, "value", each)) for each in choices]:
+def _prints_json(command: Callable[..., Any]) -> bool:
+    """Whether it has an option `--json`, or a `--format` that may be `json`."""
+    for hint in get_type_hints(command, include_extras=True).values():
+        if get_origin(hint) is not Annotated:
+            continue
+        kind, *more = get_args(hint)
+        # In an annotation the first name stands where a default would.
+        flags = {
+            flag for each in more for flag in (getattr(each, "default", None), *(each.param_decls or ()))
+        }
+        kinds = get_args(kind) or (kind,)
+        values = {
+            each.value for one in kinds if isinstance(one, type) and issubclass(one, Enum) for each in one
+        }
+        if "--json" in flags or ("--format" in flags and "json" in values):
             return True
     return False
 
 
 def test_every_command_that_prints_json_has_a_schema() -> None:
-    found = {path for path, command in _commands(typer.main.get_command(app)) if _prints_json(command)}
+    found = {path for path, command in _commands(app) if _prints_json(command)}
     assert len(found) > 20
     assert found == schemas.OF_COMMANDS.keys()
     assert set(schemas.OF_COMMANDS.values()) <= set(schemas.names())
 
 
 def test_one_without_a_schema_would_be_found() -> None:
-    other = typer.Typer()
+    other, inner = typer.Typer(), typer.Typer()
+    kinds = Enum("kinds", {"TEXT": "text", "JSON": "json"}, type=str)
 
-    @other.command("one")
-    def one(as_json: bool = typer.Option(False, "--json")) -> None:
-        """Prints JSON."""
+    def one(**given: Any) -> None: ...
 
-    @other.command("two")
-    def two() -> None:
-        """Does not."""
+    def two(**given: Any) -> None: ...
 
-    found = [path for path, command in _commands(typer.main.get_command(other)) if _prints_json(command)]
-    assert found == ["one"]
+    def three(**given: Any) -> None: ...
+
+    one.__annotations__ = {"as_json": Annotated[bool, typer.Option("--json")]}
+    two.__annotations__ = {"as_text": Annotated[bool, typer.Option("--text")]}
+    three.__annotations__ = {"form": Annotated[kinds | None, typer.Option("--format")]}
+    other.command("one")(one)
+    other.command("two")(two)
+    inner.command("three")(three)
+    other.add_typer(inner, name="more")
+    assert [path for path, command in _commands(other) if _prints_json(command)] == ["one", "more three"]
 
 
 def test_the_command_lists_them() -> None:
