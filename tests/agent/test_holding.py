@@ -149,14 +149,21 @@ def test_names_are_put_right() -> None:
 def test_no_comment_silences_a_message(comment: str) -> None:
     found = held(PLAN.replace("  let look ", f"  {comment}\n  let look "))
     assert found.plan == PLAN
-    assert found.changed == ("comments made plain",)
+    assert found.changed[-1:] == ("comments made plain",)
     behind = held(PLAN.replace('"zoo/neon")\n', f'"zoo/neon")  {comment}\n'))
     assert behind.plan == PLAN
 
 
-def test_what_nobody_sees_is_taken_out_of_comments() -> None:
-    found = held(PLAN.replace("a red cat\n", "a red \u202ecat\u200b\n", 1))
-    assert found.plan == PLAN
+@pytest.mark.parametrize("hidden", ["\u202e", "\u200b", "\u2066", "\ufeff", "\U000e0041", "\xad"])
+def test_what_nobody_sees_is_taken_out(hidden: str) -> None:
+    for words in ("a red cat\n", "a red cat, {neon}", '"zoo/neon"'):
+        place = PLAN.index(words) + 4
+        found = held(PLAN[:place] + hidden + PLAN[place:])
+        assert found.plan == PLAN
+        assert found.changed == ("characters that nobody sees taken out",)
+    assert held(PLAN.replace("a red cat,", "a\tred\x07cat,")).plan == PLAN.replace("a red cat,", "a red cat,")
+    assert held(PLAN.replace("\n", "\r\n")).plan == PLAN
+    assert held(PLAN.replace("  let", "\tlet")) == Held(PLAN)
 
 
 @pytest.mark.parametrize(

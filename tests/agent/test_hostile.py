@@ -302,6 +302,9 @@ HELD = {
         "# mosaic: ignore[M431]\n" + plan.replace("\n  let", "  # mosaic: ignore\n  let")
     ),
     "written elsewhere": lambda plan: plan.replace('"picture.png"', '"../../../etc/cron.d/x.png"'),
+    "hidden words": lambda plan: plan.replace('prompt: "', 'prompt: "\u202e\u2066\U000e0041').replace(
+        "\n  let", " # \u202e\n  let"
+    ),
     "another name": lambda plan: plan.replace("plan picture", "plan evil"),
 }
 """What is put right."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
+from unicodedata import category
 
 from mosaic.agent.limits import blocks
 from mosaic.agent.quoting import cleaned
@@ -69,8 +70,13 @@ def hold(plan: str, request: Request, shortlist: Shortlist, name: str = "<compos
     file, wrong = _read(SourceFile(name, plan))
     if wrong:
         return Held(plan, (), wrong)
+    file, wrong = _read(SourceFile(name, _visible(plan)))
+    if wrong:
+        return Held(plan, (), wrong)
     wanted = _wanted(request)
     edits = _Edits(file)
+    if file.source.text != plan.replace("\t", " "):
+        edits.note("characters that nobody sees taken out")
     _hold_limits(file, wanted, edits)
     _hold_names(file, request.name, edits)
     _hold_comments(file, edits)
@@ -188,6 +194,14 @@ def _hold_names(file: tree.File, name: str, edits: _Edits) -> None:
     if emits[0].path.plain != picture:
         edits.put(emits[0].path.span, f'"{escape(picture)}"')
         edits.note(f"the picture is called `{picture}`")
+
+
+def _visible(text: str) -> str:
+    """A text without characters that nobody sees: what it says to a reader is what it says."""
+    return "".join(
+        char if char.isprintable() or char in "\n\r" else "" if category(char) == "Cf" else " "
+        for char in text
+    )
 
 
 def _hold_comments(file: tree.File, edits: _Edits) -> None:
