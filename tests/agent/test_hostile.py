@@ -34,7 +34,8 @@ from mosaic.agent.limits import read_limits
 from mosaic.agent.offline.backend import OfflineBackend
 from mosaic.agent.page import page
 from mosaic.agent.prompting import grammar
-from mosaic.agent.tracing import to_json
+from mosaic.agent.tracing import to_json as trace_json
+from mosaic.agent.tree_json import to_json
 from mosaic.agent.values import Request, Trace
 from mosaic.agent.weighing import BUDGET
 from mosaic.agent.world import World
@@ -117,7 +118,7 @@ def _texts(plan: tree.Plan) -> Iterator[tree.Text]:
 
 def assert_shown(trace: Trace) -> None:
     """The trace as JSON and as a page: valid, bounded, and nobody's words are more than words."""
-    written = to_json(trace)
+    written = trace_json(trace)
     assert len(written) < LARGEST
     assert Trace.model_validate_json(written) == trace
     assert not {*"\x1b\u202e\u200b\u2028\x9b"} & {*written}
@@ -250,9 +251,6 @@ def test_requests_that_mean_harm(text: str, world: World) -> None:
     assert_safe(composed(world, request_of(text, policy=STRICT)), world)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a prompt that is too long for the encoder is not shortened: no plan at all"
-)
 def test_a_long_request_is_cut_to_what_a_prompt_holds(world: World) -> None:
     trace = composed(world, request_of("a red cat in the snow, watercolor, " * 20))
     assert trace.answer is not None and "zoo/watercolor" in trace.answer.plan
@@ -275,7 +273,10 @@ def attack(change: Callable[[str], str]) -> Callable[[Asked], Answer]:
     """A model that reads as it should, and writes what somebody else wants, however often it is told off."""
 
     def script(asked: Asked) -> Answer:
-        return json.dumps(facets(ASKED)) if asked.reads else change(plan_of(asked))
+        if asked.reads:
+            return json.dumps(facets(ASKED))
+        plan = change(plan_of(asked))
+        return plan if asked.schema is None else json.dumps(to_json(read(plan)))
 
     return script
 
@@ -353,12 +354,16 @@ def test_models_that_obey_somebody_else(name: str, world: World) -> None:
         assert trace.rounds[0].held
 
 
-@pytest.mark.parametrize("form", [Constraint.GRAMMAR, Constraint.STRUCTURED])
+@pytest.mark.parametrize("form", [Constraint.GRAMMAR, Constraint.STRUCTURED, Constraint.JSON_SCHEMA])
 @pytest.mark.parametrize("name", ["forbidden", "no policy"])
-def test_endpoints_that_do_not_hold_a_model_to_the_grammar(name: str, form: Constraint, world: World) -> None:
+def test_endpoints_that_do_not_hold_a_model_to_its_form(name: str, form: Constraint, world: World) -> None:
     trace = _asked({**HELD, **REFUSED}[name], request_of(ASKED, policy=STRICT), world, form)
     assert_safe(trace, world)
     assert trace.answer is not None and trace.answer.backend == ("openai" if name in HELD else "offline")
+
+
+def _copies(text: str) -> Callable[[str], str]:
+    return lambda _: text
 
 
 @pytest.mark.slow
@@ -367,9 +372,7 @@ def test_models_that_copy_what_strangers_say(world: World) -> None:
     for said in INJECTIONS.values():
         text = said[:20_000]
         for plan in (text, f"mosaic 1\n\nplan picture {{\n{text}\n}}\n"):
-            trace = _asked(
-                lambda _, plan=plan: plan, request_of(ASKED, policy=STRICT), world, Constraint.NONE
-            )
+            trace = _asked(_copies(plan), request_of(ASKED, policy=STRICT), world, Constraint.NONE)
             assert_safe(trace, world)
             assert trace.answer is not None and trace.answer.backend == "offline"
 

@@ -165,8 +165,23 @@ def test_what_is_avoided_is_negative(world: World, small: Tongue, wide: Tongue) 
 
 
 def test_names_and_signs_stay_whole(world: World, wide: Tongue) -> None:
-    text = "portrait of a wizard's tower by Ada Example, 35mm f/1.8"
-    assert told(world, wide, text)[0] == "portrait of a wizard's tower by Ada Example, 35mm f/1.8"
+    text = "a wizard's tower by Ada Example, f/1.8"
+    assert told(world, wide, text)[0] == text
+
+
+def test_a_prompt_that_is_too_long_does_without_what_matters_least(world: World, small: Tongue) -> None:
+    text = "a red cat at night with a knight and a fish by the river and a dog in the desert and a bird in the forest"
+    text += " and a house in the meadow, neon style"
+    made, _ = told(world, small, text, ("neon", "neon", "neon style"))
+    assert made.startswith("a red cat at night with a knight") and made.endswith("{neon}")
+    assert "meadow" not in made and "house" in made
+    length = small.length(made.replace("{neon}", "neon style"))
+    assert length is not None and small.limit is not None and small.limit - 4 <= length <= small.limit
+
+
+def test_what_is_said_again_is_said_once(world: World, small: Tongue) -> None:
+    wash = ("watercolor", "wash", "watercolor style")
+    assert told(world, small, "a red cat, watercolor, " * 9, wash)[0] == "a red cat, {wash}"
 
 
 def facets(world: World, text: str) -> list[tuple[str, str]]:

@@ -113,6 +113,8 @@ def _counts(left: LeftOut, ranking: Ranking) -> bool:
 
 
 def _unserved(place: int, facet: Facet, best: Combination, shortlist: Shortlist) -> LeftOut:
+    if place in best.cut:
+        return LeftOut(what=facet.text, reason="the prompt has no room for it", facet=place)
     reason = _forbidden(place, shortlist)
     options = [option.expert for option in shortlist.options if option.facet == place]
     if reason:

@@ -16,6 +16,7 @@ from mosaic.agent.offline.phrases import Phrase, Token, is_doing, is_place, phra
 from mosaic.agent.retrieving import wordings
 from mosaic.agent.speaking import Tongue
 from mosaic.agent.values import Decomposition, Facet, FacetKind
+from mosaic.catalog.store import terms
 
 _NOUNS: Final = (FacetKind.SUBJECT, FacetKind.CHARACTER)
 _ORDER: Final = (FacetKind.SETTING, FacetKind.OBJECT, FacetKind.STYLE, FacetKind.TECHNIQUE)
@@ -93,7 +94,12 @@ class _Writer:
             facet: insert for insert in reversed(inserts) for facet in insert.facets if insert.trigger
         }
         self._served = {facet for insert in inserts for facet in insert.facets}
-        self._spoken: set[int] = set()
+        # What is said again is about the same.
+        self._again = {
+            words[0]: place
+            for place, facet in reversed(list(enumerate(parts.facets)))
+            if len(words := terms.words(facet.text)) == 1
+        }
         self._put: set[str] = set()
 
     def write(self) -> Phrased:
@@ -103,12 +109,46 @@ class _Writer:
             row = self._row(each, first=not rows)
             if row is not None:
                 rows.append(row)
+        rows = self._distinct(rows)
+        text = self._prompt(rows)
+        while self._is_long(text) and (spare := self._spare(rows)) is not None:
+            del rows[spare]
+            text = self._prompt(rows)
+        avoided = ", ".join(word for each in self._parts.avoided if (word := self._sayable(each)))
+        said = {piece.facet for row in rows for piece in row.pieces if piece.facet is not None}
+        return Phrased(text, avoided, frozenset(said - self._served))
+
+    def _prompt(self, rows: Sequence[_Row]) -> str:
         text = "".join((row.joint if place else "") + _joined(row.pieces) for place, row in enumerate(rows))
         for insert in sorted(self._inserts, key=self._order):
             if insert.trigger and insert.variable not in self._put:
                 text += (", " if text else "") + insert.text
-        avoided = ", ".join(word for each in self._parts.avoided if (word := self._sayable(each)))
-        return Phrased(text, avoided, frozenset(self._spoken - self._served))
+        return text
+
+    def _distinct(self, rows: Sequence[_Row]) -> list[_Row]:
+        """Every phrase once, however often it was said."""
+        return list({tuple(piece.text for piece in row.pieces): row for row in reversed(rows)}.values())[::-1]
+
+    def _is_long(self, text: str) -> bool:
+        """Whether a prompt is longer than the base's encoder reads."""
+        for insert in self._inserts:
+            text = text.replace(insert.text, insert.trigger) if insert.trigger else text
+        length, limit = self._tongue.length(text), self._tongue.limit
+        return length is not None and limit is not None and length > limit
+
+    def _spare(self, rows: Sequence[_Row]) -> int | None:
+        """The phrase that a prompt that is too long can best do without: the last of the least important that calls no
+        expert; None where one is left."""
+        spare = [
+            place
+            for place, row in enumerate(rows)
+            if len(rows) > 1 and not any(piece.trigger for piece in row.pieces)
+        ]
+        return min(spare, key=lambda place: (self._importance(rows[place]), -place), default=None)
+
+    def _importance(self, row: _Row) -> float:
+        places = [piece.facet for piece in row.pieces if piece.facet is not None]
+        return max((self._parts.facets[place].importance for place in places), default=0.0)
 
     def _row(self, each: Phrase, *, first: bool) -> _Row | None:
         if each.cue == "avoided":
@@ -158,8 +198,6 @@ class _Writer:
         if place is None and served and token.word in MARKERS:
             return []  # of "neon style" the trigger says both
         if not self._tongue.closed:
-            if place is not None:
-                self._spoken.add(place)
             return [_Piece(token.text, token.start, token.end, facet=place)]
         if place in self._silent:
             return []
@@ -180,13 +218,10 @@ class _Writer:
         words = [each for each in tokens(facet.text) if each.word and not each.is_article]
         is_last = token.end == facet.end
         if all(self._tongue.knows(each.lower) for each in words):
-            self._spoken.add(place)
             return token.lower
         if other := known_as(facet, self._tongue, self._lexicon):
-            self._spoken.add(place)
             return other if is_last else ""
         if self._tongue.knows(words[-1].lower):
-            self._spoken.add(place)
             return self._known(token)
         return ""
 
@@ -220,7 +255,7 @@ class _Writer:
         for place, facet in enumerate(self._parts.facets):
             if facet.start <= token.start and token.end <= facet.end:
                 return place
-        return None
+        return self._again.get(token.word) if token.word else None
 
     def _sayable(self, text: str) -> str:
         words = [word for word in text.split() if self._tongue.knows(word.lower())]

@@ -156,6 +156,7 @@ class Combination(Value):
     served: tuple[int, ...]  # facets by an expert
     spoken: tuple[int, ...]  # facets by the prompt alone, in words that the base knows
     unserved: tuple[int, ...]
+    cut: tuple[int, ...] = ()  # of these, facets that the prompt has no room for
     quality: float | None = None  # the share of pictures that show everything, as far as it was measured
     seconds: float | None = None  # predicted, the median; None where the device was not measured
     score: float

@@ -401,9 +401,7 @@ class _Weigher:
         spoken = tuple(
             place
             for place in range(len(self._parts.facets))
-            if place not in served
-            and (place in phrased.spoken or not base.tongue.closed)
-            and self._spoken(place, base) > 0
+            if place not in served and place in phrased.spoken and self._spoken(place, base) > 0
         )
         unserved = tuple(
             place for place in range(len(self._parts.facets)) if place not in served and place not in spoken
@@ -433,6 +431,7 @@ class _Weigher:
             served=served,
             spoken=spoken,
             unserved=unserved,
+            cut=tuple(place for place in unserved if self._spoken(place, base) > _DOUBTED),
             quality=round(together, 4) if len(adapters) > 1 else None,
             seconds=seconds,
             score=round(max(0.0, min(1.0, state.value)), 4),
