@@ -334,6 +334,7 @@ def composing() -> Iterator[Document]:
     ran = ("-o", "cat.mosaic", "--run", "--steps", "1", "--report", "report", "--trace", "trace.json")
     yield "compose", told("compose", cat, *ran, "--json")
     yield "trace", loaded("trace.json")
+    yield "trace", loaded("report/composition.json")
     yield "report", loaded("report/report.json")
     yield "compose", told("compose", "a dragon in the forest", "--trace", "none.json", "--json", code=1)
     yield "trace", loaded("none.json")

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from functools import cache
+from random import Random
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 from tests.schemas import walking
-from tests.schemas.outputs import SCENES, SLOW, Document, Scene
+from tests.schemas.outputs import (
+    SCENES,
+    SLOW,
+    Document,
+    Scene,
+    caching,
+    comparing,
+    composing,
+    locking,
+    planning,
+    running,
+)
 
 from mosaic import schemas
 
@@ -116,6 +129,40 @@ def _place(name: str, pointer: str) -> str:
     """A property by where it is defined: of a shared part the same in every schema."""
     _, shared, inner = pointer.partition("/$defs/")
     return inner if shared else name + pointer
+
+
+def _places(value: Any, pointer: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where there are objects inside a document."""
+    if isinstance(value, dict):
+        yield pointer
+    keys = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in keys:
+        yield from _places(each, (*pointer, key))
+
+
+FREE = {"settings", "parameters", "policy", "value", "defaults"}
+"""Objects that anything may be in: what plans, operators and strangers declare."""
+
+
+@pytest.mark.parametrize("scene", (planning, running, comparing, locking, caching, composing), ids=_name)
+def test_nothing_can_be_added_anywhere(perform: Perform, scene: Scene) -> None:
+    rng = Random(7)
+    for name, document in perform(scene):
+        places = list(_places(document))
+        for place in rng.sample(places, min(12, len(places))):
+            changed = json.loads(json.dumps(document))
+            inner = changed
+            for key in place:
+                inner = inner[key]
+            inner["added"] = {"what": [None]}
+            assert FREE & {*place} or not strict(name).is_valid(changed), (name, place)
+
+
+@pytest.mark.parametrize("scene", (planning, running, comparing, locking, caching, composing), ids=_name)
+def test_nothing_that_is_required_can_be_left_out(perform: Perform, scene: Scene) -> None:
+    for name, document in perform(scene):
+        for key in schemas.read(name)["required"]:
+            assert not strict(name).is_valid({k: v for k, v in document.items() if k != key}), (name, key)
 
 
 def test_the_strict_form_refuses_what_is_not_named() -> None:

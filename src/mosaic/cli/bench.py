@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +15,7 @@ from mosaic.cli.console import guarded
 
 app = typer.Typer(
     name="bench",
-    help="Benchmarks: how well experts compose, how well costs are predicted.",
+    help="Benchmarks: how well experts compose, how well costs are predicted, how well requests become plans.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -44,7 +46,7 @@ def composition(
         bool, typer.Option("--costs", help="Measure seconds and memory as well: quiet machine, some minutes.")
     ] = False,
     sheets: Annotated[bool, typer.Option("--sheets", help="Draw contact sheets as well.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The table that the compiler reads.")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="The table that the compiler reads.")] = False,
 ) -> None:
     """Compose sets of the zoo's experts by every operator and by published schemes, and read what the pictures show.
 
@@ -80,7 +82,7 @@ def composition(
         )
     if costs:
         costing.write(output / "costs.json", costing.measure(wanted))
-    if as_json:
+    if json_output:
         print(json.dumps(table.fidelity(outcomes), indent=1))
     else:
         print(
@@ -137,6 +139,102 @@ def costs(
     typer.echo(pricing.table(rows, peaks))
     if output is not None:
         write(output, pricing.document(rows, peaks, profile).encode())
+
+
+@app.command("agent")
+@guarded
+def agent(
+    backend: Annotated[
+        str, typer.Option("--backend", metavar="NAME", help="Who writes the plans: offline, openai or local.")
+    ] = "offline",
+    model: Annotated[
+        str | None, typer.Option("--model", help="A model's name, or the folder of a local one.")
+    ] = None,
+    base_url: Annotated[
+        str | None,
+        typer.Option("--base-url", metavar="URL", help="An endpoint that speaks OpenAI's protocol."),
+    ] = None,
+    split: Annotated[
+        str, typer.Option("--split", help="dev, for working by; test, for reporting; or all.")
+    ] = "test",
+    which: Annotated[
+        str, typer.Option("--over", metavar="zoo|hub|all", help="The zoo, the synthetic catalog, or both.")
+    ] = "all",
+    experts: Annotated[
+        int, typer.Option("--experts", min=0, help="How many experts the synthetic catalog has at least.")
+    ] = 5_000,
+    most: Annotated[
+        int | None,
+        typer.Option("--requests", min=1, help="The first so many requests of each catalog alone."),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=0, help="Pictures of each plan over the zoo; 0: nothing is run.")
+    ] = 1,
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="Draw what the base alone makes of the requests, too.")
+    ] = False,
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", metavar="DIR", help="Where catalogs, results and the sheet go."),
+    ] = Path("bench-agent"),
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit-tokens", metavar="N", min=0, help="Spend no more tokens on a model, all in all."
+        ),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Go on without asking, whatever it costs.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every result as JSON.")] = False,
+) -> None:
+    """Compose plans for requests whose right answers are known, run those over the zoo, and say how well that went.
+
+    The requests are over the zoo and over a synthetic catalog with near-duplicates, misleading descriptions and
+    licences that forbid selling pictures. Shares stand with 95 % intervals (Wilson).
+    """
+    import sys
+
+    from mosaic.bench.agent.command import Options, measured
+    from mosaic.bench.agent.requests import HUB, SPLITS, ZOO
+    from mosaic.cli.composing import ask
+
+    _one_of(split, (*SPLITS, "all"), "--split")
+    _one_of(which, (ZOO, HUB, "all"), "--over")
+    _one_of(backend, ("offline", "openai", "local"), "--backend")
+    chosen = Options(
+        backend=backend,
+        model=model,
+        base_url=base_url,
+        split="" if split == "all" else split,
+        which="" if which == "all" else which,
+        experts=experts,
+        most=most,
+        seeds=seeds,
+        pictures=pictures,
+        limit=limit,
+        yes=yes,
+    )
+    with _bar("composing") as shown:
+        at_terminal = sys.stdin.isatty() and sys.stderr.isatty()
+        report = measured(chosen, output, shown, ask if at_terminal else None)
+    typer.echo(report.json if as_json else report.text)
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        bar = shown.add_task("", total=None)
+        yield lambda finished, total: shown.update(bar, completed=finished, total=total)
+
+
+def _one_of(text: str, names: tuple[str, ...], option: str) -> None:
+    if text not in names:
+        raise typer.BadParameter(f"{text!r} is none of: {', '.join(names)}", param_hint=option)
 
 
 def _strength(text: str, kinds: tuple[str, ...]) -> tuple[str, float]:
