@@ -296,8 +296,9 @@ def test_keys_and_values_are_kept_without_a_difference(folder: Path) -> None:
 
 
 def test_each_token_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    backend = LocalBackend(folder, "cpu", most=MOST)
-    model, read_tokens = backend._loaded._model, []
+    """And what rounds have in common is not read again, without a difference in what is written."""
+    backend = LocalBackend(folder, "cpu", most=MOST, temperature=2.0)
+    model, read_tokens = backend._loaded._model, list[int]()
     forward = model.forward
 
     def counted(*given: Any, **more: Any) -> Any:
@@ -305,8 +306,16 @@ def test_each_token_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) 
         return forward(*given, **more)
 
     monkeypatch.setattr(model, "forward", counted)
-    usage = backend.draft(brief()).usage
-    assert sum(read_tokens) <= usage.input_tokens + usage.output_tokens
+    first = backend.draft(brief())
+    assert sum(read_tokens) <= first.usage.input_tokens + first.usage.output_tokens
+    read_tokens.clear()
+    rounds = [Round(number=1, draft=first)]
+    again = backend.repair(brief(), rounds)
+    assert again.usage.input_tokens + again.usage.output_tokens - sum(read_tokens) >= 1024
+    fresh = LocalBackend(folder, "cpu", most=MOST, temperature=2.0)
+    assert fresh.repair(brief(), rounds).plan == again.plan
+    backend.decompose(Request(text=TEXT))
+    assert backend.draft(brief()).plan == first.plan
 
 
 # Requests
@@ -329,7 +338,8 @@ def test_what_may_be_said_of_a_request_is_json_about_its_own_words(text: str, se
     masked = drawn(json_grammar(facets_schema(text)), seed, 700)
     assert masked.whole
     document = json.loads(masked.text)
-    assert masked.text == json.dumps(document, ensure_ascii=False)
+    if text.isprintable():  # other characters can be escaped in several ways
+        assert masked.text == json.dumps(document, ensure_ascii=False)
     assert {facet["text"] for facet in document["facets"]} <= {*spans(text)}
     assert {*document["avoided"]} <= {*spans(text)}
     read_facets(document, text)

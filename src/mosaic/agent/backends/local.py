@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from functools import cached_property
 from inspect import signature
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mosaic.agent.backends.folders import check_folder, missing
 from mosaic.agent.backends.replies import Unusable, json_in, writable
+from mosaic.agent.backends.turns import Turn, prompt
 from mosaic.agent.counting import most_tokens
 from mosaic.agent.facets import read_facets
 from mosaic.agent.prompting import (
@@ -42,8 +44,6 @@ if TYPE_CHECKING:
 
 Reader = Callable[[Request], Decomposition]
 """Takes a request apart without a model."""
-Turn = tuple[str, str]
-"""Who says something ("system", "user", "assistant"), and what."""
 
 ROUNDS: Final = 3
 """Drafts of one composition, at most."""
@@ -54,7 +54,7 @@ FORM: Final = "structured_outputs"
 _SHORTEST: Final = 64
 """Tokens that must be left to write in."""
 _STRETCH: Final = 1024
-"""Tokens of a prompt that are read in one go."""
+"""Tokens of a prompt that are read in one go. Rounds begin alike: what was read of that in whole stretches is kept."""
 
 
 class LocalBackend:
@@ -169,17 +169,17 @@ class LocalBackend:
 
 
 class _Loaded:
-    """A model and its tokenizer. Runs without gradients; nothing is kept from one text to the next."""
+    """A model and its tokenizer. Runs without gradients. What it writes does not depend on what it wrote before: kept
+    are keys and values of whole stretches alone, which would be computed from the same in the same way."""
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
         self._model, self._tokenizer = model, tokenizer
+        self._kept: tuple[Sequence[int], Any] = ((), None)  # tokens in whole stretches, their keys and values
         limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         self.context: int = limit or 2**17
-        added = tokenizer.added_tokens_decoder.values()
         # Scores of the last token alone, where the model can be told: those of a long prompt take gigabytes.
         is_told = "logits_to_keep" in signature(model.forward).parameters
         self._last = {"logits_to_keep": 1} if is_told else {}
-        self._marks = sorted({str(token) for token in added if token.special and len(str(token)) > 1})
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -202,35 +202,7 @@ class _Loaded:
 
     def prompt(self, turns: Sequence[Turn]) -> list[int]:
         """The tokens of what the model is told, ready for its answer."""
-        said = [{"role": role, "content": self._plain(text)} for role, text in turns]
-        if not self._tokenizer.chat_template:
-            text = "\n\n".join(each["content"] for each in said) + "\n\n"
-            return list(self._tokenizer(text)["input_ids"])
-        return self._templated(said)
-
-    def _templated(self, said: list[dict[str, str]]) -> list[int]:
-        from jinja2 import TemplateError
-
-        # A chat template is a program from the folder. transformers runs it in jinja2's ImmutableSandboxedEnvironment:
-        # it reaches no attribute of Python and changes nothing. It is not held to end; who names a folder trusts it so
-        # far. Some templates know no system: the same text then begins the first turn.
-        merged = [{"role": "user", "content": f"{said[0]['content']}\n\n{said[1]['content']}"}, *said[2:]]
-        for turns in (said, merged):
-            try:
-                text = self._tokenizer.apply_chat_template(
-                    turns, tokenize=False, add_generation_prompt=True, enable_thinking=False
-                )
-            except TemplateError:
-                continue
-            return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
-        raise missing("its chat template takes neither a system text nor several turns")
-
-    def _plain(self, text: str) -> str:
-        """A text that spells none of the tokens by which turns are told apart: a description could end its turn."""
-        for mark in self._marks:
-            while mark in text:
-                text = text.replace(mark, f"{mark[0]} {mark[1:]}")
-        return text
+        return prompt(self._tokenizer, turns)
 
     def write(
         self, sent: Sequence[int], held: str, most: int, temperature: float, seed: int
@@ -242,10 +214,10 @@ class _Loaded:
 
         masked = Masked(self.vocabulary, held, most)
         chance = torch.Generator().manual_seed(seed)
-        new: Sequence[int] = [*sent, *masked.ids]
-        cache = None  # keys and values of all tokens before: each token is read once
         try:
             with torch.inference_mode():
+                known, cache = self._known(sent)
+                new: Sequence[int] = [*sent[known:], *masked.ids]
                 while not masked.done:
                     scores, cache = self._read(new, cache)
                     new = masked.take(_drawn(scores, masked.allowed(), temperature, chance))
@@ -254,6 +226,18 @@ class _Loaded:
         if not masked.whole:
             raise Unusable(f"it was cut off after {most} tokens")
         return masked.text, len(masked.ids)
+
+    def _known(self, sent: Sequence[int]) -> tuple[int, Any]:
+        """How many tokens of a prompt are read, in whole stretches, and their keys and values to go on with."""
+        whole = (len(sent) - 1) // _STRETCH * _STRETCH
+        ids, cache = self._kept
+        if len(ids) > whole or list(ids) != list(sent[: len(ids)]):
+            ids, cache = (), None
+        self._kept = ((), None)  # should reading fail, what is half read is not kept
+        if len(ids) < whole:
+            _, cache = self._read(sent[len(ids) : whole], cache)
+        self._kept = (sent[:whole], cache)
+        return whole, deepcopy(cache)
 
     def _read(self, new: Sequence[int], cache: Any) -> tuple[torch.Tensor, Any]:
         """Scores of the next token, (vocabulary,) in float32 on the processor, after some more were read."""
