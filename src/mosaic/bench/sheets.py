@@ -38,17 +38,18 @@ def sheet(schemes: Sequence[str], sets: Sequence[CompositionSet], seed: int) -> 
             pictures, _, _ = draw(find(name), wanted, [seed])
             verdicts = met(wanted.scene, readings(pictures)[0])
             missing = [attribute for attribute, is_met in verdicts.items() if not is_met]
-            _place(page, pen, pictures[0], (LABEL + column * side, top), missing)
+            place(page, pen, pictures[0], (LABEL + column * side, top), missing)
     return page
 
 
-def _place(
+def place(
     page: Image.Image,
     pen: ImageDraw.ImageDraw,
     picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
     corner: tuple[int, int],
     missing: Sequence[str],
 ) -> None:
+    """Put a picture onto a page, with a rim and words that say what it lacks."""
     left, top = corner
     wide = 64 * ZOOM
     rim = (214, 60, 50) if missing else (40, 150, 70)

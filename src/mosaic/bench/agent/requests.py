@@ -304,7 +304,7 @@ def _hub_templated() -> Iterator[Case]:
         if random.random() < 0.4:
             row["policy"] = {"use": "commercial"}
         if random.random() < 0.4:
-            row["family"] = random.choice(("sd1", "sdxl"))
+            row["family"] = "sd1"
         yield _hub_case(f"hub-t{number}", row, list(chosen.values()), {}, written="template")
 
 
