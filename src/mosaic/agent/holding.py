@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from unicodedata import category
 
@@ -67,10 +68,10 @@ def hold(plan: str, request: Request, shortlist: Shortlist, name: str = "<compos
     if len(plan) > LONGEST_PLAN:
         reason = f"it has {len(plan):,} characters, and {LONGEST_PLAN:,} are read"
         return Held("", (), (NotAsAsked(None, reason, "write a plan of some twenty lines"),))
-    file, wrong = _read(SourceFile(name, plan))
+    file, wrong = read(SourceFile(name, plan))
     if wrong:
         return Held(plan, (), wrong)
-    file, wrong = _read(SourceFile(name, _visible(plan)))
+    file, wrong = read(SourceFile(name, _visible(plan)))
     if wrong:
         return Held(plan, (), wrong)
     wanted = _wanted(request)
@@ -80,11 +81,11 @@ def hold(plan: str, request: Request, shortlist: Shortlist, name: str = "<compos
     _hold_limits(file, wanted, edits)
     _hold_names(file, request.name, edits)
     _hold_comments(file, edits)
-    edited, wrong = _read(SourceFile(name, edits.text()))
+    edited, wrong = read(SourceFile(name, edits.text()))
     if wrong:
         raise InternalError(f"holding a plan broke it: {[each.code for each in wrong]}")
     text = format_file(replace(edited, comments=tuple(_plain(each) for each in edited.comments)))
-    final, wrong = _read(SourceFile(name, text))
+    final, wrong = read(SourceFile(name, text))
     if wrong or not keeps_limits(final, request):
         raise InternalError("a plan was held to a request and does not keep to it")
     return Held(text, tuple(edits.changed), refusals(final, request, shortlist))
@@ -165,7 +166,7 @@ def _behind(header: Span) -> int:
 
 
 def _wanted(request: Request) -> tuple[Limit, ...]:
-    file, wrong = _read(SourceFile("<limits>", f"mosaic 1\n\n{blocks(request.limits)}\n"))
+    file, wrong = read(SourceFile("<limits>", f"mosaic 1\n\n{blocks(request.limits)}\n"))
     if wrong:
         raise MosaicError(*wrong)
     return _limits_at_top(file)
@@ -285,8 +286,9 @@ def _ids(shortlist: Shortlist) -> frozenset[str]:
 # The tree
 
 
-def _read(source: SourceFile) -> tuple[tree.File, tuple[Diagnostic, ...]]:
-    """The tree of a text, and what is wrong with it as a text."""
+@lru_cache(maxsize=16)
+def read(source: SourceFile) -> tuple[tree.File, tuple[Diagnostic, ...]]:
+    """The tree of a text, and what is wrong with it as a text. The last ones are kept: one text is looked at often."""
     sink = Sink()
     file = parse(source, sink)
     return file, tuple(sink) if sink.has_errors else ()

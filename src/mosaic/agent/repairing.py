@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from mosaic.agent.backend import Backend
-from mosaic.agent.holding import LONGEST_PLAN, Held, check_program, hold, keeps_limits, refusals
+from mosaic.agent.holding import LONGEST_PLAN, Held, check_program, hold, keeps_limits, read, refusals
 from mosaic.agent.quoting import cleaned
 from mosaic.agent.values import Brief, Draft, Round
 from mosaic.agent.world import World
-from mosaic.compiler.diagnostic import Diagnostic, Fix, MosaicError, Severity, Sink
+from mosaic.compiler.diagnostic import Diagnostic, Fix, MosaicError, Severity
 from mosaic.compiler.errors.drafts import NotAsAsked, OutsideShortlist, ReadsMore
 from mosaic.compiler.fixing import apply, mend
 from mosaic.compiler.reporting.document import render_json
 from mosaic.compiler.source import SourceFile
-from mosaic.compiler.syntax.parse import parse
 
 if TYPE_CHECKING:
     from mosaic.agent.spending import Spend
@@ -120,22 +120,24 @@ def _try(text: str, brief: Brief, world: World) -> _Tried:
     """Hold a text and make the safe fixes of what is wrong with it, in turn, until nothing changes."""
     changed: list[str] = []
     made: list[str] = []
+    compile = cache(world.compile)  # the last look at a text is the first at what comes of it
     held = Held(text)
     for _ in range(_HOLDING):
         held = _held(text, brief, world)
         changed += held.changed
         if not held.plan:
             return _Tried("", tuple(changed), tuple(made), held.diagnostics)
-        mended = mend(world.source(held.plan), _look(brief, world), may=_may(brief))
+        mended = mend(world.source(held.plan), _look(brief, compile), may=_may(brief))
         made += [f"{each.code}: {cleaned(each.fix.title, _LONGEST)}" for each in mended.made]
         text = mended.source.text
         if text == held.plan:
             break
-    held = _held(text, brief, world)
-    changed += held.changed
+    else:
+        held = _held(text, brief, world)
+        changed += held.changed
     if held.diagnostics:
         return _Tried(held.plan, tuple(changed), tuple(made), held.diagnostics)
-    compiled = world.compile(held.plan)
+    compiled = compile(held.plan)
     left = compiled.diagnostics
     for program in compiled.programs:
         left += check_program(program, brief.request, brief.shortlist, _insisted(brief))
@@ -148,15 +150,12 @@ def _held(text: str, brief: Brief, world: World) -> Held:
     return hold(text, brief.request, brief.shortlist, world.source("").name)
 
 
-def _look(brief: Brief, world: World) -> Callable[[SourceFile], tuple[Diagnostic, ...]]:
+def _look(brief: Brief, compile: Callable[[str], Compiled]) -> Callable[[SourceFile], tuple[Diagnostic, ...]]:
     """What is to be said of a text while it is mended. What is refused is not compiled."""
 
     def look(source: SourceFile) -> tuple[Diagnostic, ...]:
-        sink = Sink()
-        file = parse(source, sink)
-        if sink.has_errors:
-            return tuple(sink)
-        return refusals(file, brief.request, brief.shortlist) or world.compile(source.text).diagnostics
+        file, wrong = read(source)
+        return wrong or refusals(file, brief.request, brief.shortlist) or compile(source.text).diagnostics
 
     return look
 
@@ -166,12 +165,12 @@ def _may(brief: Brief) -> Callable[[Fix], bool]:
 
     def may(fix: Fix) -> bool:
         source = fix.edits[0].span.source
-        before, after = Sink(), Sink()
-        file, changed = parse(source, before), parse(apply(source, (fix,)), after)
-        if before.has_errors:
+        file, wrong = read(source)
+        if wrong:
             return True  # what comes to light by that is held before anything else is done
+        changed, worse = read(apply(source, (fix,)))
         return (
-            not after.has_errors
+            not worse
             and keeps_limits(changed, brief.request) >= keeps_limits(file, brief.request)
             and len(refusals(changed, brief.request, brief.shortlist))
             <= len(refusals(file, brief.request, brief.shortlist))
