@@ -31,7 +31,7 @@ def named() -> Iterator[tuple[Sense, str]]:
 
 
 def test_it_holds_senses_colours_and_cues_and_nothing_else() -> None:
-    assert set(CONTENT) == {*KINDS, "colours", "cues"}
+    assert set(CONTENT) == {*KINDS, "colours", "cues", "ordinary"}
     assert all(set(entry) <= {"words", "near"} for kind in KINDS for entry in CONTENT[kind])
 
 
@@ -188,6 +188,15 @@ def test_a_slip_of_the_pen_is_understood() -> None:
     assert [sense.canonical for sense in SMALL.misspelt("clemantine")] == ["orange"]
     assert SMALL.misspelt("cta") == ()  # too short to tell
     assert [sense.canonical for sense in lexicon().misspelt("watrcolor")] == ["watercolor"]
+
+
+def test_an_ordinary_word_is_no_slip_of_another() -> None:
+    for word in ("furry", "other", "seated", "place", "Whole"):
+        assert lexicon().misspelt(normal(word)[0]) == (), word
+    words = CONTENT["ordinary"]["words"].split()
+    assert len(set(words)) == len(words)
+    for word in words:
+        assert not lexicon().senses(normal(word)) and lexicon().colour(word) is None, word
 
 
 def test_it_is_read_once() -> None:

@@ -59,6 +59,7 @@ class Lexicon:
             }
         )
         self._cues = {name: tuple(phrases) for name, phrases in content["cues"].items()}
+        self._ordinary = frozenset(terms.words(content.get("ordinary", {}).get("words", "")))
         self._single: dict[str, list[str]] = {}
         for words in self._senses:
             if len(words) == 1:
@@ -78,7 +79,10 @@ class Lexicon:
         return 0, ()
 
     def misspelt(self, word: str) -> tuple[Sense, ...]:
-        """What a word of five letters or more means that is one slip away from one that is known."""
+        """What a word of five letters or more means that is one slip away from one that is known. Ordinary words, which
+        only look like others, mean nothing."""
+        if word in self._ordinary:
+            return ()
         for known in self._single.get(word[:1], ()):
             if is_near(word, known):
                 return self.senses((known,))
