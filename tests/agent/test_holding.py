@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mosaic.agent.asking import request_of
-from mosaic.agent.holding import LONGEST_PLAN, Held, check_program, hold, keeps_limits
+from mosaic.agent.holding import LONGEST_PLAN, Held, hold, keeps_limits
+from mosaic.agent.refusing import check_program
 from mosaic.agent.values import Option, Request, Shortlist, Sighting
 from mosaic.agent.world import World
 from mosaic.agent.writing import nameable

@@ -29,11 +29,12 @@ from mosaic.agent.backends.openai import OpenAIBackend
 from mosaic.agent.backends.retrying import Patience
 from mosaic.agent.composing import compose
 from mosaic.agent.counting import most_tokens
-from mosaic.agent.holding import check_program, hold, keeps_limits, refusals
+from mosaic.agent.holding import hold, keeps_limits
 from mosaic.agent.limits import read_limits
 from mosaic.agent.offline.backend import OfflineBackend
 from mosaic.agent.page import page
 from mosaic.agent.prompting import grammar
+from mosaic.agent.refusing import check_program, refusals
 from mosaic.agent.tracing import to_json as trace_json
 from mosaic.agent.tree_json import to_json
 from mosaic.agent.values import Request, Trace

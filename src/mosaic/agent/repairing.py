@@ -8,8 +8,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from mosaic.agent.backend import Backend
-from mosaic.agent.holding import LONGEST_PLAN, Held, check_program, hold, keeps_limits, read, refusals
+from mosaic.agent.holding import LONGEST_PLAN, Held, hold, keeps_limits
 from mosaic.agent.quoting import cleaned
+from mosaic.agent.refusing import check_program, read, refusals
 from mosaic.agent.values import Brief, Draft, Round
 from mosaic.agent.world import World
 from mosaic.compiler.diagnostic import Diagnostic, Fix, MosaicError, Severity
