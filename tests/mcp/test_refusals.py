@@ -184,6 +184,26 @@ def test_huge_inputs(service: Service) -> None:
     assert refused(service, "get_job", job="x", wait_seconds=3600)
 
 
+def _doubling(depth: int) -> str:
+    """A small plan that is a large graph."""
+    step = "define d{b}(x: model) -> model {{\n  return fuse(d{a}(x), d{a}(x))\n}}\n"
+    defines = "".join(step.format(a=n, b=n + 1) for n in range(depth))
+    return (
+        f"mosaic 1\n\ndefine d0(x: model) -> model {{\n  return x\n}}\n{defines}"
+        f'plan p {{\n  emit sample(d{depth}(checkpoint("zoo/base")), prompt: "a") as "a.png"\n}}\n'
+    )
+
+
+def test_a_plan_that_takes_for_ever_is_given_up(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "MOST_SECONDS", 0.2)
+    plan = _doubling(40)
+    for tool in ("compile_plan", "estimate_cost", "fix_plan", "run_plan"):
+        assert _codes(service, plan, tool) == {"M879"}
+    assert answer(service, "diff_plans", old=PLAN, new=plan)["diagnostics"][0]["code"] == "M879"
+    monkeypatch.undo()
+    assert answer(service, "compile_plan", plan=PLAN)["ok"]
+
+
 def test_many_mistakes_are_bounded(service: Service) -> None:
     lines = "".join(f'  let x{n} = lora("./{n}")\n' for n in range(300))
     told = answer(service, "compile_plan", plan=PLAN.replace("  emit", f"{lines}  emit"))

@@ -24,6 +24,8 @@ MOST_RESULTS: Final = 50
 """Experts in one answer."""
 MOST_DIAGNOSTICS: Final = 50
 """Diagnostics in one answer, errors first."""
+MOST_SECONDS: Final = 30.0
+"""Of compiling, mending, comparing or composing in one call."""
 MOST_WAITING: Final = 8
 """Runs that wait for the one at work."""
 MOST_KEPT: Final = 64

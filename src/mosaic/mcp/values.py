@@ -59,7 +59,7 @@ class Cost(Value):
 class Acknowledgement(Value):
     """What a run is predicted to cost. Send it back verbatim to run_plan as `acknowledged_cost`."""
 
-    programs: list[str] = Field(description="Digests of what will run.", max_length=64)
+    programs: list[str] = Field(description="Digests of what will run.")
     device: str | None = None
     measured: bool = Field(
         default=False, description="False: nobody measured this machine; seconds may be missing."

@@ -17,6 +17,7 @@ from mosaic.compiler.errors.serving import TooMuch
 from mosaic.compiler.source import SourceFile
 from mosaic.mcp import bounds, values
 from mosaic.mcp.bounds import Places
+from mosaic.mcp.deadline import within
 from mosaic.mcp.pricing import acknowledgement, cost_of
 from mosaic.mcp.rooted import RootedProject
 
@@ -71,7 +72,8 @@ class Workbench:
 
     @contextmanager
     def project(self, device: str | None = None, room: Profile | None = None) -> Iterator[RootedProject]:
-        """The project, for one question at a time. `device` is the name of a shipped profile. Raises UsageError."""
+        """The project, for one question at a time. `device` is the name of a shipped profile. Raises UsageError, and
+        MosaicError (M879) inside where a question takes too long."""
         if device is not None:
             _known(device)
         with (
@@ -83,6 +85,7 @@ class Workbench:
                 device or self._options.device,
                 room=room,
             ) as project,
+            within(bounds.MOST_SECONDS),
         ):
             yield project
 
@@ -90,27 +93,31 @@ class Workbench:
         self, plan: str, parameters: Parameters, device: str | None = None, only: str | None = None
     ) -> values.Compilation:
         """What becomes of a text; all that is wrong with it is in the answer."""
-        with self._looked(plan, parameters, device, only) as (compiled, context):
-            documents = self._documents(compiled.diagnostics)
-            return values.Compilation(
-                ok=not compiled.has_errors,
-                diagnostics=documents,
-                left_out=len(compiled.diagnostics) - len(documents),
-                plans=self._plans(compiled, context),
-            )
+        try:
+            with self._looked(plan, parameters, device, only) as (compiled, context):
+                plans = self._plans(compiled, context)
+        except MosaicError as error:
+            return values.Compilation(ok=False, diagnostics=self._documents(error.diagnostics))
+        documents = self._documents(compiled.diagnostics)
+        return values.Compilation(
+            ok=not compiled.has_errors,
+            diagnostics=documents,
+            left_out=len(compiled.diagnostics) - len(documents),
+            plans=plans,
+        )
 
     def fix(self, plan: str, unsafe: bool) -> values.Fixed:
         """A text with the fixes made that its diagnostics offer."""
         from mosaic.compiler import advise
         from mosaic.compiler.fixing import mend
 
-        found = _too_much(plan, {})
-        if found:
-            return values.Fixed(plan="", made=[], ok=False, diagnostics=self._documents(found))
-        with self.project() as project:
-            source = _source(plan)
-            context = project.context(NAMELESS)
-            mended = mend(source, lambda text: advise(text, context), unsafe=unsafe)
+        try:
+            bounds.at_most("a plan", plan, bounds.LONGEST_PLAN)
+            with self.project() as project:
+                context = project.context(NAMELESS)
+                mended = mend(_source(plan), lambda text: advise(text, context), unsafe=unsafe)
+        except MosaicError as error:
+            return values.Fixed(plan="", made=[], ok=False, diagnostics=self._documents(error.diagnostics))
         return values.Fixed(
             plan=mended.source.text,
             made=[bounds.shown(f"{made.code}: {made.fix.title}") for made in mended.made],
@@ -122,14 +129,19 @@ class Workbench:
         self, plan: str, parameters: Parameters, device: str | None = None, only: str | None = None
     ) -> values.Estimate:
         """What running a text would cost."""
-        with self._looked(plan, parameters, device, only) as (compiled, context):
-            documents = self._documents(compiled.diagnostics)
+        try:
+            with self._looked(plan, parameters, device, only) as (compiled, context):
+                costs = {graph.name: cost_of(graph, context, self.places) for graph in compiled.graphs}
             if compiled.has_errors:
-                return values.Estimate(
-                    ok=False, diagnostics=documents, note="it does not compile: see fix_plan"
-                )
-            costs = {graph.name: cost_of(graph, context, self.places) for graph in compiled.graphs}
-            price = acknowledgement([program.digest for program in compiled.programs], list(costs.values()))
+                raise MosaicError(*compiled.diagnostics)
+        except MosaicError as error:
+            return values.Estimate(
+                ok=False,
+                diagnostics=self._documents(error.diagnostics),
+                note="it does not compile: see fix_plan",
+            )
+        documents = self._documents(compiled.diagnostics)
+        price = acknowledgement([program.digest for program in compiled.programs], list(costs.values()))
         note = "" if price.measured else _NOT_MEASURED
         return values.Estimate(ok=True, diagnostics=documents, costs=costs, acknowledgement=price, note=note)
 
