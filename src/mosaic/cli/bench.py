@@ -186,7 +186,7 @@ def agent(
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Go on without asking, whatever it costs.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print every result as JSON.")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="Print every result as JSON.")] = False,
 ) -> None:
     """Compose plans for requests whose right answers are known, run those over the zoo, and say how well that went.
 
@@ -218,7 +218,7 @@ def agent(
     with _bar("composing") as shown:
         at_terminal = sys.stdin.isatty() and sys.stderr.isatty()
         report = measured(chosen, output, shown, ask if at_terminal else None)
-    typer.echo(report.json if as_json else report.text)
+    typer.echo(report.json if json_output else report.text)
 
 
 @contextmanager
