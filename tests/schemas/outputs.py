@@ -391,7 +391,15 @@ def pricing() -> Iterator[Document]:
     yield "bench-costs", json.loads(bench.document(rows, taken, profile))
 
 
-SLOW: tuple[Scene, ...] = (bridging, pricing)
+def requesting() -> Iterator[Document]:
+    """How well plans are composed, of few requests, with pictures and without."""
+    few = ("--over", "zoo", "--requests", "2", "--json")
+    yield "bench-agent", told("bench", "agent", *few, "--pictures")
+    yield "bench-agent", loaded("bench-agent/results.json")
+    yield "bench-agent", told("bench", "agent", *few, "--split", "dev", "--seeds", "0")
+
+
+SLOW: tuple[Scene, ...] = (bridging, pricing, requesting)
 SCENES: tuple[Scene, ...] = (
     checking,
     failing,

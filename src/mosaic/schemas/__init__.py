@@ -21,6 +21,7 @@ COMMON: Final = "common"
 """The file of parts that several schemas share; no document has its shape."""
 
 OF_COMMANDS: Final[Mapping[str, str]] = {
+    "bench agent": "bench-agent",
     "bench composition": "bench-composition",
     "bridge fit": "bridge-fit",
     "bridge list": "bridge-list",
