@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pytest
 from lark import Lark, Token
 from lark import Tree as LarkTree
@@ -48,6 +49,9 @@ class Words:
             for id in range(tokenizer.vocab_size)
             if not tokenizer.is_special_token(id) and id not in tokenizer.eos_tokens
         }
+        found = [_kind(self.bytes[id]) if id in self.bytes else "" for id in range(tokenizer.vocab_size)]
+        self.kinds = sorted({*found})
+        self.kind = np.array([self.kinds.index(each) for each in found])  # of each token; the first is none
 
 
 @cache
@@ -103,15 +107,15 @@ class Sampler:
         return None
 
     def _token(self, chance: random.Random, hurry: float) -> int:
-        mask = self.matcher.compute_logit_bias()
-        kinds: dict[str, list[int]] = {}
-        for id, data in self.vocabulary.bytes.items():
-            if mask[id]:
-                kinds.setdefault(_kind(data), []).append(id)
-        for wanted in ('"', "end"):
-            if wanted in kinds and chance.random() < hurry - 1:
-                return chance.choice(kinds[wanted])
-        return chance.choice(kinds[chance.choice(sorted(kinds))])
+        allowed = np.flatnonzero(np.frombuffer(self.matcher.compute_logit_bias(), dtype=np.uint8))
+        kinds = self.vocabulary.kind[allowed]
+        there = [int(kind) for kind in np.unique(kinds) if kind]
+        wanted = chance.choice(there)
+        for closing in ("end", '"'):
+            number = self.vocabulary.kinds.index(closing)
+            if number in there and chance.random() < hurry - 1:
+                wanted = number
+        return int(chance.choice(allowed[kinds == wanted]))
 
 
 def _kind(data: bytes) -> str:
