@@ -81,6 +81,10 @@ def assert_safe(trace: Trace, world: World) -> None:
     request, answer, shortlist = trace.request, trace.answer, trace.shortlist
     assert answer is not None and shortlist is not None
     assert_shown(trace)
+    assert answer.explanation.isprintable() and len(answer.explanation) < 8_000
+    assert all(
+        left.reason.isprintable() and len(left.reason) <= 400 for left in (*answer.unmet, *answer.left_out)
+    )
     bounds = read_limits(request.limits, world)
     for sight in world.sights(list(shortlist.experts)):
         assert bounds.forbids(sight.facts, world.context.licences) == "", sight.facts.id
@@ -184,6 +188,17 @@ def test_what_calls_an_expert_is_judged_as_a_part_of_the_prompt(tmp_path: Path) 
         assert "evil/rude" not in trace.answer.plan
         free = composed(world, request_of(ASKED, wanted=["evil/rude"]))
         assert free.answer is not None and "evil/rude" in free.answer.plan
+
+
+def test_what_is_told_of_an_expert_that_may_not_be_used_steers_no_terminal(tmp_path: Path) -> None:
+    stranger = next(each for each in records(tmp_path) if each.facts.id == "evil/explicit")
+    for id in ("evil/\x1b[31mzarf\u202e", "evil/\n\x9bzarf" + "x" * 5_000):
+        facts = replace(stranger.facts, id=id, title="zarf", trigger="zarf", triggers=("zarf",))
+        with Poisoned(memory_store([*_zoo(), replace(stranger, facts=facts, aliases=())])) as project:
+            world = World(project)
+            trace = composed(world, request_of("a red cat, zarf style", policy=STRICT))
+            assert_safe(trace, world)
+            assert trace.answer is not None and "evil/" in trace.answer.explanation
 
 
 def test_no_alias_takes_the_place_of_an_id(world: World) -> None:

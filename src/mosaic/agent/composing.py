@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,11 @@ from mosaic.agent.explaining import explain, omitted, unmet
 from mosaic.agent.limits import Bounds, read_limits
 from mosaic.agent.offline.decompose import decompose
 from mosaic.agent.offline.lexicon import Lexicon, lexicon
+from mosaic.agent.quoting import cleaned
 from mosaic.agent.refining import refine
 from mosaic.agent.repairing import Repaired, repair
 from mosaic.agent.retrieving import retrieve
-from mosaic.agent.values import Answer, Brief, Decomposition, Request, Trace
+from mosaic.agent.values import Answer, Brief, Decomposition, LeftOut, Request, Trace
 from mosaic.agent.weighing import weigh
 from mosaic.agent.world import World
 
@@ -26,6 +27,8 @@ Tell = Callable[[str], None]
 """Told what is being done, in a few words."""
 
 OFFLINE = "offline"
+_REASON = 400
+"""Code points of why something is left out."""
 
 
 def compose(
@@ -102,12 +105,12 @@ def _brief(
 
 
 def _answer(brief: Brief, backend: Backend, done: Repaired | None, world: World) -> Answer:
-    missing, left = unmet(brief), omitted(brief)
+    missing, left = _plain(unmet(brief)), _plain(omitted(brief))
     if done is None:
         reasons = "; ".join(f"“{each.what}”: {each.reason}" for each in missing)
         return Answer(
             plan="",
-            explanation=explain(brief, (), None, ()) + (f" {reasons}." if reasons else ""),
+            explanation=cleaned(explain(brief, (), None, ()) + (f" {reasons}." if reasons else "")),
             unmet=missing,
         )
     plan, compiled, author, told = done.plan, done.compiled, backend.name, ""
@@ -115,17 +118,23 @@ def _answer(brief: Brief, backend: Backend, done: Repaired | None, world: World)
         plan, author = brief.ranking.combinations[0].plan, OFFLINE
         compiled = world.compile(plan)
         told = f" No draft of {backend.model or backend.name} could be used; this is the best combination."
+        told += "".join(f" {each.code}: {each.message()}." for each in done.stopped[:1])
     experts = tuple(expert.id for expert in compiled.programs[0].experts)
     seconds = world.seconds(plan, brief.request.name)
     return Answer(
         plan=plan,
-        explanation=explain(brief, experts, seconds, left) + told,
+        explanation=cleaned(explain(brief, experts, seconds, left) + told),
         unmet=missing,
         left_out=left,
         experts=experts,
         seconds=seconds,
         backend=author,
     )
+
+
+def _plain(some: Sequence[LeftOut]) -> tuple[LeftOut, ...]:
+    """What is left out, with reasons that can be shown anywhere: they name experts as strangers call them."""
+    return tuple(each.model_copy(update={"reason": cleaned(each.reason, _REASON)}) for each in some)
 
 
 def _grammar(brief: Brief) -> str:
