@@ -89,6 +89,8 @@ def measured(
     results = [each.result for each in composed]
     shown = list(_shown(composed, draws)) if options.pictures and draws is not None else []
     text = table.main_table(results)
+    if len(results) < len(options.cases):
+        text += f"\nStopped after {len(results):,} of {len(options.cases):,} requests: the limit of tokens.\n"
     if shown:
         from mosaic.bench.agent.sheet import chosen, sheet
         from mosaic.bench.sheets import save

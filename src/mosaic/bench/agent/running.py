@@ -20,6 +20,7 @@ from mosaic.bench.agent.requests import HUB, Case
 from mosaic.catalog.reading import shipped
 from mosaic.catalog.store import open_store
 from mosaic.compiler.diagnostic import MosaicError
+from mosaic.compiler.errors.models import AnswerUnusable, EndpointFailed, SpendingLimit
 from mosaic.stdlib import zoo
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 DEVICE: Final = "cpu-8"
 """The shipped profile that plans are priced by, so that budgets mean the same everywhere."""
+_ASKING: Final = tuple(each.code for each in (EndpointFailed, AnswerUnusable, SpendingLimit))
 Maker = Callable[[World, Spend], Backend]
 """Makes the backend that is measured."""
 
@@ -55,31 +57,44 @@ def run(
     """Compose requests, and draw the zoo's plans by `draws`. The catalogs, the synthetic one of `size` experts, are
     written into the folder where they are not there yet. `limit` is of the tokens of all requests together.
 
-    Raises MosaicError where the backend cannot be made (M862) and where spending is refused before anything is asked
-    (M865). What ends a single request is its result.
+    Raises MosaicError where the backend cannot be made (M862), where spending is refused before anything is asked
+    (M865), and where the model cannot be asked for the first request (M863, M864). What ends a later one is its result;
+    once the limit is used up, the requests so far are all.
     """
     found: list[Composed] = []
-    spend = Spend(limit, yes=yes, ask=ask)
+    spend = Together(limit, yes=yes, ask=ask)
     with _worlds(cases, folder, size) as worlds:
         backends = {name: make(world, spend) for name, world in worlds.items()}
-        spend.before(_together(backends[case.catalog].estimate(case.request()) for case in cases))
-        left = Spend(limit, yes=True)
+        spend.agree(_together(backends[case.catalog].estimate(case.request()) for case in cases))
         for number, case in enumerate(cases):
-            one = _one(case, worlds[case.catalog], backends[case.catalog])
-            left.used(one.trace.usage) if one.trace is not None else None
+            one = _one(case, worlds[case.catalog], backends[case.catalog], spend, is_first=not found)
+            if SpendingLimit.code in one.result.failed:
+                break
             found.append(_drawn(one, draws) if draws is not None else one)
             done(number + 1, len(cases))
-            left.allow()
     return found
 
 
-def _one(case: Case, world: World, backend: Backend) -> Composed:
+class Together(Spend):
+    """The tokens of many compositions: agreed to once, and counted on from one to the next."""
+
+    def agree(self, estimate: Estimate) -> None:
+        """As `before`, for all of them."""
+        super().before(estimate)
+
+    def before(self, estimate: Estimate) -> None:
+        """Nothing: all was agreed to."""
+
+
+def _one(case: Case, world: World, backend: Backend, spend: Spend, *, is_first: bool) -> Composed:
     started = time.perf_counter()
     try:
-        trace = compose(case.request(), world, backend)
+        trace = compose(case.request(), world, backend, spend=spend)
     except MosaicError as error:
-        codes = " ".join(dict.fromkeys(each.code for each in error.diagnostics))
-        return Composed(case, _ended(case, backend, time.perf_counter() - started, codes))
+        codes = list(dict.fromkeys(each.code for each in error.diagnostics))
+        if is_first and not {*codes}.isdisjoint(_ASKING):
+            raise
+        return Composed(case, _ended(case, backend, time.perf_counter() - started, " ".join(codes)))
     seconds = time.perf_counter() - started
     experts = trace.answer.experts if trace.answer is not None else ()
     known = [each.facts.id for each in world.sights(experts)]
