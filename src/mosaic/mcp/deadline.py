@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.errors.serving import TooMuch
+
+_AGAIN: Final = 0.25
+"""Seconds after which what was not heard is said again."""
 
 
 class _ExpiredError(BaseException):
@@ -22,35 +25,36 @@ def within(seconds: float) -> Iterator[None]:
 
     It is raised between two instructions of Python: a long call into a library is waited for.
     """
-    thread, lock = threading.get_ident(), threading.Lock()
-    state = {"over": False, "fired": False}
+    thread, lock, over = threading.get_ident(), threading.Lock(), threading.Event()
 
-    def fire() -> None:
+    def watch() -> None:
+        wait = seconds
+        # Again and again: what falls into a destructor or a callback is lost there.
+        while not over.wait(wait):
+            wait = _AGAIN
+            with lock:
+                if not over.is_set():
+                    _raise_in(thread, _ExpiredError)
+
+    def stop() -> None:
         with lock:
-            if not state["over"]:
-                state["fired"] = True
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    ctypes.c_ulong(thread), ctypes.py_object(_ExpiredError)
-                )
+            over.set()
+            _raise_in(thread, None)  # what has not arrived by now never will
 
-    timer = threading.Timer(seconds, fire)
-    timer.daemon = True
-    timer.start()
-    arrived = False
+    threading.Thread(target=watch, daemon=True).start()
     try:
         try:
             yield
-        except _ExpiredError:
-            arrived = True
         finally:
-            with lock:
-                state["over"] = True
-            timer.cancel()
-            while (
-                state["fired"] and not arrived
-            ):  # what was fired at the last moment comes here, and not later
-                time.sleep(0.001)
+            stop()
     except _ExpiredError:
-        arrived = True
-    if arrived:
-        raise MosaicError(TooMuch(None, "seconds for one question", f"more than {seconds:g}", f"{seconds:g}"))
+        stop()
+        raise MosaicError(
+            TooMuch(None, "seconds for one question", f"more than {seconds:g}", f"{seconds:g}")
+        ) from None
+
+
+def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+    """Have a thread raise an error soon; None takes back what it has not raised yet."""
+    wanted = None if error is None else ctypes.py_object(error)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), wanted)
