@@ -72,6 +72,9 @@ class Library(Protocol):
     def uses(self, words: Sequence[str]) -> Mapping[str, Use]:
         """How the catalog uses words, by the word as given; words that it does not know are left out."""
 
+    def pairs(self, asked: Sequence[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+        """Those of some pairs of words, in normal form, that name one expert together."""
+
     def related(self, words: Sequence[str]) -> Mapping[str, Sequence[Near]]:
         """For each word the names that stand nearest to it; those that the catalog does not know are left out."""
 

@@ -181,6 +181,13 @@ class Store:
         return vocabulary.uses(self._read(), words)
 
     @_told
+    def pairs(self, asked: Sequence[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+        """Those of some pairs of words, in normal form, that name one expert together."""
+        from mosaic.catalog.store import vocabulary
+
+        return vocabulary.pairs(self._read(), asked)
+
+    @_told
     def related(self, words: Sequence[str]) -> Mapping[str, Sequence[Near]]:
         """For each word the names that stand nearest to it; those that no expert says are left out."""
         from mosaic.catalog.store import vocabulary

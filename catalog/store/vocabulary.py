@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _NAMING: Final = 2.0
 """The least weight of a word outside of a description, see `terms.WEIGHTS`."""
+_TITLE: Final = 3.0
+"""The least weight of a word of a title or trigger."""
 _VECTOR: Final = 2000  # experts of a word that are compared
 _COMPARED: Final = 64  # names that stand beside it most often
 _NEAREST: Final = 4
@@ -97,6 +99,34 @@ def named(connection: duckdb.DuckDBPyConnection, words: Sequence[str]) -> frozen
         SELECT DISTINCT terms.term FROM postings JOIN terms ON terms.number = postings.term
         WHERE weight >= {_NAMING} AND terms.term IN"""
     return frozenset(str(term) for (term,) in matching(connection, query, dict.fromkeys(words)))
+
+
+def pairs(
+    connection: duckdb.DuckDBPyConnection, asked: Sequence[tuple[str, str]]
+) -> frozenset[tuple[str, str]]:
+    """Those of some pairs of words, in normal form, that name one expert together."""
+    words = dict.fromkeys(word for pair in asked for word in pair)
+    numbers = {
+        term: int(number)
+        for number, term in matching(connection, "SELECT number, term FROM terms WHERE term IN", words)
+    }
+    known = [(a, b) for a, b in dict.fromkeys(asked) if a in numbers and b in numbers]
+    if not known:
+        return frozenset()
+    query = f"""
+        SELECT DISTINCT one.term, other.term FROM postings AS one JOIN postings AS other USING (expert)
+        JOIN (SELECT unnest($1::INTEGER[]) AS a, unnest($2::INTEGER[]) AS b) ON one.term = a AND other.term = b
+        WHERE one.weight >= {_TITLE} AND other.weight >= {_TITLE} AND one.term IN ({_numbers(known, numbers, 0)})
+        AND other.term IN ({_numbers(known, numbers, 1)})"""
+    rows = connection.execute(
+        query, [[numbers[a] for a, _ in known], [numbers[b] for _, b in known]]
+    ).fetchall()
+    met = {(int(a), int(b)) for a, b in rows}
+    return frozenset((a, b) for a, b in known if (numbers[a], numbers[b]) in met)
+
+
+def _numbers(known: Sequence[tuple[str, str]], numbers: Mapping[str, int], place: int) -> str:
+    return ", ".join(str(numbers[pair[place]]) for pair in known)
 
 
 def related(connection: duckdb.DuckDBPyConnection, words: Sequence[str]) -> dict[str, tuple[Near, ...]]:

@@ -142,6 +142,13 @@ HAT = ("hat", "hat", "wearing a hat")
             "dog at the river, night",
             "puppy at the riverbank after dark",
         ),
+        (
+            "a bird that is pink, in front of a forest",
+            (),
+            "a pink bird, a forest",
+            "a bird that is pink in front of a forest",
+        ),
+        ("a green dragon in the forest", (), "in the forest", "a green dragon in the forest"),
         ("a dragon in the forest", (), "in the forest", "a dragon in the forest"),
     ],
 )

@@ -88,6 +88,9 @@ def _unmet(brief: Brief) -> Iterator[LeftOut]:
             if left.what not in (BUDGET, POLICY):
                 yield LeftOut(what="a plan", reason=left.reason)
         return
+    if facets and not best.served and not best.spoken and max(f.importance for f in facets) < MATTERS:
+        place = max(range(len(facets)), key=lambda at: facets[at].importance)
+        yield _unserved(place, facets[place], best, shortlist)
     for place, facet in enumerate(facets):
         if facet.importance < MATTERS:
             continue

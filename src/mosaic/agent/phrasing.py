@@ -107,7 +107,7 @@ class _Writer:
         found = phrases(self._text, self._lexicon)
         for each in found:
             row = self._row(each, first=not rows)
-            if row is not None:
+            if row is not None and not (rows and self._is_colour(each) and self._colour(rows[-1], row)):
                 rows.append(row)
         rows = self._distinct(rows)
         text = self._prompt(rows)
@@ -170,7 +170,9 @@ class _Writer:
         if first and each.lead and each.lead[0].lower == "of":
             row.pieces = _trimmed(pieces)  # nothing is left of what it is of
             return row
-        said = [token for token in each.lead if not self._tongue.closed or self._introduces(token)]
+        said = list(each.lead)
+        if self._tongue.closed and not all(self._introduces(token) for token in each.lead):
+            said = []
         if each.lead and not said:
             row.joint = ", "
         lead = [_Piece(token.text.lower(), token.start, token.end, solid=False) for token in said]
@@ -178,6 +180,21 @@ class _Writer:
         if self._tongue.closed and each.lead and each.cue == "style":
             row.joint, row.pieces = ", ", _trimmed(pieces)
         return row
+
+    def _is_colour(self, each: Phrase) -> bool:
+        content = [token for token in each.content if not is_doing(token)]
+        return bool(content) and all(self._lexicon.colour(token.word) for token in content)
+
+    def _colour(self, row: _Row, said: _Row) -> bool:
+        """Put a colour that is said after its noun ("a robot that is pink") before it, for a base of few words."""
+        if not self._tongue.closed:
+            return False
+        for place, piece in enumerate(row.pieces):
+            if piece.facet is not None and self._parts.facets[piece.facet].kind in _NOUNS:
+                colours = [_Piece(each.text, solid=True) for each in said.pieces if each.solid]
+                row.pieces[place:place] = colours
+                return True
+        return False
 
     def _introduces(self, token: Token) -> bool:
         """Whether a base of few words knows a small word."""
@@ -197,6 +214,8 @@ class _Writer:
             ]
         if place is None and served and token.word in MARKERS:
             return []  # of "neon style" the trigger says both
+        if self._tongue.closed and token.lower == "of":
+            return []
         if not self._tongue.closed:
             return [_Piece(token.text, token.start, token.end, facet=place)]
         if place in self._silent:

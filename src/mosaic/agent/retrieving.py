@@ -78,6 +78,9 @@ def retrieve(
                 allowed.append(each)
             elif each.match.named and sum(key[1] == place for key in left) < _FORBIDDEN:
                 left.setdefault((id, place), LeftOut(what=id, reason=reason, facet=place))
+        if any(each not in allowed and each.match.called for each in ranked):
+            # What is called so may not be used: what only says so, or is near, does not take its place.
+            allowed = [each for each in allowed if each.match.called]
         options += [_option(place, each) for each in allowed[:_KEPT]]
     options += _wanted(limits, options, seen, world, bounds, left)
     bases = _bases(request, options, seen, world, bounds, families, left)

@@ -58,6 +58,10 @@ class World:
         """How the catalog uses words, by the word as given; words that it does not know are left out."""
         return self.library.uses(words)
 
+    def pairs(self, asked: Sequence[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+        """Those of some pairs of words, in normal form, that name one expert together."""
+        return self.library.pairs(asked) if asked else frozenset()
+
     def related(self, words: Sequence[str]) -> Mapping[str, Sequence[Near]]:
         """For each word the names that stand nearest to it in the catalog."""
         return self.library.related(words)

@@ -87,3 +87,19 @@ def test_a_word_of_many_experts_is_judged_by_some(make: Make) -> None:
     use = memory_store(records).uses(["glow"])["glow"]
     assert use.named == 120
     assert sum(use.categories.values()) == 48
+
+
+def test_words_that_name_one_expert_together(make: Make) -> None:
+    titles = ["Red Panda", "Red Dragon", "Giant Panda", "Captain Marrow"]
+    store = memory_store([make(f"hub/{number}", title=title) for number, title in enumerate(titles)])
+    asked = [
+        ("red", "panda"),
+        ("captain", "marrow"),
+        ("red", "marrow"),
+        ("giant", "dragon"),
+        ("red", "unheard"),
+    ]
+    assert store.pairs(asked) == {("red", "panda"), ("captain", "marrow")}
+    assert store.pairs([]) == frozenset()
+    told = memory_store([make("hub/told", title="Other", description="a red panda")])
+    assert told.pairs([("red", "panda")]) == frozenset()

@@ -6,8 +6,9 @@ by the categories of the experts that are named by it, by its senses in the lexi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from mosaic.agent.offline.lexicon import Lexicon, Sense
@@ -63,6 +64,9 @@ _MODIFIER: Final = {
 }
 _NOUNS: Final = (FacetKind.SUBJECT, FacetKind.CHARACTER)
 _THINGS: Final = (*_NOUNS, FacetKind.OBJECT)
+_CHATTER: Final = 0.3
+"""The importance of words that nobody knows and nothing introduces."""
+_WITH: Final = ("with", "w", "holding", "carrying", "wielding", "riding", "featuring")
 _SAID_LATER: Final = 0.8
 """Of the importance of a subject that is not the first one."""
 
@@ -85,12 +89,24 @@ def decompose(text: str, world: World, lexicon: Lexicon) -> Decomposition:
     """The parts of a request."""
     found = [phrase for phrase in phrases(text, lexicon)]
     words = dict.fromkeys(token.text for phrase in found for token in phrase.content)
-    return _Parts(text, lexicon, world.uses(list(words))).of(found)
+    beside = [
+        (first.word, second.word)
+        for phrase in found
+        for first, second in pairwise(phrase.content)
+        if not (lexicon.senses([first.word]) and lexicon.senses([second.word])) and second.word not in MARKERS
+    ]
+    return _Parts(text, lexicon, world.uses(list(words)), world.pairs(beside)).of(found)
 
 
 class _Parts:
-    def __init__(self, text: str, lexicon: Lexicon, uses: Mapping[str, Use]) -> None:
-        self._text, self._lexicon, self._uses = text, lexicon, uses
+    def __init__(
+        self,
+        text: str,
+        lexicon: Lexicon,
+        uses: Mapping[str, Use],
+        pairs: Collection[tuple[str, str]],
+    ) -> None:
+        self._text, self._lexicon, self._uses, self._pairs = text, lexicon, uses, pairs
         self._facets: list[Facet] = []
         self._rest: list[str] = []
         self._avoided: list[str] = []
@@ -137,6 +153,8 @@ class _Parts:
         while not head.known and first > 0 and not terms[first - 1].known and not terms[first - 1].colour:
             first -= 1
         importance = self._weight(kind, first_said=not self._has_subject)
+        if not head.known and not _is_introduced(phrase):
+            importance = min(importance, _CHATTER)
         place = self._add(kind, terms[first : head_place + 1], importance, None)
         if kind in _NOUNS:
             self._has_subject = True
@@ -198,8 +216,11 @@ class _Parts:
         while place < len(tokens):
             length, senses = self._lexicon.longest(words, place)
             length = max(length, 1)
+            together = self._together(words, place)
+            if together > length:
+                length, senses = together, self._lexicon.senses(words[place : place + together])
             some = tuple(tokens[place : place + length])
-            use = self._uses.get(some[0].text) if length == 1 else None
+            use = self._uses.get(some[-1].text) if length in (1, together) else None
             colour = length == 1 and self._lexicon.colour(some[0].word) is not None
             if length == 1 and not senses and not colour and (use is None or not use.experts):
                 senses = self._lexicon.misspelt(some[0].word)
@@ -210,6 +231,13 @@ class _Parts:
                 self._rest.append(some[0].text)
             place += length
         return found
+
+    def _together(self, words: Sequence[str], place: int) -> int:
+        """How many words from a place on name one expert together, two by two: "red panda"; 0 for one alone."""
+        end = place
+        while end + 1 < len(words) and (words[end], words[end + 1]) in self._pairs:
+            end += 1
+        return end - place + 1 if end > place else 0
 
     def _named(self, term: _Term) -> bool:
         return term.use is not None and term.use.named > 0
@@ -241,6 +269,15 @@ class _Parts:
             if FacetKind(sense.kind) is kind:
                 return sense.canonical
         return term.senses[0].canonical if term.senses else said
+
+
+def _is_introduced(phrase: Phrase) -> bool:
+    """Whether something says that a word nobody knows is a thing, a look or a place: an article, a small word before
+    it, a capital letter. "Make it quick" says nothing of the kind."""
+    content = phrase.content
+    named = bool(content) and all(token.text[:1].isupper() and token.start > 0 for token in content)
+    led = bool(phrase.lead) and (phrase.cue != "beside" or phrase.lead[0].lower in _WITH)
+    return named or led or any(token.is_article for token in phrase.tokens)
 
 
 def _is_name(term: _Term) -> bool:

@@ -13,7 +13,7 @@ from mosaic.catalog.store import terms
 _TOKEN: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+|[./](?=[0-9])[0-9]+)*|--|\n|[^\w\s]|_")
 _BREAKS: Final = frozenset((*',;:.!?()[]{}|/&+"“”—–\n', "--"))
 _ARTICLES: Final = frozenset({"a", "an", "the", "some", "this", "that", "one"})
-_OWN: Final = frozenset({"its", "his", "her", "their", "my", "your", "it", "itself"})
+_OWN: Final = frozenset({"its", "his", "her", "their", "my", "your"})
 _PLACES: Final = frozenset(
     {
         "corner",
@@ -130,6 +130,9 @@ class _Reader:
                 cue, lead, held = ("first" if cue == "first" and not held else ""), [], []
                 place += 1
                 continue
+            if token.lower == "of" and held and cue == "setting":
+                place += 1  # "a field of lavender"
+                continue
             if token.lower == "of" and held:
                 # "A watercolor of a cat", "a field of snow": what follows is a phrase of its own.
                 yield Phrase(cue, tuple(lead), tuple(held), medium=cue == "first")
@@ -149,8 +152,8 @@ class _Reader:
                 if held:
                     yield Phrase(cue, tuple(lead), tuple(held))
                     held = []
-                elif name == "setting" and cue in ("avoided", "worn", "style"):
-                    name = cue  # "drawn in", "without any"
+                elif cue == "avoided" or (name == "setting" and cue in ("worn", "style")):
+                    name = cue  # "drawn in", "don't add a"
                 cue, lead = name, list(self._tokens[place : place + length])
                 place += length
                 continue
