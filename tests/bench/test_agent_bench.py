@@ -181,6 +181,15 @@ def test_a_policy_in_a_comment_is_none(composed: dict[str, Composed]) -> None:
     assert not changed(one, plan=plan.replace("policy {", "# policy {")).kept
 
 
+def test_a_budget_may_be_missed_where_that_is_told() -> None:
+    wanted = replace(PLAIN, policy={"use": "commercial"}, budget={"latency": "2ms"})
+    with_both = "policy { use: commercial }\nbudget { latency: 2ms }\n"
+    without = "policy { use: commercial }\n"
+    assert measures.keeps(wanted, with_both) and not measures.keeps(wanted, without)
+    assert measures.keeps(wanted, without, budget=False)
+    assert not measures.keeps(wanted, "budget { latency: 2ms }", budget=False)
+
+
 def test_facets_are_read_by_kind_and_words(composed: dict[str, Composed]) -> None:
     trace = composed[SEVERAL.name].trace
     assert isinstance(trace, Trace)

@@ -36,7 +36,9 @@ class Result:
     first: bool = False  # the first draft compiled
     compiled: bool = False
     executed: bool | None = None
-    kept: bool = True  # the plan has the policy and the budget that were asked for
+    kept: bool = (
+        True  # the plan has the policy that was asked for, and the budget unless that is told to be unmet
+    )
     refused: bool = False  # something was said not to be met
     told: bool = False  # of what cannot be met, the right thing
     rounds: int = 0
@@ -78,7 +80,7 @@ def measure(case: Case, trace: Trace, known: Collection[str], seconds: float) ->
         drafted=bool(rounds),
         first=bool(rounds) and rounds[0].compiles,
         compiled=any(each.compiles for each in rounds),
-        kept=answer is None or not answer.plan or keeps(case, answer.plan),
+        kept=answer is None or not answer.plan or keeps(case, answer.plan, budget=not unmet),
         refused=bool(unmet),
         told=bool(case.unmet) and any(case.unmet in f"{each.what} {each.reason}".lower() for each in unmet),
         rounds=len(rounds),
@@ -99,7 +101,9 @@ def reads(parts: Decomposition | None, wanted: Wanted) -> bool:
     )
 
 
-def keeps(case: Case, plan: str) -> bool:
-    """Whether a plan has every entry of the policy and budget that were asked for, outside of comments."""
+def keeps(case: Case, plan: str, *, budget: bool = True) -> bool:
+    """Whether a plan has every entry of the policy, and with `budget` of the budget, that was asked for; comments do
+    not count."""
     text = "\n".join(line for line in plan.splitlines() if not line.lstrip().startswith("#"))
-    return all(f"{key}: {value}" in text for key, value in {**case.policy, **case.budget}.items())
+    asked = {**case.policy, **(case.budget if budget else {})}
+    return all(f"{key}: {value}" in text for key, value in asked.items())

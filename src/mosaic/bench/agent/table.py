@@ -39,7 +39,7 @@ class Share:
 def shares(results: Sequence[Result]) -> dict[str, Share | str]:
     """Every share of the table by its name. What cannot be run is said not to be measured."""
     met = [each for each in results if each.can_be_met]
-    drafted = [each for each in results if each.drafted]
+    drafted = [each for each in met if each.drafted]
     run = [each for each in results if each.executed is not None]
     experts = sum(each.experts for each in results)
     return {
