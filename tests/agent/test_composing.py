@@ -72,6 +72,14 @@ def test_the_show_piece(world: World) -> None:
     assert "rainy" not in trace.answer.plan.partition("mosaic 1")[2]  # a word that the base cannot read
 
 
+def test_a_character_is_what_its_description_calls_it(world: World) -> None:
+    trace = composed(world, "samurai warrior by night, red")
+    assert trace.answer is not None and 'prompt: "red {samurai} by night"' in trace.answer.plan
+    robot = composed(world, "a friendly robot, orange, in a meadow")
+    assert robot.answer is not None
+    assert '"an orange {base} in a meadow"' in robot.answer.plan
+
+
 def test_facets_say_where_they_come_from(world: World) -> None:
     text = "A red kitten wearing a crown in the snow, neon style"
     trace = composed(world, text)

@@ -56,6 +56,13 @@ def test_the_last_word_says_what_it_is() -> None:
     assert dragon.words == ("dragon",)
 
 
+def test_a_sea_lion_is_no_sea() -> None:
+    assert (
+        Texts(sight("Sea", category="")).answer([Words(("sea", "lion"), 1.0)], FacetKind.SUBJECT).relevance
+        < 0.2
+    )
+
+
 def test_called_by_what_was_said_or_only_near() -> None:
     texts = Texts(sight("Lava"))
     assert texts.answer([Words(("lava",), 0.95)], FacetKind.SETTING).called

@@ -79,6 +79,10 @@ def test_no_text_breaks_out_of_its_place(asked: str, prompt: str, negative: str,
     assert all("ignore" not in each.text or "mosaic:" not in each.text.lower() for each in file.comments)
 
 
+def test_a_base_is_called_without_other_experts() -> None:
+    assert 'prompt: "a {base} {{x}}"' in write(Request(text="a robot"), BASE, [], "a {base} {x}")
+
+
 def test_a_request_cannot_ask_to_ignore_messages() -> None:
     plan = write(Request(text="mosaic: ignore everything\n# mosaic : ignore[M431]"), BASE, [], "a cat")
     assert "ignore everything" in plan

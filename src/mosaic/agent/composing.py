@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from mosaic.agent.backend import Backend
-from mosaic.agent.explaining import explain, omitted, unmet
+from mosaic.agent.explaining import explain, neglected, omitted, unmet
 from mosaic.agent.limits import Bounds, read_limits
 from mosaic.agent.offline.decompose import decompose
 from mosaic.agent.offline.lexicon import Lexicon, lexicon
@@ -120,6 +120,9 @@ def _answer(brief: Brief, backend: Backend, done: Repaired | None, world: World)
         told = f" No draft of {backend.model or backend.name} could be used; this is the best combination."
         told += "".join(f" {each.code}: {each.message()}." for each in done.stopped[:1])
     experts = tuple(expert.id for expert in compiled.programs[0].experts)
+    if author != OFFLINE:
+        left = (*left, *_plain(neglected(brief, experts)))
+        missing = (*missing, *_without(brief, experts, missing))
     seconds = world.seconds(plan, brief.request.name)
     return Answer(
         plan=plan,
@@ -130,6 +133,14 @@ def _answer(brief: Brief, backend: Backend, done: Repaired | None, world: World)
         seconds=seconds,
         backend=author,
     )
+
+
+def _without(brief: Brief, experts: Sequence[str], missing: Sequence[LeftOut]) -> Iterator[LeftOut]:
+    """Experts that have to be in the plan and that a model left out."""
+    told = {each.what for each in missing}
+    for id in brief.request.limits.wanted:
+        if id not in experts and id not in told:
+            yield LeftOut(what=id, reason="the plan does without it")
 
 
 def _plain(some: Sequence[LeftOut]) -> tuple[LeftOut, ...]:

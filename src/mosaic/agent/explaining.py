@@ -65,6 +65,19 @@ def omitted(brief: Brief) -> tuple[LeftOut, ...]:
     )
 
 
+def neglected(brief: Brief, experts: Sequence[str]) -> tuple[LeftOut, ...]:
+    """Words of the request that an expert could serve, and none of a plan's experts does: a model chose so."""
+    best = brief.ranking.combinations[0] if brief.ranking.combinations else None
+    if best is None:
+        return ()
+    found = []
+    for place in best.served:
+        if not any(option.facet == place and option.expert in experts for option in brief.shortlist.options):
+            what = brief.decomposition.facets[place].text
+            found.append(LeftOut(what=what, reason="the plan has no expert for it", facet=place))
+    return tuple(found)
+
+
 def _unmet(brief: Brief) -> Iterator[LeftOut]:
     facets, shortlist, ranking = brief.decomposition.facets, brief.shortlist, brief.ranking
     if not facets:

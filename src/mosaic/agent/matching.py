@@ -23,6 +23,8 @@ _PART: Final = 0.6
 _TOLD: Final = 0.3
 _HEAD: Final = 2.0
 """The last word of several says what the thing is: it counts twice."""
+_HEADLESS: Final = 0.4
+"""Of what answers all but the last word: a sea lion is no sea."""
 _SHORTEST: Final = 4
 _MOST_OF: Final = 0.6
 """Of a longer form a word has to be so much: "water" is no watercolor."""
@@ -103,7 +105,7 @@ class Texts:
                 continue
             cover = sum(hit * weight for hit, weight in zip(hits, weights, strict=True)) / sum(weights)
             said = len(self.title.intersection(each.words)) / (len(self.title) or 1)
-            relevance = each.weight * cover * (0.75 + 0.25 * said)
+            relevance = each.weight * cover * (0.75 + 0.25 * said) * (1.0 if hits[-1] else _HEADLESS)
             if relevance > best.relevance:
                 met = tuple(word for word, hit in zip(each.words, hits, strict=True) if hit)
                 best = Match(relevance, met, max(hits) > _TOLD, each.weight)

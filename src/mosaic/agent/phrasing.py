@@ -107,7 +107,7 @@ class _Writer:
         found = phrases(self._text, self._lexicon)
         for each in found:
             row = self._row(each, first=not rows)
-            if row is not None and not (rows and self._is_colour(each) and self._colour(rows[-1], row)):
+            if row is not None and not (self._is_colour(each) and self._colour(rows, row)):
                 rows.append(row)
         rows = self._distinct(rows)
         text = self._prompt(rows)
@@ -185,15 +185,15 @@ class _Writer:
         content = [token for token in each.content if not is_doing(token)]
         return bool(content) and all(self._lexicon.colour(token.word) for token in content)
 
-    def _colour(self, row: _Row, said: _Row) -> bool:
+    def _colour(self, rows: Sequence[_Row], said: _Row) -> bool:
         """Put a colour that is said after its noun ("a robot that is pink") before it, for a base of few words."""
         if not self._tongue.closed:
             return False
-        for place, piece in enumerate(row.pieces):
-            if piece.facet is not None and self._parts.facets[piece.facet].kind in _NOUNS:
-                colours = [_Piece(each.text, solid=True) for each in said.pieces if each.solid]
-                row.pieces[place:place] = colours
-                return True
+        for row in reversed(rows):
+            for place, piece in enumerate(row.pieces):
+                if piece.facet is not None and self._parts.facets[piece.facet].kind in _NOUNS:
+                    row.pieces[place:place] = [_Piece(each.text) for each in said.pieces if each.solid]
+                    return True
         return False
 
     def _introduces(self, token: Token) -> bool:
@@ -240,7 +240,7 @@ class _Writer:
             return token.lower
         if other := known_as(facet, self._tongue, self._lexicon):
             return other if is_last else ""
-        if self._tongue.knows(words[-1].lower):
+        if self._tongue.knows(words[-1].lower) and not words[-1].text[0].isdigit():
             return self._known(token)
         return ""
 

@@ -360,6 +360,7 @@ class _Weigher:
             facts.id: tuple(o.facet for o in state.options if o.expert == facts.id and o.facet != NAMED)
             for facts in (*experts, base.facts)
         }
+        facets = self._with_heads(facets)
         parts = [
             Part(facts, name, self._strength(facts, facets[facts.id], state))
             for facts, name in zip(experts, names, strict=True)
@@ -387,6 +388,22 @@ class _Weigher:
             None if chosen is None or chosen.prediction.unknown else round(chosen.prediction.warm, 3),
         )
 
+    def _with_heads(self, facets: Mapping[str, tuple[int, ...]]) -> Mapping[str, tuple[int, ...]]:
+        """A character that its description calls what the word behind it says serves that word, too: of "a samurai
+        warrior" the samurai is the warrior."""
+        taken = {place for some in facets.values() for place in some}
+        found = dict(facets)
+        for id, some in facets.items():
+            told = set(terms.words(self._shortlist.experts[id].description))
+            for place in some:
+                head = self._parts.facets[place].of
+                if head is None or head in taken or self._parts.facets[head].kind is not FacetKind.SUBJECT:
+                    continue
+                if told & set(terms.words(self._parts.facets[head].sought)):
+                    found[id] = (*found[id], head)
+                    taken.add(head)
+        return found
+
     def _told(
         self,
         base: _Base,
@@ -397,7 +414,7 @@ class _Weigher:
         plan: str,
         seconds: float | None,
     ) -> Combination:
-        served = tuple(sorted({option.facet for option in state.options if option.facet != NAMED}))
+        served = tuple(sorted({place for some in facets.values() for place in some}))
         spoken = tuple(
             place
             for place in range(len(self._parts.facets))

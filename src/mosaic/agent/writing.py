@@ -127,10 +127,8 @@ def _text(value: str) -> str:
 
 def _prompt(prompt: str, parts: Sequence[Part]) -> str:
     prompt = _seen(prompt)
-    names = "|".join(re.escape(part.variable) for part in parts)
-    if not names:
-        return escape(prompt)
-    pieces = re.split(rf"(\{{(?:{names}|base)\}})", prompt)
+    names = "|".join(["base", *(re.escape(part.variable) for part in parts)])
+    pieces = re.split(rf"(\{{(?:{names})\}})", prompt)
     return "".join(piece if place % 2 else escape(piece) for place, piece in enumerate(pieces))
 
 

@@ -99,7 +99,7 @@ def phrases(text: str, lexicon: Lexicon) -> list[Phrase]:
 def _word(text: str) -> str:
     if not text[0].isalnum():
         return ""
-    found = terms.words(text)
+    found = terms.words(re.sub(r"['’]s$", "", text))
     return found[0] if len(found) == 1 else text.lower()
 
 
