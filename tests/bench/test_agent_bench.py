@@ -249,6 +249,19 @@ def test_a_composed_plan_shows_what_the_base_does_not(composed: dict[str, Compos
     assert not any(draws.nothing(SEVERAL, COMPOSED).met[0].values())
 
 
+def test_pictures_are_counted_by_seed_and_by_request(draws: Draws) -> None:
+    blank = draws.nothing(SEVERAL, COMPOSED)
+    all_there = dict.fromkeys(SEVERAL.shows, True)
+    needs, plain = replace(blank, met=(all_there, blank.met[0])), replace(blank, case=PLAIN, met=(all_there,))
+    rows = [line.split("|") for line in table.picture_table([needs, plain]).splitlines()]
+    cells = {head.strip(): cell.strip() for head, cell in zip(rows[0], rows[2], strict=True)}
+    assert cells["picture"] == COMPOSED
+    assert cells["everything"].startswith("66.7 ") and cells["everything"].endswith("of 3")
+    assert cells["everything in each seed"].startswith("50.0 ")
+    assert cells["everything, no expert needed"].endswith("of 1")
+    assert cells["style"].startswith("66.7 ")
+
+
 def test_a_request_that_is_too_long_for_the_base_loses_its_end(draws: Draws) -> None:
     long = replace(PLAIN, name="long", text=f"{PLAIN.text} {'{and} more ' * 60}")
     assert draws.shown(long, AS_WRITTEN).pictures.shape == (1, 64, 64, 3)

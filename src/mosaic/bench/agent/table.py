@@ -6,11 +6,13 @@ import json
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from mosaic.bench.agent.measures import Result
 from mosaic.bench.agent.pictures import Shown
 from mosaic.stdlib.zoo.score import wilson
+
+Item = TypeVar("Item")
 
 NOT_MEASURED: Final = "not measured"
 _CATALOGS: Final = {"zoo": "the zoo", "hub": "synthetic catalog"}
@@ -96,22 +98,31 @@ def _groups(results: Sequence[Result]) -> dict[tuple[str, str], list[Result]]:
 
 
 def picture_table(shown: Sequence[Shown]) -> str:
-    """How often a picture shows all that was asked for, and each attribute, by the way that it was made."""
-    names = ["everything", *dict.fromkeys(name for each in shown for one in each.met for name in one)]
-    ways = dict.fromkeys(each.way for each in shown)
-    rows = [
-        [way, *(str(_shows([each for each in shown if each.way == way], name)) for name in names)]
-        for way in ways
-    ]
-    return _markdown(["picture", *names], rows)
+    """How often a picture shows all that was asked for, and each attribute, by the way that it was made. The seeds of a
+    request are no independent trials; "in each seed" counts requests, which are."""
+    attributes = list(dict.fromkeys(name for each in shown for one in each.met for name in one))
+    rows = []
+    for way in dict.fromkeys(each.way for each in shown):
+        mine = [each for each in shown if each.way == way]
+        rows.append(
+            [
+                way,
+                _everything(mine),
+                _of(mine, lambda each: all(all(one.values()) for one in each.met)),
+                _everything([each for each in mine if not each.case.right]),
+                *(_attribute(mine, name) for name in attributes),
+            ]
+        )
+    heads = ["picture", "everything", "everything in each seed", "everything, no expert needed", *attributes]
+    return _markdown(heads, [[str(cell) for cell in row] for row in rows])
 
 
-def _shows(shown: Sequence[Shown], name: str) -> Share:
-    pictures = [one for each in shown for one in each.met]
-    if name == "everything":
-        return Share(sum(all(one.values()) for one in pictures), len(pictures))
-    asked = [one[name] for one in pictures if name in one]
-    return Share(sum(asked), len(asked))
+def _everything(shown: Sequence[Shown]) -> Share:
+    return _of([one for each in shown for one in each.met], lambda one: all(one.values()))
+
+
+def _attribute(shown: Sequence[Shown], name: str) -> Share:
+    return _of([one for each in shown for one in each.met if name in one], lambda one: one[name])
 
 
 def document(results: Sequence[Result], shown: Sequence[Shown] = ()) -> str:
@@ -127,7 +138,7 @@ def document(results: Sequence[Result], shown: Sequence[Shown] = ()) -> str:
         for (backend, catalog), found in _groups(results).items()
     ]
     pictures = {
-        way: _shows([each for each in shown if each.way == way], "everything").json
+        way: _everything([each for each in shown if each.way == way]).json
         for way in dict.fromkeys(each.way for each in shown)
     }
     content = {
@@ -157,8 +168,8 @@ def _all_met(result: Result) -> bool:
     return all(all(one.values()) for one in result.picture)
 
 
-def _of(results: Sequence[Result], holds: Callable[[Result], bool]) -> Share:
-    return Share(sum(map(holds, results)), len(results))
+def _of(found: Sequence[Item], holds: Callable[[Item], bool]) -> Share:
+    return Share(sum(map(holds, found)), len(found))
 
 
 def _percent(share: float) -> str:
