@@ -8,6 +8,7 @@ orders to whoever reads them. Tensors have true names and shapes; there are no w
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -36,6 +37,7 @@ _PICTURES: Final = 200  # that a capability was measured on
 _STUFFED: Final = 14  # names in a mix's tags
 _BATCH: Final = 1_000
 _SEED: Final = 7
+_EDITION: Final = 1  # raised with every change of what is written here
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,20 @@ class Planted:
 @cache
 def concepts() -> dict[str, Concept]:
     """All concepts by name."""
-    text = files("mosaic.bench.agent").joinpath("concepts.toml").read_text("utf-8")
-    rows = tomllib.loads(text)["concepts"]
+    rows = tomllib.loads(_text())["concepts"]
     return {
         row["name"]: Concept(**{**row, "tags": tuple(row["tags"]), "says": tuple(row["says"])})
         for row in rows
     }
+
+
+def _text() -> str:
+    return files("mosaic.bench.agent").joinpath("concepts.toml").read_text("utf-8")
+
+
+def edition() -> str:
+    """Eight hex digits that change with what a catalog holds, so that one of another edition is not taken for it."""
+    return hashlib.sha256(f"{_EDITION} {_SEED} {_text()}".encode()).hexdigest()[:8]
 
 
 def write_catalog(path: Path, size: int = SIZE) -> None:

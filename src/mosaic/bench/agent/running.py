@@ -14,7 +14,7 @@ from mosaic.agent.composing import compose
 from mosaic.agent.spending import Ask, Spend
 from mosaic.agent.values import Estimate, Trace
 from mosaic.agent.world import World
-from mosaic.bench.agent.catalog import SIZE, write_catalog
+from mosaic.bench.agent.catalog import SIZE, edition, write_catalog
 from mosaic.bench.agent.measures import Result, measure
 from mosaic.bench.agent.requests import HUB, Case
 from mosaic.catalog.reading import shipped
@@ -155,9 +155,10 @@ def _worlds(cases: Sequence[Case], folder: Path, size: int) -> Iterator[dict[str
 
 
 def made(name: str, folder: Path, size: int = SIZE) -> Path:
-    """The file of a catalog in a folder, written where it is not there yet. Raises MosaicError as `open_store`."""
-    path = folder / (f"hub-{size}.duckdb" if name == HUB else "zoo.duckdb")
-    if path.exists():
+    """The file of a catalog in a folder: the synthetic one written where it is not there yet, the zoo's as it is now.
+    Raises MosaicError as `open_store`."""
+    path = folder / (f"hub-{size}-{edition()}.duckdb" if name == HUB else "zoo.duckdb")
+    if name == HUB and path.exists():
         return path
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".part")
@@ -167,4 +168,4 @@ def made(name: str, folder: Path, size: int = SIZE) -> Path:
     else:
         with open_store(unfinished, write=True) as store:
             store.put(shipped(zoo.index(), zoo.root()))
-    return unfinished.rename(path)
+    return unfinished.replace(path)
