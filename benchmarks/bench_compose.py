@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -110,10 +111,8 @@ def _one(path: Path) -> dict[str, Any]:
         world.library.digest  # noqa: B018 - opened here, as in a server that is up
         backend = OfflineBackend(world)
         for number, case in enumerate(wanted):
-            traces: list[Any] = []
-            spent = _spent(lambda c=case, t=traces: t.append(compose(c.request(), world, backend)))
+            trace, *spent = _spent(partial(compose, case.request(), world, backend))
             found["first request" if number == 0 else "request"].append(spent)
-            trace = traces[0]
             if number:
                 for name, laps in found["laps"].items():
                     laps.append(trace.seconds[name])
@@ -128,14 +127,15 @@ def _check(path: Path, plan: str, found: dict[str, Any], check: Callable[..., ob
     source = SourceFile("<composed>", plan)
     with Project(path) as fresh:
         context = fresh.context(source)
-        found["check of its plan, first"].append(_spent(lambda: check(source, context)))
-        found["check of its plan, again"].append(_spent(lambda: check(source, context)))
+        for name in ("check of its plan, first", "check of its plan, again"):
+            found[name].append(_spent(partial(check, source, context))[1:])
 
 
-def _spent(action: Callable[[], object]) -> tuple[float, float]:
+def _spent(action: Callable[[], Any]) -> tuple[Any, float, float]:
+    """What an action gives, with its milliseconds of processor time and by the clock."""
     processor, clock = time.process_time(), time.perf_counter()
-    action()
-    return 1000 * (time.process_time() - processor), 1000 * (time.perf_counter() - clock)
+    given = action()
+    return given, 1000 * (time.process_time() - processor), 1000 * (time.perf_counter() - clock)
 
 
 if __name__ == "__main__":
