@@ -38,6 +38,11 @@ def test_a_name_counts_more_than_a_tag_and_a_tag_more_than_what_is_told() -> Non
     assert by_text < 0.25
 
 
+def test_one_tag_of_many_says_little() -> None:
+    many = sight("Everyday Mix", tags=("origami", *(f"word{number}" for number in range(39))))
+    assert relevance(many, "origami") < relevance(sight("Paper", tags=("origami",)), "origami") / 4
+
+
 def test_a_description_stuffed_with_words_does_not_outdo_a_name() -> None:
     stuffed = sight("Best Of All", description="origami watercolor neon sketch anime " * 40)
     assert relevance(stuffed, "origami") < relevance(sight("Origami Cranes"), "origami")

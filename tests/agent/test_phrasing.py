@@ -148,6 +148,8 @@ HAT = ("hat", "hat", "wearing a hat")
             "a pink bird, a forest",
             "a bird that is pink in front of a forest",
         ),
+        ("an orange sailing boat", (), "an orange boat", "an orange sailing boat"),
+        ("among desert dunes a red tree", (), "desert, a red tree", "among desert dunes, a red tree"),
         ("a green dragon in the forest", (), "in the forest", "a green dragon in the forest"),
         ("a dragon in the forest", (), "in the forest", "a dragon in the forest"),
     ],

@@ -18,6 +18,8 @@ from mosaic.catalog.store.sights import Sight
 
 _NAME: Final = 1.0
 _TAG: Final = 0.75
+_FEW_TAGS: Final = 8
+"""Words of tags from which each says less."""
 _PART: Final = 0.6
 """A longer or misspelt form of a name."""
 _TOLD: Final = 0.3
@@ -115,7 +117,7 @@ class Texts:
         if word in self.names:
             return _NAME
         if word in self.tags:
-            return _TAG
+            return _TAG * min(1.0, _FEW_TAGS / len(self.tags))
         if len(word) >= _SHORTEST and any(_is_part(word, name) for name in self.names):
             return _PART
         return _TOLD if word in self.told else 0.0

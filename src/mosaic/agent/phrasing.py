@@ -312,6 +312,8 @@ def _joined(pieces: Sequence[_Piece]) -> str:
             sound = (following.trigger or following.text).lstrip("<").lower()
             word = "an" if sound[:1] in tuple("aeiou") else "a"
         before = pieces[place - 1] if place else None
+        if before is not None and before.text == word and piece.solid:
+            continue  # "desert dunes" to a base that has one word for both
         if before is not None and before.place and piece.place and before.facet != piece.facet:
             text += ","  # "by the river, night"
         glued = before is not None and before.end == piece.start and before.end >= 0

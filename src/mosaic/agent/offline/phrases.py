@@ -157,7 +157,7 @@ class _Reader:
                 cue, lead = name, list(self._tokens[place : place + length])
                 place += length
                 continue
-            if is_doing(token) and held and not self._known(token):
+            if is_doing(token) and self._is_thing(held) and not self._known(token):
                 # "A cat playing a guitar": what follows is another thing.
                 yield Phrase(cue, tuple(lead), tuple(held))
                 cue, lead, held = "beside", [token], []
@@ -174,6 +174,12 @@ class _Reader:
             place += 1
         if held:
             yield Phrase(cue, tuple(lead), tuple(held))
+
+    def _is_thing(self, held: Sequence[Token]) -> bool:
+        """Whether some words name something: not an article or a colour alone."""
+        return any(
+            each.word and not each.is_article and self._lexicon.colour(each.word) is None for each in held
+        )
 
     def _known(self, token: Token) -> bool:
         return bool(self._lexicon.senses([token.word])) or self._lexicon.colour(token.word) is not None
