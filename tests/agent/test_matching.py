@@ -43,6 +43,11 @@ def test_one_tag_of_many_says_little() -> None:
     assert relevance(many, "origami") < relevance(sight("Paper", tags=("origami",)), "origami") / 4
 
 
+def test_a_tag_is_no_name() -> None:
+    texts = Texts(sight("Paper", tags=("origami",)))
+    assert not texts.answer([Words(("origami",), 1.0)], FacetKind.STYLE).called
+
+
 def test_a_description_stuffed_with_words_does_not_outdo_a_name() -> None:
     stuffed = sight("Best Of All", description="origami watercolor neon sketch anime " * 40)
     assert relevance(stuffed, "origami") < relevance(sight("Origami Cranes"), "origami")

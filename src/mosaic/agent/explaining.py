@@ -143,8 +143,8 @@ def _unserved(place: int, facet: Facet, best: Combination, shortlist: Shortlist)
 
 
 def _forbidden(place: int, shortlist: Shortlist) -> str:
-    """The best expert of a facet and why it may not be used, where no other may."""
-    if any(option.facet == place for option in shortlist.options):
+    """The best expert that is called as a facet is and why it may not be used, where no other is called so."""
+    if any(option.facet == place and option.called for option in shortlist.options):
         return ""
     found = next((left for left in shortlist.left_out if left.facet == place), None)
     return f"{found.what} may not be used: {found.reason}" if found is not None else ""

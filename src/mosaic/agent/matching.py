@@ -110,7 +110,8 @@ class Texts:
             relevance = each.weight * cover * (0.75 + 0.25 * said) * (1.0 if hits[-1] else _HEADLESS)
             if relevance > best.relevance:
                 met = tuple(word for word, hit in zip(each.words, hits, strict=True) if hit)
-                best = Match(relevance, met, max(hits) > _TOLD, each.weight)
+                named = any(self._names(word) for word in each.words)
+                best = Match(relevance, met, named, each.weight)
         return replace(best, relevance=min(1.0, best.relevance * self._fit(kind)))
 
     def _hit(self, word: str) -> float:
@@ -118,9 +119,15 @@ class Texts:
             return _NAME
         if word in self.tags:
             return _TAG * min(1.0, _FEW_TAGS / len(self.tags))
-        if len(word) >= _SHORTEST and any(_is_part(word, name) for name in self.names):
+        if self._names(word):
             return _PART
         return _TOLD if word in self.told else 0.0
+
+    def _names(self, word: str) -> bool:
+        """Whether it is called so, or by a longer or misspelt form; a tag is no name."""
+        if word in self.names:
+            return True
+        return len(word) >= _SHORTEST and any(_is_part(word, name) for name in self.names)
 
     def _fit(self, kind: FacetKind) -> float:
         category = self._sight.facts.category

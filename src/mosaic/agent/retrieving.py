@@ -13,6 +13,7 @@ from mosaic.agent.values import (
     LONGEST_DESCRIPTION,
     Decomposition,
     Facet,
+    FacetKind,
     LeftOut,
     Limits,
     Option,
@@ -40,6 +41,7 @@ _LEAST: Final = 0.17  # score of an option
 _BASES: Final = 4
 _PRIOR: Final = 0.5
 """The capability of an expert that was not measured."""
+_BY_NAME: Final = (FacetKind.STYLE, FacetKind.CHARACTER)
 _KINDS: Final = (Kind.LORA, Kind.EMBEDDING, Kind.CHECKPOINT)
 _TITLE: Final = 80
 _TAGS: Final = 8
@@ -82,6 +84,7 @@ def retrieve(
             # What is called so may not be used: what only says so, or is near, does not take its place.
             allowed = [each for each in allowed if each.match.called]
         options += [_option(place, each) for each in allowed[:_KEPT]]
+    _elsewhere(parts.facets, wanted, own, options, families, world, left)
     options += _wanted(limits, options, seen, world, bounds, left)
     bases = _bases(request, options, seen, world, bounds, families, left)
     experts = {
@@ -160,6 +163,36 @@ def _answers(
         texts.append(" ".join(list(words)[:_ASKED]))
     found = world.answers(texts, families, _LOOKED, own) if texts else ()
     return [{answer.id: answer for answer in some} for some in found]
+
+
+def _elsewhere(
+    facets: Sequence[Facet],
+    wanted: Sequence[Sequence[Words]],
+    own: Collection[str],
+    options: Sequence[Option],
+    families: Sequence[str],
+    world: World,
+    left: dict[tuple[str, int | None], LeftOut],
+) -> None:
+    """Notes experts of other families that are called as a facet is, where none of these is: a style or somebody that
+    no words can stand for."""
+    called = {option.facet for option in options if option.called} | {key[1] for key in left}
+    places = [place for place, facet in enumerate(facets) if facet.kind in _BY_NAME and place not in called]
+    if not places:
+        return
+    for place, found in zip(
+        places, _answers([wanted[place] for place in places], own, world, ()), strict=True
+    ):
+        for sight in world.sights(list(found)):
+            family = sight.facts.family
+            if family in families or not Texts(sight).answer(wanted[place], facets[place].kind).called:
+                continue
+            id = sight.facts.id
+            reason = (
+                f"it is made for {family or 'an unknown family'}, the base would be {' or '.join(families)}"
+            )
+            left.setdefault((id, place), LeftOut(what=id, reason=reason, facet=place))
+            break
 
 
 def _ranked(
