@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import time
 
 import pytest
 
 from mosaic.compiler.diagnostic import MosaicError
-from mosaic.mcp.deadline import within
+from mosaic.mcp.deadline import ExpiredError, within
 
 
 def test_what_ends_in_time_is_left_alone() -> None:
@@ -34,3 +36,23 @@ def test_nothing_comes_late() -> None:
             ended += 1
     time.sleep(0.05)
     assert 0 <= ended <= 200
+
+
+def test_the_interpreter_is_left_as_it_was() -> None:
+    """A profiler works after a deadline that was not needed, one that passed, and one that passed at the very end."""
+
+    def stepped() -> int:
+        return 1
+
+    for seconds, work in ((30.0, 0.0), (0.02, 0.3), (0.05, 0.05)):
+        with contextlib.suppress(MosaicError, ExpiredError), within(seconds):
+            end = time.monotonic() + work
+            while time.monotonic() < end:
+                stepped()
+        calls: list[str] = []
+        sys.setprofile(lambda frame, event, argument: calls.append(event))
+        try:
+            stepped()
+        finally:
+            sys.setprofile(None)
+        assert "call" in calls

@@ -19,6 +19,7 @@ from mosaic.compiler.errors.face import InternalFault
 from mosaic.mcp import bounds, teaching
 from mosaic.mcp.catalogue import Catalogue
 from mosaic.mcp.composing import Composer
+from mosaic.mcp.deadline import ExpiredError, expired_after
 from mosaic.mcp.running import Runner
 from mosaic.mcp.tools import Tools
 from mosaic.mcp.workbench import Options, Workbench
@@ -125,7 +126,7 @@ class Service:
             async def waiting(*args: P.args, **kwargs: P.kwargs) -> Any:
                 try:
                     return await tool(*args, **kwargs)
-                except Exception as error:
+                except (Exception, ExpiredError) as error:
                     raise self._failure(error) from None
 
             return waiting
@@ -134,13 +135,15 @@ class Service:
         def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
             try:
                 return tool(*args, **kwargs)
-            except Exception as error:
+            except (Exception, ExpiredError) as error:
                 raise self._failure(error) from None
 
         return guarded
 
-    def _failure(self, error: Exception) -> ToolError:
+    def _failure(self, error: BaseException) -> ToolError:
         match error:
+            case ExpiredError():
+                return ToolError(self._told(expired_after(bounds.MOST_SECONDS)))
             case MosaicError():
                 return ToolError(self._told(error))
             case UsageError():
