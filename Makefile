@@ -55,6 +55,8 @@ bench: $(VENV)/.dev ## measure: start-up, compiling, denoising, the catalog
 	$(BIN)/python -m benchmarks.bench_catalog
 	$(BIN)/python -m benchmarks.bench_cache
 	$(BIN)/python -m benchmarks.bench_sharing
+	$(BIN)/python benchmarks/bench_grammar.py
+	$(BIN)/python -m benchmarks.bench_compose
 
 corpus: $(VENV)/.dev ## check plans with known mistakes, and good ones that look alike: recall and false alarms
 	$(BIN)/python -m benchmarks.corpus

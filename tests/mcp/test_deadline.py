@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -38,6 +39,17 @@ def test_nothing_comes_late() -> None:
     assert 0 <= ended <= 200
 
 
+def profiled(work: Callable[[], object]) -> list[str]:
+    """What a profiler sees of some work."""
+    events: list[str] = []
+    sys.setprofile(lambda frame, event, argument: events.append(event))
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return events
+
+
 def test_the_interpreter_is_left_as_it_was() -> None:
     """A profiler works after a deadline that was not needed, one that passed, and one that passed at the very end."""
 
@@ -49,10 +61,4 @@ def test_the_interpreter_is_left_as_it_was() -> None:
             end = time.monotonic() + work
             while time.monotonic() < end:
                 stepped()
-        calls: list[str] = []
-        sys.setprofile(lambda frame, event, argument: calls.append(event))
-        try:
-            stepped()
-        finally:
-            sys.setprofile(None)
-        assert "call" in calls
+        assert "call" in profiled(stepped)
