@@ -2,89 +2,57 @@
 
 from __future__ import annotations
 
+import contextvars
 import ctypes
 import threading
-from types import TracebackType
-from typing import Final, Self
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from mosaic.compiler.diagnostic import MosaicError
 from mosaic.compiler.errors.serving import TooMuch
 
 _AGAIN: Final = 0.25
-"""Seconds after which what was not heard is said again."""
+"""Seconds after which what was not heard is said again: what falls into a destructor or a callback is lost there."""
 _TRIES: Final = 40
-_TURNS: Final = 1000
-"""More turns of a loop than it takes for what was said to a thread to arrive."""
+
+T = TypeVar("T")
 
 
-class ExpiredError(BaseException):
-    """Raised in the thread that works; nothing on the way takes it for an error of its own. Should it arrive in the
-    instant between the work's end and `within`'s, whoever answers the question catches it."""
+def within(seconds: float, work: Callable[[], T]) -> T:
+    """What some work gives, or MosaicError (M879) where it takes longer than so many seconds.
 
-
-class within:
-    """Raise MosaicError (M879) in this thread where what is inside takes longer than so many seconds.
-
-    It is raised between two instructions of Python: a long call into a library is waited for.
+    The work has a thread of its own, in which the error is raised between two instructions of Python; whoever asked is
+    never interrupted. A long call into a library is waited for, some seconds; after that the thread is left to itself.
     """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._thread = threading.get_ident()
-        self._lock = threading.Lock()
-        self._over, self._said = threading.Event(), threading.Event()
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._watch, daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        expired = kind is ExpiredError
-        try:
-            self._stop()
-        except ExpiredError:
-            self._stop()
-            expired = True
-        if expired:
-            raise expired_after(self._seconds) from None
-
-    def _watch(self) -> None:
-        wait = self._seconds
-        # Again and again: what falls into a destructor or a callback is lost there.
-        for _ in range(_TRIES):
-            if self._over.wait(wait):
-                return
-            wait = _AGAIN
-            with self._lock:
-                if not self._over.is_set():
-                    self._said.set()
-                    _raise_in(self._thread, ExpiredError)
-
-    def _stop(self) -> None:
-        with self._lock:
-            self._over.set()
-        if self._said.is_set():
-            _take_in()
-
-
-def expired_after(seconds: float) -> MosaicError:
-    """What is told of work that was given up."""
     limit = f"{seconds:g}"
-    return MosaicError(TooMuch(None, "seconds for one question", f"more than {limit}", limit))
+    told = TooMuch(None, "seconds for one question", f"more than {limit}", limit)
 
+    class ExpiredError(MosaicError):
+        """Raised from outside, which gives it no arguments."""
 
-def _take_in() -> None:
-    """Let what was said to this thread and has not arrived yet arrive here, where it is expected.
+        def __init__(self) -> None:
+            super().__init__(told)
 
-    It is not taken back (`PyThreadState_SetAsyncExc` with NULL): CPython 3.11 would then look for it before every
-    instruction from now on, and never get past the first one of a function while a profiler or tracer is set.
-    """
-    for _ in range(_TURNS):
-        pass
+    found: list[T] = []
+    failed: list[BaseException] = []
 
+    def run() -> None:
+        try:
+            found.append(work())
+        except BaseException as error:
+            failed.append(error)
 
-def _raise_in(thread: int, error: type[BaseException]) -> None:
-    """Have a thread raise an error soon."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
+    # What the asking thread has set for itself (decimal contexts, loggers) holds for the work, too.
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True)
+    thread.start()
+    thread.join(seconds)
+    for _ in range(_TRIES):
+        if not thread.is_alive() or thread.ident is None:
+            break
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(thread.ident), ctypes.py_object(ExpiredError)
+        )
+        thread.join(_AGAIN)
+    if found:
+        return found[0]
+    raise failed[0] if failed else ExpiredError()

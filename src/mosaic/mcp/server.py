@@ -19,7 +19,7 @@ from mosaic.compiler.errors.face import InternalFault
 from mosaic.mcp import bounds, teaching
 from mosaic.mcp.catalogue import Catalogue
 from mosaic.mcp.composing import Composer
-from mosaic.mcp.deadline import ExpiredError, expired_after
+from mosaic.mcp.deadline import within
 from mosaic.mcp.running import Runner
 from mosaic.mcp.tools import Tools
 from mosaic.mcp.workbench import Options, Workbench
@@ -119,14 +119,14 @@ class Service:
                 raise ResourceError(self._told(error)) from None
 
     def _guarded(self, tool: Callable[P, T]) -> Callable[P, Any]:
-        """A tool whose failures are coded messages without a word about this machine."""
+        """A tool that ends in time, and whose failures are coded messages without a word about this machine."""
         if inspect.iscoroutinefunction(tool):
 
             @functools.wraps(tool)
             async def waiting(*args: P.args, **kwargs: P.kwargs) -> Any:
                 try:
                     return await tool(*args, **kwargs)
-                except (Exception, ExpiredError) as error:
+                except Exception as error:
                     raise self._failure(error) from None
 
             return waiting
@@ -134,16 +134,14 @@ class Service:
         @functools.wraps(tool)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
             try:
-                return tool(*args, **kwargs)
-            except (Exception, ExpiredError) as error:
+                return within(bounds.MOST_SECONDS, lambda: tool(*args, **kwargs))
+            except Exception as error:
                 raise self._failure(error) from None
 
         return guarded
 
-    def _failure(self, error: BaseException) -> ToolError:
+    def _failure(self, error: Exception) -> ToolError:
         match error:
-            case ExpiredError():
-                return ToolError(self._told(expired_after(bounds.MOST_SECONDS)))
             case MosaicError():
                 return ToolError(self._told(error))
             case UsageError():

@@ -17,7 +17,6 @@ from mosaic.compiler.errors.serving import TooMuch
 from mosaic.compiler.source import SourceFile
 from mosaic.mcp import bounds, values
 from mosaic.mcp.bounds import Places
-from mosaic.mcp.deadline import within
 from mosaic.mcp.pricing import acknowledgement, cost_of
 from mosaic.mcp.rooted import RootedProject
 
@@ -72,8 +71,7 @@ class Workbench:
 
     @contextmanager
     def project(self, device: str | None = None, room: Profile | None = None) -> Iterator[RootedProject]:
-        """The project, for one question at a time. `device` is the name of a shipped profile. Raises UsageError, and
-        MosaicError (M879) inside where a question takes too long."""
+        """The project, for one question at a time. `device` is the name of a shipped profile. Raises UsageError."""
         if device is not None:
             _known(device)
         with (
@@ -85,7 +83,6 @@ class Workbench:
                 device or self._options.device,
                 room=room,
             ) as project,
-            within(bounds.MOST_SECONDS),
         ):
             yield project
 
