@@ -78,3 +78,13 @@ def test_each_composition_has_the_whole_limit() -> None:
         spend.allow()
     spend.before(ESTIMATE)
     spend.allow()
+
+
+def test_what_is_allowed_without_a_question_is_told_first() -> None:
+    told: list[str] = []
+    estimate = Estimate(calls=2, input_tokens=900, output_tokens=100, rounds=3)
+    Spend(2000, say=told.append).before(estimate)
+    Spend(yes=True, say=told.append).before(estimate)
+    assert told == [said(estimate)] * 2 and "1,000 tokens" in told[0]
+    Spend(yes=True, say=told.append).before(Estimate())
+    assert len(told) == 2

@@ -122,7 +122,7 @@ def test_they_agree_on_damaged_plans() -> None:
 
 @pytest.mark.slow
 def test_they_agree_on_twenty_thousand_damaged_plans() -> None:
-    _agree_on(20_000, 2)
+    _agree_on(8_000, 2)
 
 
 def _agree_on(count: int, seed: int) -> None:

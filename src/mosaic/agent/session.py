@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.agent.composing import Tell, compose
-from mosaic.agent.spending import Ask, Spend
+from mosaic.agent.spending import Ask, Say, Spend
 from mosaic.agent.values import Request, Trace
 from mosaic.agent.world import World
 from mosaic.api.opening import open_project
@@ -41,13 +41,15 @@ class Asked:
     limit_tokens: int | None = None
     yes: bool = False
 
-    def compose(self, tell: Tell = lambda step: None, ask: Ask | None = None) -> Trace:
+    def compose(
+        self, tell: Tell = lambda step: None, ask: Ask | None = None, say: Say | None = None
+    ) -> Trace:
         """Compose. Raises MosaicError and UsageError as `mosaic.agent.composing.compose`, and M869 for a file that is
         there before anything is spent."""
         if self.output is not None and self.output.exists() and not self.force:
             raise MosaicError(FileThere(None, str(self.output)))
         with self.project() as project:
-            return self._composed(project, tell, ask)
+            return self._composed(project, tell, ask, say)
 
     @property
     def catalog_path(self) -> Path | None:
@@ -63,11 +65,11 @@ class Asked:
     def _place(self) -> str:
         return str(self.output) if self.output is not None else HERE
 
-    def _composed(self, project: Project, tell: Tell, ask: Ask | None) -> Trace:
+    def _composed(self, project: Project, tell: Tell, ask: Ask | None, say: Say | None) -> Trace:
         said = settings_of(self._place)
         world = World(project, self._place if self.output is not None else "<composed>")
         limit = self.limit_tokens if self.limit_tokens is not None else said.compose.limit_tokens
-        spend = Spend(limit, yes=self.yes, ask=ask)
+        spend = Spend(limit, yes=self.yes, ask=ask, say=say)
         return compose(self.request, world, self._backend(said, world, spend), spend=spend, tell=tell)
 
     def _backend(self, said: Settings, world: World, spend: Spend) -> Backend:

@@ -13,6 +13,10 @@ Ask = Callable[[str], bool]
 """Shows a sentence to a person, and asks whether to go on."""
 
 
+Say = Callable[[str], None]
+"""Shows a sentence to a person."""
+
+
 class Verdict(StrEnum):
     """What is done about an estimate."""
 
@@ -25,12 +29,15 @@ class Spend:
     """The tokens of one composition: what may be spent, and what was.
 
     `limit` allows so many tokens, sent and written together, without a question. `yes` allows whatever was estimated.
-    Without either, `ask` asks a person; where nobody can be asked, nothing is spent. A limit is held in any case: once
-    it is used up, `allow` lets no further call be made.
+    Without either, `ask` asks a person; where nobody can be asked, nothing is spent. What is allowed without a question
+    is told by `say`, before it is spent. A limit is held in any case: once it is used up, `allow` lets no further call
+    be made.
     """
 
-    def __init__(self, limit: int | None = None, *, yes: bool = False, ask: Ask | None = None) -> None:
-        self.limit, self.yes, self.ask = limit, yes, ask
+    def __init__(
+        self, limit: int | None = None, *, yes: bool = False, ask: Ask | None = None, say: Say | None = None
+    ) -> None:
+        self.limit, self.yes, self.ask, self.say = limit, yes, ask, say
         self.spent = Usage()
 
     def verdict(self, estimate: Estimate) -> Verdict:
@@ -45,6 +52,8 @@ class Spend:
         """Go on, or ask whether to. Raises MosaicError (M865) where nobody allows it."""
         self.spent = Usage()
         verdict = self.verdict(estimate)
+        if verdict is Verdict.GO and estimate.calls and self.say is not None:
+            self.say(said(estimate))
         if verdict is Verdict.GO or (
             verdict is Verdict.ASK and self.ask is not None and self.ask(said(estimate))
         ):

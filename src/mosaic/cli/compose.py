@@ -109,7 +109,7 @@ def compose(
     from mosaic.agent.asking import entry, request_of
     from mosaic.agent.session import Asked
     from mosaic.api.faults import UsageError
-    from mosaic.cli.composing import Wishes, ask, deliver, working
+    from mosaic.cli.composing import Wishes, ask, deliver, say, working
 
     text = sys.stdin.read() if request == "-" else request
     entries = dict(entry(each, "--policy") for each in policy or ())
@@ -135,5 +135,6 @@ def compose(
         wish, output, force, catalog, device, backend and backend.value, model, base_url, limit, yes
     )
     with working() as tell:
-        trace_ = asked.compose(tell, ask if sys.stdin.isatty() and sys.stderr.isatty() else None)
+        person = sys.stdin.isatty() and sys.stderr.isatty()
+        trace_ = asked.compose(tell, ask if person else None, say)
     deliver(asked, trace_, Wishes(nearest, run, pictures, report, trace, json_output))

@@ -39,13 +39,27 @@ def working() -> Iterator[Callable[[str], None]]:
         return
     from rich.console import Console
 
-    with Console(stderr=True).status("composing") as status:
-        yield lambda step: status.update(step)
+    status = Console(stderr=True).status("composing")
+
+    def tell(step: str) -> None:
+        # Not before: what is asked of a person first must not be drawn over.
+        status.update(step)
+        status.start()
+
+    try:
+        yield tell
+    finally:
+        status.stop()
 
 
 def ask(sentence: str) -> bool:
     """Ask a person on the terminal."""
     return typer.confirm(f"{sentence} Go on?", err=True)
+
+
+def say(sentence: str) -> None:
+    """Tell a person, beside what is printed for programs."""
+    typer.echo(sentence, err=True)
 
 
 def deliver(asked: Asked, trace: Trace, wishes: Wishes) -> None:
