@@ -121,7 +121,7 @@ def test_they_agree_on_damaged_plans() -> None:
 
 
 @pytest.mark.slow
-def test_they_agree_on_twenty_thousand_damaged_plans() -> None:
+def test_they_agree_on_many_damaged_plans() -> None:
     _agree_on(8_000, 2)
 
 
