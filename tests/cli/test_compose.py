@@ -133,7 +133,7 @@ def test_a_limit_that_is_no_word_of_the_language(here: Path) -> None:
 
 def test_no_model_is_asked_without_one(here: Path) -> None:
     done = CliRunner().invoke(app, ["compose", "a cat", "--backend", "openai"])
-    assert done.exit_code == 1 and "M862" in done.stderr and "--model" in done.stderr
+    assert done.exit_code == 2 and "M862" in done.stderr and "--model" in done.stderr
 
 
 def test_neither_torch_nor_a_model_s_library_is_needed_to_compose(here: Path) -> None:
