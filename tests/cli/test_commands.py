@@ -403,4 +403,6 @@ def test_what_an_option_is_by_default_is_shown() -> None:
     from mosaic.cli.app import app
 
     done = CliRunner().invoke(app, ["check", "--help"], env={"COLUMNS": "300", "TERMINAL_WIDTH": "300"})
-    assert "[default: $MOSAIC_CATALOG, else the user's own]" in " ".join(done.stdout.replace("│", " ").split())
+    assert "[default: $MOSAIC_CATALOG, else the user's own]" in " ".join(
+        done.stdout.replace("│", " ").split()
+    )
