@@ -31,13 +31,12 @@ _SAMPLE: Final = 48
 
 @dataclass(frozen=True)
 class Use:
-    """How a catalog uses a word. `kinds` and `categories` are counts among the experts that it names, at most 48 of
-    them; "" is an expert without a category."""
+    """How a catalog uses a word. `categories` are counts among the experts that it names, at most 48 of them; "" is
+    an expert without a category."""
 
     term: str  # in its normal form
     experts: int  # that say it anywhere
     named: int  # that are named by it
-    kinds: Mapping[str, int]
     categories: Mapping[str, int]
 
 
@@ -69,21 +68,17 @@ def uses(connection: duckdb.DuckDBPyConnection, words: Sequence[str]) -> dict[st
             f" WHERE term IN ({listed}) GROUP BY term"
         ).fetchall()
     }
-    kinds: dict[int, dict[str, int]] = {}
     categories: dict[int, dict[str, int]] = {}
-    for term, kind, facts in connection.execute(
+    for term, facts in connection.execute(
         f"""
-        SELECT best.term, experts.kind, experts.facts FROM (
+        SELECT best.term, experts.facts FROM (
             SELECT term, expert FROM postings WHERE term IN ({listed}) AND weight >= {_NAMING}
             QUALIFY row_number() OVER (PARTITION BY term ORDER BY weight DESC, expert) <= {_SAMPLE}
         ) AS best JOIN experts ON experts.number = best.expert"""
     ).fetchall():
-        _count(kinds.setdefault(int(term), {}), str(kind))
         _count(categories.setdefault(int(term), {}), str(json.loads(facts).get("category", "")))
     return {
-        word: Use(
-            term, *counts.get(number, (0, 0)), dict(kinds.get(number, {})), dict(categories.get(number, {}))
-        )
+        word: Use(term, *counts.get(number, (0, 0)), dict(categories.get(number, {})))
         for word, term in normal.items()
         if (number := numbers.get(term)) is not None
     }

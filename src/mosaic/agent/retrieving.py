@@ -9,6 +9,7 @@ from typing import Final
 from mosaic.agent.limits import Bounds
 from mosaic.agent.matching import Match, Texts, Words
 from mosaic.agent.offline.lexicon import Lexicon
+from mosaic.agent.quoting import cleaned
 from mosaic.agent.values import (
     LONGEST_DESCRIPTION,
     Decomposition,
@@ -125,19 +126,14 @@ def sighting(sight: Sight) -> Sighting:
         kind=str(facts.kind),
         family=facts.family,
         category=facts.category,
-        title=_short(facts.title, _TITLE),
-        trigger=_short(facts.trigger, _TITLE) if facts.trigger else None,
-        description=_short(sight.description, LONGEST_DESCRIPTION),
-        tags=tuple(_short(tag, _TITLE) for tag in sight.tags[:_TAGS]),
+        title=cleaned(facts.title, _TITLE),
+        trigger=cleaned(facts.trigger, _TITLE) if facts.trigger else None,
+        description=cleaned(sight.description, LONGEST_DESCRIPTION),
+        tags=tuple(cleaned(tag, _TITLE) for tag in sight.tags[:_TAGS]),
         license=facts.license,
         rating=facts.rating,
         strengths=facts.strengths,
     )
-
-
-def _short(text: str, longest: int) -> str:
-    plain = " ".join(text.split())
-    return plain if len(plain) <= longest else plain[: longest - 1] + "…"
 
 
 def _asked(facets: Sequence[Facet], world: World, lexicon: Lexicon) -> list[list[Words]]:

@@ -216,8 +216,8 @@ class Draft(Value):
 
 
 class Round(Value):
-    """One draft and what became of it. `made` are fixes that the machine made, `diagnostics` what was left, in the JSON
-    shape of `mosaic check`."""
+    """One draft and what became of it. `made` are fixes that the machine made, `diagnostics` what was left: the JSON
+    shape of `mosaic check`, each with its line, what was expected there and the candidates, where there are any."""
 
     number: int
     draft: Draft
@@ -261,7 +261,7 @@ class Trace(Value):
     answer: Answer | None = None
     usage: Usage = Usage()
     catalog: str = ""  # digest
-    grammar: str = ""  # sha256 of the grammar that was sent
+    grammar: str = ""  # sha256 of the grammar that drafts are held to
     prompts: str = ""  # version of the prompts
     mosaic: str = ""  # version
     seconds: Mapping[str, float] = Field(default_factory=dict)  # by step

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from mosaic.agent.limits import blocks
+from mosaic.agent.quoting import cleaned
 from mosaic.agent.values import Request
 from mosaic.compiler.diagnostic import InternalError, Sink
 from mosaic.compiler.facts import ExpertFacts
@@ -82,7 +83,7 @@ def write(
     model = f"let look = fuse({fused})\n" if parts else ""
     given = {"prompt": f'"{_prompt(prompt, parts)}"'}
     if negative:
-        given["negative"] = _text(_seen(negative))
+        given["negative"] = _text(cleaned(negative))
     given |= {**_settings(request, base, steps), "seed": "seed"}
     arguments = ", ".join(f"{key}: {value}" for key, value in given.items())
     limits = blocks(request.limits)
@@ -126,19 +127,15 @@ def _text(value: str) -> str:
 
 
 def _prompt(prompt: str, parts: Sequence[Part]) -> str:
-    prompt = _seen(prompt)
+    prompt = cleaned(prompt)
     names = "|".join(["base", *(re.escape(part.variable) for part in parts)])
     pieces = re.split(rf"(\{{(?:{names})\}})", prompt)
     return "".join(piece if place % 2 else escape(piece) for place, piece in enumerate(pieces))
 
 
-def _seen(text: str) -> str:
-    return "".join(char if char.isprintable() else " " for char in text)
-
-
 def _comment(text: str) -> str:
     """The request as comment lines. What would end a line, steer a terminal or ask to ignore messages is left out."""
-    plain = re.sub(r"(?i)mosaic\s*:", "mosaic", "Asked for: " + _seen(text))
+    plain = re.sub(r"(?i)mosaic\s*:", "mosaic", "Asked for: " + cleaned(text))
     lines: list[str] = []
     for word in plain.split():
         if lines and len(lines[-1]) + 1 + len(word) <= _LONGEST:

@@ -24,7 +24,6 @@ def test_a_word_names_experts_or_is_mentioned(zoo: Store) -> None:
     assert list(found) == ["Watercolours", "volcano", "style"]
     assert found["Watercolours"].term == "watercolor"
     assert dict(found["Watercolours"].categories) == {"style": 1}
-    assert dict(found["Watercolours"].kinds) == {"lora": 1}
     assert (found["volcano"].experts, found["volcano"].named, dict(found["volcano"].categories)) == (1, 0, {})
     assert found["style"].named == 4
 
